@@ -1,0 +1,3 @@
+"""Vouch: the retrieval platform that organisations trust with their own documents."""
+
+__version__ = "0.1.0"

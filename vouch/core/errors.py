@@ -1,0 +1,174 @@
+"""Every error Vouch raises on purpose, and what a caller may do about it.
+
+    VouchError                     status  code                     retry helps
+    ├─ InvalidInput                   422  invalid_input            no   (names the field)
+    │  ├─ EmptyQuestion               422  question_empty           no
+    │  ├─ QuestionTooLong             422  question_too_long        no
+    │  ├─ UnknownField                422  unknown_field            no
+    │  ├─ BadConfig                   422  bad_config               no   (file, line and field)
+    │  └─ PayloadTooLarge             413  payload_too_large        no
+    ├─ Unauthenticated                401  unauthenticated          no
+    ├─ Forbidden                      403  forbidden                no   (a missing scope, never a hidden object)
+    ├─ ActsForNobody                  403  acts_for_nobody          no   (the key must act for a user to read content)
+    ├─ NotFound                       404  not_found                no   (also: it exists, and you may not know)
+    ├─ MethodNotAllowed               405  method_not_allowed       no
+    ├─ Conflict                       409  conflict                 no
+    ├─ AccessIncomplete               503  access_incomplete        yes  (a truncated closure is unsafe)
+    ├─ StateNotReached                409  state_not_reached        yes  (X-Vouch-At-Least lies ahead of us)
+    ├─ Unavailable                    503  unavailable              yes  (a part is down or starting)
+    │  ├─ IndexUnavailable            503  index_unavailable        yes
+    │  └─ ModelUnavailable            503  model_unavailable        yes
+    ├─ DocumentRejected               422  document_rejected        no   (quarantine: reason in `reason`)
+    ├─ LeaseLost                      409  lease_lost               no   (another worker owns the stage now)
+    ├─ WrongWeights                   500  wrong_weights            no
+    ├─ AlreadyRunning                 409  already_running          no
+    ├─ PortTaken                      409  port_taken               no
+    └─ StartFailed                    500  start_failed             no
+
+Errors that cross HTTP become RFC 9457 ``application/problem+json``; ``code`` is stable.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class VouchError(Exception):
+    """Root of the tree above.
+
+    ``detail`` is for people and never names an object that the caller may not know of.
+    ``field`` points at the offending input, in the request's own words (``filter.mime``).
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+    title: ClassVar[str] = "Something went wrong"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str = "", *, field: str | None = None, **extra: Any) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail or self.title
+        self.field = field
+        self.extra = extra
+
+    def problem(self) -> dict[str, Any]:
+        """The RFC 9457 body."""
+        body: dict[str, Any] = {
+            "type": f"urn:vouch:error:{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+        }
+        if self.field is not None:
+            body["field"] = self.field
+        return {**body, **self.extra}
+
+
+class InvalidInput(VouchError):
+    status, code, title = 422, "invalid_input", "The input is not valid"
+
+
+class EmptyQuestion(InvalidInput):
+    code, title = "question_empty", "The question is empty"
+
+
+class QuestionTooLong(InvalidInput):
+    code, title = "question_too_long", "The question is too long"
+
+
+class UnknownField(InvalidInput):
+    code, title = "unknown_field", "A field is not known"
+
+
+class BadConfig(InvalidInput):
+    code, title = "bad_config", "The configuration is not valid"
+
+
+class PayloadTooLarge(InvalidInput):
+    status, code, title = 413, "payload_too_large", "The request is too large"
+
+
+class Unauthenticated(VouchError):
+    status, code, title = 401, "unauthenticated", "Who is asking is not known"
+
+
+class Forbidden(VouchError):
+    status, code, title = 403, "forbidden", "The credential does not carry the scope"
+
+
+class ActsForNobody(Forbidden):
+    code, title = "acts_for_nobody", "The request acts for no user"
+
+
+class NotFound(VouchError):
+    status, code, title = 404, "not_found", "Nothing here"
+
+    def __init__(self, detail: str = "There is nothing here that you can see.", **kw: Any) -> None:
+        super().__init__(detail, **kw)
+
+
+class MethodNotAllowed(VouchError):
+    status, code, title = 405, "method_not_allowed", "The method is not allowed here"
+
+
+class Conflict(VouchError):
+    status, code, title = 409, "conflict", "The request conflicts with the present state"
+
+
+class AccessIncomplete(VouchError):
+    status, code, title, retryable = 503, "access_incomplete", "Access could not be resolved", True
+
+
+class StateNotReached(VouchError):
+    status, code, title, retryable = 409, "state_not_reached", "The requested state is not reached", True
+
+
+class Unavailable(VouchError):
+    status, code, title, retryable = 503, "unavailable", "A part of the platform is not available", True
+
+
+class IndexUnavailable(Unavailable):
+    code, title = "index_unavailable", "The index is not available"
+
+
+class ModelUnavailable(Unavailable):
+    code, title = "model_unavailable", "The model is not available"
+
+
+class DocumentRejected(VouchError):
+    """This document cannot be ingested as it is; ``reason`` is one stable word for it."""
+
+    status, code, title = 422, "document_rejected", "The document cannot be read"
+
+    def __init__(self, detail: str, *, reason: str, **kw: Any) -> None:
+        super().__init__(detail, reason=reason, **kw)
+        self.reason = reason
+
+
+class LeaseLost(VouchError):
+    status, code, title = 409, "lease_lost", "The lease on this work has passed to another"
+
+
+class WrongWeights(VouchError):
+    status, code, title = 500, "wrong_weights", "The model's weights are not the expected ones"
+
+
+class AlreadyRunning(VouchError):
+    status, code, title = 409, "already_running", "A platform already runs on this data folder"
+
+
+class PortTaken(VouchError):
+    status, code, title = 409, "port_taken", "The port is taken"
+
+
+class StartFailed(VouchError):
+    status, code, title = 500, "start_failed", "A part did not start"
+
+
+def every_error() -> list[type[VouchError]]:
+    """All of the tree, root first; docs and tests walk it."""
+    found: list[type[VouchError]] = [VouchError]
+    for cls in found:
+        found.extend(sub for sub in cls.__subclasses__() if sub.__module__ == __name__)
+    return found

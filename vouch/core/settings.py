@@ -1,0 +1,92 @@
+"""Settings: read once from the environment, at the edge, then passed inward.
+
+Each is ``VOUCH_<NAME>``. Unset URLs mean the embedded part in the data folder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PLACEHOLDERS = frozenset({"changeme", "change-me", "secret", "password", "example", "test", "xxx"})
+
+
+class Settings(BaseSettings):
+    """All of Vouch's settings. Raises pydantic's ``ValidationError`` on a bad value."""
+
+    model_config = SettingsConfigDict(env_prefix="VOUCH_", frozen=True, extra="ignore")
+
+    data_dir: Path = Field(Path(".vouch"), description="Folder of everything embedded: database, blobs, index, keys.")
+    host: str = Field("127.0.0.1", description="Address the HTTP server listens on.")
+    port: int = Field(8080, ge=0, le=65535, description="Port of the HTTP server; 0 picks a free one.")
+    tenant: str = Field("default", pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="Tenant made on first start.")
+
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL URL (`postgresql://user:password@host/db`); unset: the embedded server."
+    )
+    redis_url: SecretStr | None = Field(None, description="Redis URL of the doorbell; unset: the embedded server.")
+    qdrant_url: str | None = Field(None, description="Qdrant server URL; unset: the embedded index host.")
+    qdrant_api_key: SecretStr | None = Field(None, description="Qdrant API key.")
+    blob_url: str | None = Field(None, description="fsspec URL of the blob store; unset: `$VOUCH_DATA_DIR/blobs`.")
+    secret_key: SecretStr | None = Field(
+        None, description="Key of the HMAC over API keys (32 or more characters); unset: made in the data folder."
+    )
+
+    embed_model: str = Field(
+        "all-MiniLM-L6-v2", description="The packaged model, or a sentence-transformers model name or folder."
+    )
+    embed_runtime: Literal["auto", "openvino", "sentence-transformers"] = Field(
+        "auto", description="`auto` takes OpenVINO when its vectors agree with float32, and says so."
+    )
+    embed_threads: int = Field(2, ge=1, le=256, description="CPU threads of one embedder.")
+
+    chat_url: str | None = Field(None, description="OpenAI-compatible base URL; unset: extractive answers, no model.")
+    chat_model: str | None = Field(None, description="Model name sent to `VOUCH_CHAT_URL`.")
+    chat_api_key: SecretStr | None = Field(None, description="Key sent to `VOUCH_CHAT_URL`.")
+    chat_timeout_s: float = Field(60.0, gt=0, le=600, description="Deadline of one chat request, seconds.")
+
+    reranker: Literal["none", "lexical"] = Field("lexical", description="Default rerank stage.")
+    abstain_below: float | None = Field(
+        None, ge=0, le=1, description="Answer only above this confidence; unset: the threshold calibrated on data."
+    )
+
+    worker_processes: int = Field(2, ge=1, le=64, description="Celery child processes of one worker.")
+    lease_s: int = Field(330, ge=5, le=3600, description="Seconds a stage's lease lasts; above the hard task limit.")
+    sweep_every_s: float = Field(2.0, gt=0, le=60, description="Seconds between two sweeps of the ledger.")
+    max_document_mb: int = Field(50, ge=1, le=2048, description="Largest document read, MiB.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe log shown.")
+
+    @field_validator("database_url", "redis_url", "secret_key", "qdrant_api_key", "chat_api_key")
+    @classmethod
+    def _no_placeholder(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        text = value.get_secret_value()
+        password = urlsplit(text).password if "://" in text else text
+        if password is not None and password.lower() in PLACEHOLDERS:
+            raise ValueError("is a placeholder; set a real secret")
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 32:
+            raise ValueError("must have 32 characters or more")
+        return value
+
+    @property
+    def sockets(self) -> Path:
+        """Folder of the embedded servers' Unix sockets."""
+        return self.data_dir / "run"
+
+    @property
+    def index_dir(self) -> Path:
+        return self.data_dir / "index"
+
+    @property
+    def models_dir(self) -> Path:
+        return self.data_dir / "models"
