@@ -1,0 +1,63 @@
+"""Connections and transactions. Nothing reads or writes the catalog outside one of the two blocks here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlmodel import Session
+
+from vouch.core.errors import Unavailable
+
+
+class Catalog:
+    """A pool of connections to the catalog's PostgreSQL.
+
+    ``url`` is a plain ``postgresql://`` URL; the driver is psycopg 3.
+    """
+
+    def __init__(self, url: str, *, pool: int = 10) -> None:
+        self.url = url
+        self.engine = sa.create_engine(
+            url.replace("postgresql://", "postgresql+psycopg://", 1),
+            pool_size=pool,
+            max_overflow=pool,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": 5},
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """One read-write transaction: committed at the end of the block, rolled back by any exception.
+
+        Raises :class:`Unavailable` when PostgreSQL cannot be reached.
+        """
+        with self._reaching(), Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """One snapshot of the whole catalog; a write inside fails. What gate 2 and every report read through."""
+        snapshot = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        with self._reaching(), Session(snapshot) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except (OperationalError, InterfaceError) as error:
+            if getattr(error, "connection_invalidated", False) or _is_connection_loss(error):
+                raise Unavailable("The catalog cannot be reached.") from error
+            raise
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _is_connection_loss(error: OperationalError | InterfaceError) -> bool:
+    # SQLSTATE classes 08 (connection) and 57P (shutdown, crash); no SQLSTATE: the connection never came to be.
+    state = getattr(error.orig, "sqlstate", None)
+    return state is None or state.startswith(("08", "57P"))

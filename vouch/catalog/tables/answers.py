@@ -1,0 +1,80 @@
+"""What was asked and answered: answers, citations, traces, conversations, feedback."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from vouch.catalog.columns import big, json_list, json_object, moment, optional_json, within
+
+
+class Conversation(SQLModel, table=True):
+    tenant_id: str = Field(primary_key=True, foreign_key="tenant.id")
+    id: str = Field(primary_key=True)
+    user_id: str
+    created_at: datetime | None = moment(now=True)
+
+
+class Answer(SQLModel, table=True):
+    """``kind``: answer or abstention. Readable by its asker while every cited document is (decided on read)."""
+
+    __table_args__ = (sa.Index("answer_by_user", "tenant_id", "user_id", "created_at"),)
+    tenant_id: str = Field(primary_key=True, foreign_key="tenant.id")
+    id: str = Field(primary_key=True)
+    user_id: str
+    conversation_id: str | None = None
+    question: str = Field(sa_type=sa.Text)
+    kind: str
+    text: str = Field(sa_type=sa.Text)
+    claims: list[dict[str, Any]] = json_list()
+    notices: list[dict[str, Any]] = json_list()
+    abstention: dict[str, Any] | None = optional_json()
+    usage: dict[str, Any] = json_object()
+    trace_id: str
+    epoch: int = big(0)
+    principals_hash: str
+    generation: str
+    created_at: datetime | None = moment(now=True)
+
+
+class Citation(SQLModel, table=True):
+    """A quote equal to the version's text at the span, checked before the answer was released."""
+
+    __table_args__ = (
+        within(["answer_id"], "answer"),
+        sa.Index("citation_by_document", "tenant_id", "document_id"),
+    )
+    tenant_id: str = Field(primary_key=True)
+    answer_id: str = Field(primary_key=True)
+    n: int = Field(primary_key=True)
+    document_id: str
+    version: int
+    span_start: int
+    span_end: int
+    quote: str = Field(sa_type=sa.Text)
+
+
+class Trace(SQLModel, table=True):
+    """``documents``: every document id that fed the trace; it is readable while all of them are."""
+
+    __table_args__ = (sa.Index("trace_by_time", "tenant_id", "created_at"),)
+    tenant_id: str = Field(primary_key=True, foreign_key="tenant.id")
+    id: str = Field(primary_key=True)
+    user_id: str
+    kind: str
+    query: str = Field(sa_type=sa.Text)
+    data: dict[str, Any] = json_object()
+    created_at: datetime | None = moment(now=True)
+
+
+class Feedback(SQLModel, table=True):
+    __table_args__ = (within(["answer_id"], "answer"),)
+    tenant_id: str = Field(primary_key=True)
+    answer_id: str = Field(primary_key=True)
+    user_id: str = Field(primary_key=True)
+    helpful: bool
+    comment: str | None = None
+    created_at: datetime | None = moment(now=True)

@@ -1,0 +1,82 @@
+"""Who there is: tenants, users, groups, memberships, keys, and the log of what changed access."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from vouch.catalog.columns import big, json_object, moment, texts, within
+
+
+class Tenant(SQLModel, table=True):
+    id: str = Field(primary_key=True)
+    name: str
+    authz_epoch: int = big(1)
+    created_at: datetime | None = moment(now=True)
+
+
+class User(SQLModel, table=True):
+    """``id`` is the written principal, ``user:alice`` or ``user:okta/00u1``."""
+
+    __tablename__ = "app_user"
+    tenant_id: str = Field(primary_key=True, foreign_key="tenant.id")
+    id: str = Field(primary_key=True)
+    name: str
+    active: bool = True
+    created_at: datetime | None = moment(now=True)
+    updated_at: datetime | None = moment(now=True)
+
+
+class Group(SQLModel, table=True):
+    __tablename__ = "app_group"
+    tenant_id: str = Field(primary_key=True, foreign_key="tenant.id")
+    id: str = Field(primary_key=True)
+    name: str
+    created_at: datetime | None = moment(now=True)
+    updated_at: datetime | None = moment(now=True)
+
+
+class Membership(SQLModel, table=True):
+    """``member`` may name a user or a group that is not there yet; it then grants nothing until it is."""
+
+    __table_args__ = (
+        within(["group_id"], "app_group"),
+        sa.Index("membership_by_member", "tenant_id", "member"),
+    )
+    tenant_id: str = Field(primary_key=True)
+    group_id: str = Field(primary_key=True)
+    member: str = Field(primary_key=True)
+
+
+class ApiKey(SQLModel, table=True):
+    """Only an HMAC of the key is kept. ``user_id`` binds the key to act for that user alone."""
+
+    __tablename__ = "api_key"
+    __table_args__ = (sa.UniqueConstraint("digest"),)
+    tenant_id: str = Field(primary_key=True, foreign_key="tenant.id")
+    id: str = Field(primary_key=True)
+    name: str
+    hint: str
+    digest: str
+    scopes: list[str] = texts()
+    user_id: str | None = None
+    created_at: datetime | None = moment(now=True)
+    expires_at: datetime | None = moment(nullable=True)
+    revoked_at: datetime | None = moment(nullable=True)
+    last_used_at: datetime | None = moment(nullable=True)
+
+
+class AuthzEvent(SQLModel, table=True):
+    """One change of access; written in the transaction that made it, with the epoch it began."""
+
+    __tablename__ = "authz_event"
+    tenant_id: str = Field(primary_key=True, foreign_key="tenant.id")
+    epoch: int = Field(primary_key=True, sa_type=sa.BigInteger)
+    at: datetime | None = moment(now=True)
+    actor: str
+    kind: str
+    subject: str
+    detail: dict[str, Any] = json_object()

@@ -1,0 +1,144 @@
+"""What there is to read: sources, documents, versions, access, chunks, embeddings."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from vouch.catalog.columns import json_object, moment, optional_json, texts, within
+
+
+class Source(SQLModel, table=True):
+    """``state``: active, paused or deleting. ``acl_read_at``: when the last scan that read every ACL began;
+    null where Vouch is itself the authority (push), whose access does not age."""
+
+    __table_args__ = (sa.UniqueConstraint("tenant_id", "name"),)
+    tenant_id: str = Field(primary_key=True, foreign_key="tenant.id")
+    id: str = Field(primary_key=True)
+    name: str
+    kind: str
+    config: dict[str, Any] = json_object()
+    owner: str | None = None
+    schedule: str | None = None
+    review_every_s: int | None = None
+    stale_after_s: int | None = None
+    acl_max_age_s: int | None = None
+    acl_read_at: datetime | None = moment(nullable=True)
+    state: str = "active"
+    cursor: dict[str, Any] | None = optional_json()
+    next_sync_at: datetime | None = moment(nullable=True)
+    created_at: datetime | None = moment(now=True)
+    updated_at: datetime | None = moment(now=True)
+
+
+class AclRow(SQLModel, table=True):
+    """An interned, immutable ACL: ``id`` is the hash of its clauses, so equal lists share one row."""
+
+    __tablename__ = "acl"
+    tenant_id: str = Field(primary_key=True, foreign_key="tenant.id")
+    id: str = Field(primary_key=True)
+    clauses: int
+
+
+class ClauseRow(SQLModel, table=True):
+    __tablename__ = "clause"
+    __table_args__ = (within(["acl_id"], "acl", cascade=False),)
+    tenant_id: str = Field(primary_key=True)
+    acl_id: str = Field(primary_key=True)
+    ordinal: int = Field(primary_key=True)
+    allow: list[str] = texts()
+    deny: list[str] = texts()
+
+
+class Document(SQLModel, table=True):
+    """``state``: pending (nothing published yet), live, quarantined, deleted.
+
+    ``acl_id`` null means nobody. ``problem`` says why the newest content could not be ingested:
+    ``{reason, detail, stage, attempts, at}``; an earlier good version stays readable meanwhile.
+    """
+
+    __table_args__ = (
+        within(["source_id"], "source"),
+        within(["acl_id"], "acl", cascade=False),
+        sa.UniqueConstraint("tenant_id", "source_id", "external_id"),
+        sa.Index("document_by_acl", "tenant_id", "acl_id"),
+        sa.Index("document_supersedes", "supersedes", postgresql_using="gin"),
+    )
+    tenant_id: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    source_id: str
+    external_id: str
+    title: str
+    uri: str
+    mime: str = ""
+    language: str = "und"
+    owner: str | None = None
+    modified_at: datetime | None = moment(nullable=True)
+    review_every_s: int | None = None
+    supersedes: list[str] = texts()
+    state: str = "pending"
+    fingerprint: str = ""
+    acl_id: str | None = None
+    acl_read_at: datetime | None = moment(nullable=True)
+    current_version: int | None = None
+    last_version: int = 0
+    seen_job: str | None = None
+    problem: dict[str, Any] | None = optional_json()
+    created_at: datetime | None = moment(now=True)
+    updated_at: datetime | None = moment(now=True)
+
+
+class DocumentVersion(SQLModel, table=True):
+    """``raw`` and ``parsed`` are blob digests; ``text_sha`` is that of the normalised text alone."""
+
+    __tablename__ = "document_version"
+    __table_args__ = (within(["document_id"], "document"),)
+    tenant_id: str = Field(primary_key=True)
+    document_id: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    raw: str
+    raw_bytes: int
+    parsed: str | None = None
+    text: str | None = None
+    chunks: int = 0
+    meta: dict[str, Any] = json_object()
+    modified_at: datetime | None = moment(nullable=True)
+    created_at: datetime | None = moment(now=True)
+    published_at: datetime | None = moment(nullable=True)
+
+
+class Chunk(SQLModel, table=True):
+    """``text_hash`` keys the embedding of the chunk's embedded text (title and heading path included)."""
+
+    __table_args__ = (
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "document_id", "version"],
+            ["document_version.tenant_id", "document_version.document_id", "document_version.version"],
+            ondelete="CASCADE",
+        ),
+        sa.Index("chunk_by_text", "tenant_id", "text_hash"),
+    )
+    tenant_id: str = Field(primary_key=True)
+    document_id: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    ordinal: int = Field(primary_key=True)
+    span_start: int
+    span_end: int
+    kind: str
+    place: str
+    heading_path: list[str] = texts()
+    text: str = Field(sa_type=sa.Text)
+    text_hash: str
+
+
+class Embedding(SQLModel, table=True):
+    """A unit vector, float32 little-endian, by (embedder, hash of the text). Known text is never embedded again."""
+
+    tenant_id: str = Field(primary_key=True, foreign_key="tenant.id")
+    model: str = Field(primary_key=True)
+    text_hash: str = Field(primary_key=True)
+    vector: bytes
+    created_at: datetime | None = moment(now=True)

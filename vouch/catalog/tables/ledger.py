@@ -1,0 +1,104 @@
+"""What is being done: jobs, stages, index operations (outbox), index generations, heartbeats."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from vouch.catalog.columns import big, json_list, json_object, moment, optional_json, texts, within
+
+
+class Job(SQLModel, table=True):
+    """``state``: queued, running, succeeded, failed, cancelled. ``scanned``: all of its stages are known."""
+
+    __table_args__ = (
+        within(["source_id"], "source"),
+        sa.Index("job_by_source", "tenant_id", "source_id", "created_at"),
+        sa.Index("job_open", "state", postgresql_where=sa.text("state in ('queued', 'running')")),
+    )
+    tenant_id: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    source_id: str
+    kind: str
+    state: str = "queued"
+    scanned: bool = False
+    counts: dict[str, Any] = json_object()
+    problems: list[dict[str, Any]] = json_list()
+    created_at: datetime | None = moment(now=True)
+    started_at: datetime | None = moment(nullable=True)
+    finished_at: datetime | None = moment(nullable=True)
+
+
+class Stage(SQLModel, table=True):
+    """One step of one document in one job (``scan`` has no document).
+
+    ``state``: ready → leased → done; waiting (for the projector), failed, cancelled.
+    ``fence`` grows with every lease: a worker whose fence is no longer the row's has lost it.
+    ``result`` is for people (counts, sizes); what the next stage needs stands in the catalog's own tables.
+    """
+
+    __table_args__ = (
+        within(["job_id"], "job"),
+        sa.UniqueConstraint("tenant_id", "job_id", "document_id", "version", "name"),
+        sa.Index("stage_by_job", "tenant_id", "job_id", "name", "state"),
+        sa.Index(
+            "stage_open", "state", "not_before", postgresql_where=sa.text("state in ('ready', 'leased', 'waiting')")
+        ),
+    )
+    tenant_id: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    job_id: str
+    document_id: str = ""
+    version: int = 0
+    name: str
+    state: str = "ready"
+    attempts: int = 0
+    fence: int = big(0)
+    leased_until: datetime | None = moment(nullable=True)
+    not_before: datetime | None = moment(now=True)
+    rung_at: datetime | None = moment(now=True)
+    wait_seq: int | None = big(None, nullable=True)
+    result: dict[str, Any] = json_object()
+    problem: dict[str, Any] | None = optional_json()
+    created_at: datetime | None = moment(now=True)
+    finished_at: datetime | None = moment(nullable=True)
+
+
+class IndexGeneration(SQLModel, table=True):
+    """One way of laying out the index: model, chunker, dimensions. ``state``: building, active, retired."""
+
+    __tablename__ = "index_generation"
+    id: str = Field(primary_key=True)
+    model: str
+    dimensions: int
+    chunker: str
+    state: str = Field(default="active", index=True)
+    applied_seq: int = big(0)
+    created_at: datetime | None = moment(now=True)
+
+
+class IndexOpRow(SQLModel, table=True):
+    """The outbox to the index. ``seq`` is in commit order (writers hold one lock while they append).
+
+    ``kind``: write (a version's chunks), remove (a version, or all of a document when ``version`` is null),
+    access (documents whose ACL changed). A row says what to look at; the projector reads what is true now.
+    """
+
+    __tablename__ = "index_op"
+    seq: int | None = Field(default=None, sa_type=sa.BigInteger, primary_key=True)
+    tenant_id: str
+    kind: str
+    document_ids: list[str] = texts()
+    version: int | None = None
+    created_at: datetime | None = moment(now=True)
+
+
+class Heartbeat(SQLModel, table=True):
+    """The last time a part proved that it works (a worker's canary task, a scheduler's sweep)."""
+
+    part: str = Field(primary_key=True)
+    at: datetime | None = moment(now=True)
+    detail: dict[str, Any] = json_object()

@@ -1,0 +1,69 @@
+"""Every error leaves as RFC 9457 problem+json with a stable code."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from vouch.core.errors import InvalidInput, MethodNotAllowed, NotFound, UnknownField, VouchError
+
+log = logging.getLogger(__name__)
+MEDIA_TYPE = "application/problem+json"
+
+
+def problem_response(error: VouchError) -> JSONResponse:
+    headers = {"Cache-Control": "no-store"}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if error.retryable:
+        headers["Retry-After"] = "1"
+    return JSONResponse(error.problem(), error.status, headers, media_type=MEDIA_TYPE)
+
+
+def _of_validation(error: RequestValidationError) -> VouchError:
+    """The first fault pydantic found, in the request's own words."""
+    first: dict[str, Any] = error.errors()[0]
+    path = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")]
+    field = ".".join(path) or None
+    if first["type"] == "extra_forbidden":
+        return UnknownField(f"{field} is not a field here", field=field)
+    return InvalidInput(str(first["msg"]), field=field)
+
+
+async def _ours(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, VouchError)
+    if error.status >= 500:
+        log.warning("%s: %s", error.code, error.detail, exc_info=error)
+    return problem_response(error)
+
+
+async def _validation(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    return problem_response(_of_validation(error))
+
+
+async def _http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return problem_response(NotFound())
+    if error.status_code == 405:
+        return problem_response(MethodNotAllowed())
+    return problem_response(InvalidInput(str(error.detail)))
+
+
+async def _unforeseen(_: Request, error: Exception) -> JSONResponse:
+    log.error("unforeseen", exc_info=error)
+    return problem_response(VouchError("The platform failed in a way it did not foresee; the log has it."))
+
+
+def install_problems(app: FastAPI) -> None:
+    """Route every exception of ``app`` to problem+json."""
+    app.add_exception_handler(VouchError, _ours)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unforeseen)
