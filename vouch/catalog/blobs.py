@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import fsspec
+import sqlalchemy as sa
+from sqlmodel import Session
 
 from vouch.core.errors import Unavailable
 from vouch.core.ids import new_id, sha256
+
+_LOCK = 0x626C6F6273  # "blobs"
 
 
 class Blobs:
@@ -35,6 +39,19 @@ class Blobs:
         if sha256(data) != digest:
             raise Unavailable(f"Blob {digest[:12]} is damaged.")
         return data
+
+    def list(self, tenant: str) -> list[str]:
+        """Digests of everything stored for the tenant."""
+        root = f"{self._root}/{tenant}"
+        if not self._fs.exists(root):
+            return []
+        return [path.rsplit("/", 1)[1] for path in self._fs.find(root) if not path.endswith(".part")]
+
+    @staticmethod
+    def lock(session: Session, *, alone: bool = False) -> None:
+        """Held to the end of the transaction: shared by those who store and name blobs, alone by who removes them."""
+        mode = "" if alone else "_shared"
+        session.execute(sa.text(f"SELECT pg_advisory_xact_lock{mode}(:key)"), {"key": _LOCK})
 
     def delete(self, tenant: str, digest: str) -> None:
         """Remove; a blob that is already gone is fine."""

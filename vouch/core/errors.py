@@ -141,7 +141,7 @@ class DocumentRejected(VouchError):
 
     status, code, title = 422, "document_rejected", "The document cannot be read"
 
-    def __init__(self, detail: str, *, reason: str, **kw: Any) -> None:
+    def __init__(self, detail: str = "", *, reason: str = "unreadable", **kw: Any) -> None:
         super().__init__(detail, reason=reason, **kw)
         self.reason = reason
 

@@ -8,6 +8,7 @@ nothing; list markers are left outside the sentence.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 
 from vouch.core.types import Span
@@ -16,8 +17,9 @@ ROW_SEPARATOR = " | "
 
 _MARKER = re.compile(r"[ \t]*(?:[-*+•◦▪‣·–]|\(?(?:\d{1,3}|[A-Za-z])[.)])[ \t]+(?=\S)")
 _CLOSERS = "\"'”’»)\\]"
-_END = re.compile(rf"[.!?…]+[{_CLOSERS}]*(?=\s)|[。！？｡]+[」』”’）]*")
-_PROTECTED = re.compile(r"\[[^\]\n]*\]\([^)\n]*\)|`[^`\n]+`")
+# The look-behind and the bounds keep the cost linear on text made to be slow.
+_END = re.compile(rf"(?<![.!?…])[.!?…]++[{_CLOSERS}]*+(?=\s)|[。！？｡]+[」』”’）]*")
+_PROTECTED = re.compile(r"\[[^\]\n]{0,300}\]\([^)\n]{0,500}\)|`[^`\n]{1,300}`")
 _LAST_TOKEN = re.compile(r"[\w.&@/-]+$")
 _DOTTED = re.compile(r"^(?:[A-Za-z]\.)+[A-Za-z]$")
 _SOFT_WRAP = re.compile(r"(?<![.!?:;。！？…\s])[ \t]*\n(?=[ \t]*[a-zà-öø-ÿ])")
@@ -85,7 +87,8 @@ def _stops(text: str, start: int, end: int, protected: list[tuple[int, int]]) ->
     for mark in _END.finditer(text, start, end):
         stop = mark.end()
         following = _skip_space(text, stop, end)
-        if following >= end or any(a < stop < b for a, b in protected):
+        nearest = bisect_right(protected, (stop, 0)) - 1
+        if following >= end or (nearest >= 0 and stop < protected[nearest][1]):
             continue
         if mark[0][0] in "。！？｡" or _begins(text, start, mark, following):
             yield stop
@@ -101,7 +104,7 @@ def _begins(text: str, start: int, mark: re.Match[str], following: int) -> bool:
     if token is None:
         return True
     word = token[0].lower()
-    if word in _OPEN and not (word in ("no", "p", "v", "art", "co") and text[following].isalpha()):
+    if word in _OPEN and not (word in ("no", "p", "v", "art") and text[following].isalpha()):
         return False
     initial = len(word) == 1 and token[0].isupper() and token[0] != "I"
     if initial or word in _MAYBE or _DOTTED.match(word):

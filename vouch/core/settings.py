@@ -5,6 +5,9 @@ Each is ``VOUCH_<NAME>``. Unset URLs mean the embedded part in the data folder.
 
 from __future__ import annotations
 
+import hashlib
+import os
+import re
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -13,6 +16,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PLACEHOLDERS = frozenset({"changeme", "change-me", "secret", "password", "example", "test", "xxx"})
+_SOCKET_FOLDER = re.compile(r"[A-Za-z0-9_./@+=~-]{1,80}")  # leaves 27 bytes for a socket's own name
 
 
 class Settings(BaseSettings):
@@ -49,13 +53,21 @@ class Settings(BaseSettings):
     chat_api_key: SecretStr | None = Field(None, description="Key sent to `VOUCH_CHAT_URL`.")
     chat_timeout_s: float = Field(60.0, gt=0, le=600, description="Deadline of one chat request, seconds.")
 
-    reranker: Literal["none", "lexical"] = Field("lexical", description="Default rerank stage.")
+    chat_output: Literal["tool", "json_schema", "prompted"] = Field(
+        "tool", description="How the chat model is made to give structured output: take what its server supports."
+    )
+
+    reranker: str = Field(
+        "lexical",
+        pattern=r"^(none|lexical|cross-encoder:\S.*)$",
+        description="Default rerank stage: `none`, `lexical`, or `cross-encoder:<hub name or folder>`.",
+    )
     abstain_below: float | None = Field(
         None, ge=0, le=1, description="Answer only above this confidence; unset: the threshold calibrated on data."
     )
 
     worker_processes: int = Field(2, ge=1, le=64, description="Celery child processes of one worker.")
-    lease_s: int = Field(330, ge=5, le=3600, description="Seconds a stage's lease lasts; above the hard task limit.")
+    lease_s: int = Field(30, ge=3, le=3600, description="Seconds until the work of a worker that died passes on.")
     sweep_every_s: float = Field(2.0, gt=0, le=60, description="Seconds between two sweeps of the ledger.")
     max_document_mb: int = Field(50, ge=1, le=2048, description="Largest document read, MiB.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe log shown.")
@@ -80,8 +92,19 @@ class Settings(BaseSettings):
 
     @property
     def sockets(self) -> Path:
-        """Folder of the embedded servers' Unix sockets."""
-        return self.data_dir / "run"
+        """Folder of the embedded servers' Unix sockets: absolute, and the same in every process of one data folder.
+
+        It is ``run`` in the data folder, unless that path is too long for a socket's address (107 bytes on
+        Linux) or holds characters that connection URLs split at (a comma, a space, ``%``); then it is a folder
+        in ``/tmp`` named after the data folder's path. The supervisor makes it (mode 0700, refusing one that
+        another user made first) and removes it when it stops.
+        """
+        data_dir = self.data_dir.resolve()
+        inside = data_dir / "run"
+        if _SOCKET_FOLDER.fullmatch(str(inside)):
+            return inside
+        name = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
+        return Path("/tmp") / f"vouch-{name}"  # noqa: S108 - not $TMPDIR: processes with different ones must agree
 
     @property
     def index_dir(self) -> Path:

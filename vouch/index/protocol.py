@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from vouch.core.errors import InvalidInput
 from vouch.core.types import AccessFilter, AccessPayload, IndexHits, IndexQuery, Point, SearchFilter
+
+_GENERATION = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+def generation_name(text: str) -> str:
+    """``text``, which becomes a folder's and a collection's name. Raises :class:`InvalidInput`."""
+    if not _GENERATION.fullmatch(text):
+        raise InvalidInput(
+            "a generation is named with small letters, digits and dashes, at most 63", field="generation"
+        )
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +68,7 @@ class StoredPoint:
     ordinal: int
     access: AccessPayload
     fingerprint: str
-    """Of everything else on the point, vectors included, as `vouch.index.protocol.fingerprint` computes it."""
+    """Of everything on the point but its access, vectors included: :func:`vouch.index.fingerprint.fingerprint`."""
 
 
 class Index(Protocol):
@@ -64,11 +77,18 @@ class Index(Protocol):
     def state(self) -> IndexState: ...
 
     def apply(self, ops: Sequence[IndexOp], *, upto: int) -> None:
-        """Apply in order, durably, then record ``upto``. Idempotent: applying again changes nothing."""
+        """Apply in order, durably, then record ``upto``. Idempotent: applying again changes nothing.
+
+        ``upto`` is recorded as given, also when it is lower than before: a rebuild loads its batches under 0 and
+        records its number with the last one. Raises ``InvalidInput`` on a malformed point or access payload.
+        """
         ...
 
     def search(self, query: IndexQuery, access: AccessFilter) -> IndexHits:
-        """Both rankings under ``access`` and ``query.where``. Lexical IDF is over what ``access`` may see."""
+        """Both rankings under ``access`` and ``query.where``. Lexical IDF is over what ``access`` may see.
+
+        Scores are inner products; equal scores are ordered by document, version and ordinal.
+        """
         ...
 
     def count(self, access: AccessFilter, where: SearchFilter) -> int:

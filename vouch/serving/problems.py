@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -25,9 +26,9 @@ def problem_response(error: VouchError) -> JSONResponse:
     return JSONResponse(error.problem(), error.status, headers, media_type=MEDIA_TYPE)
 
 
-def _of_validation(error: RequestValidationError) -> VouchError:
-    """The first fault pydantic found, in the request's own words."""
-    first: dict[str, Any] = error.errors()[0]
+def invalid(faults: Sequence[Any]) -> VouchError:
+    """The first fault that pydantic found, in the request's own words."""
+    first: dict[str, Any] = faults[0]
     path = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")]
     field = ".".join(path) or None
     if first["type"] == "extra_forbidden":
@@ -44,7 +45,7 @@ async def _ours(_: Request, error: Exception) -> JSONResponse:
 
 async def _validation(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    return problem_response(_of_validation(error))
+    return problem_response(invalid(error.errors()))
 
 
 async def _http(_: Request, error: Exception) -> JSONResponse:

@@ -85,7 +85,6 @@ class Document(SQLModel, table=True):
     acl_read_at: datetime | None = moment(nullable=True)
     current_version: int | None = None
     last_version: int = 0
-    seen_job: str | None = None
     problem: dict[str, Any] | None = optional_json()
     created_at: datetime | None = moment(now=True)
     updated_at: datetime | None = moment(now=True)

@@ -260,7 +260,6 @@ def upgrade() -> None:
         sa.Column("acl_read_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("current_version", sa.Integer(), nullable=True),
         sa.Column("last_version", sa.Integer(), nullable=False),
-        sa.Column("seen_job", sa.String(), nullable=True),
         sa.Column("problem", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),

@@ -1,0 +1,1 @@
+"""Offline: sources are scanned; documents are fetched, parsed, chunked, embedded and published."""

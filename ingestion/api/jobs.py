@@ -1,0 +1,99 @@
+"""`/v1/jobs`: what a sync is doing, live; cancel; retry."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import anyio
+from fastapi import APIRouter, Query, Request
+from sqlmodel import col, select
+from sse_starlette.sse import EventSourceResponse
+
+from ingestion import jobs
+from ingestion.api.requests import Cursor, Limit, ServicesDep, SourcesCaller, decode_cursor, encode_cursor
+from ingestion.schemas import JobOut, JobPage, JobRef
+from ingestion.services import Services
+from vouch.catalog.tables import Job
+from vouch.core.errors import Conflict, Forbidden, InvalidInput, NotFound
+from vouch.core.types import Json
+from vouch.serving.responses import problems
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+_EVERY_S = 0.3
+
+
+def _view(services: Services, tenant: str, job_id: str) -> Json:
+    with services.catalog.reading() as session:
+        return jobs.view(session, jobs.find_job(session, tenant, job_id))
+
+
+@router.get("", responses=problems(Forbidden, InvalidInput))
+def list_jobs(
+    caller: SourcesCaller,
+    services: ServicesDep,
+    source_id: Annotated[str | None, Query(max_length=100)] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> JobPage:
+    """Jobs, newest first."""
+    before = decode_cursor(cursor)
+    with services.catalog.reading() as session:
+        query = select(Job).where(col(Job.tenant_id) == caller.tenant).order_by(col(Job.id).desc()).limit(limit + 1)
+        if source_id is not None:
+            query = query.where(col(Job.source_id) == source_id)
+        if before:
+            query = query.where(col(Job.id) < before)
+        rows = session.exec(query).all()
+        shown = [jobs.view(session, row) for row in rows[:limit]]
+    more = encode_cursor(rows[limit - 1].id) if len(rows) > limit else None
+    return JobPage.model_validate({"jobs": shown, "next_cursor": more})
+
+
+@router.get("/{job_id}", responses=problems(Forbidden, NotFound))
+def get_job(job_id: str, caller: SourcesCaller, services: ServicesDep) -> JobOut:
+    """State, counts, progress per stage, and every document that failed with its reason."""
+    return JobOut.model_validate(_view(services, caller.tenant, job_id))
+
+
+@router.get("/{job_id}/events", responses=problems(Forbidden, NotFound), response_class=EventSourceResponse)
+async def events(job_id: str, caller: SourcesCaller, services: ServicesDep, request: Request) -> EventSourceResponse:
+    """Server-sent events: `progress` whenever something moved, then `end` with the final state."""
+    first = await anyio.to_thread.run_sync(_view, services, caller.tenant, job_id)
+
+    async def stream() -> AsyncIterator[dict[str, str]]:
+        shown, sent = first, ""
+        while not await request.is_disconnected():
+            text = json.dumps(shown)
+            ended = shown["state"] not in jobs.OPEN
+            if text != sent:
+                yield {"event": "end" if ended else "progress", "data": text}
+                sent = text
+            if ended:
+                return
+            await anyio.sleep(_EVERY_S)
+            shown = await anyio.to_thread.run_sync(_view, services, caller.tenant, job_id)
+
+    return EventSourceResponse(stream(), headers={"Cache-Control": "no-store"})
+
+
+@router.post("/{job_id}/cancel", responses=problems(Forbidden, NotFound, Conflict))
+def cancel(job_id: str, caller: SourcesCaller, services: ServicesDep) -> JobOut:
+    """End the job. What was published stays; the next sync goes on from there."""
+    with services.catalog.transaction() as session:
+        jobs.cancel(session, caller.tenant, job_id)
+    return JobOut.model_validate(_view(services, caller.tenant, job_id))
+
+
+@router.post("/{job_id}/retry", status_code=202, responses=problems(Forbidden, NotFound, Conflict))
+def retry(job_id: str, caller: SourcesCaller, services: ServicesDep) -> JobRef:
+    """Try again what failed or was cancelled, and nothing else."""
+    ready: dict[str, list[str]] = defaultdict(list)
+    with services.catalog.transaction() as session:
+        for name, stage_id in jobs.retry(session, caller.tenant, job_id):
+            ready[name].append(stage_id)
+    for name, ids in ready.items():
+        services.ring(name, ids)
+    return JobRef(job_id=job_id)

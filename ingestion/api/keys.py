@@ -1,0 +1,70 @@
+"""`/v1/keys`: making, listing and revoking API keys (scope admin)."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from sqlmodel import col, select
+
+from acl.keys import create_key, revoke_key
+from ingestion.api.requests import AdminCaller, ServicesDep
+from ingestion.schemas import KeyIn, KeyList, KeyMade
+from vouch.catalog.tables import ApiKey
+from vouch.core.clock import rfc3339
+from vouch.core.errors import Forbidden, InvalidInput, NotFound
+from vouch.serving.responses import problems
+
+router = APIRouter(prefix="/keys", tags=["keys"])
+
+
+def _shown(row: ApiKey) -> dict[str, object]:
+    return {
+        "id": row.id,
+        "name": row.name,
+        "hint": row.hint,
+        "scopes": row.scopes,
+        "user": row.user_id,
+        "created_at": rfc3339(row.created_at),
+        "expires_at": rfc3339(row.expires_at),
+        "revoked_at": rfc3339(row.revoked_at),
+        "last_used_at": rfc3339(row.last_used_at),
+    }
+
+
+@router.post("", status_code=201, responses=problems(InvalidInput, Forbidden))
+def make(body: KeyIn, caller: AdminCaller, services: ServicesDep, request: Request, response: Response) -> KeyMade:
+    """Make a key. A caller can hand on only scopes that its own key has."""
+    if not set(body.scopes) <= caller.scopes:
+        raise Forbidden("A key can be given only scopes that yours has.")
+    with services.catalog.transaction() as session:
+        made = create_key(
+            session,
+            request.app.state.secret_key,
+            caller.tenant,
+            name=body.name,
+            scopes=body.scopes,
+            user=body.user,
+            expires_at=body.expires_at,
+        )
+        session.flush()
+        row = session.get(ApiKey, (caller.tenant, made.id))
+        assert row is not None
+        session.refresh(row)
+    response.headers["Cache-Control"] = "no-store"
+    return KeyMade.model_validate({**_shown(row), "key": made.secret})
+
+
+@router.get("", responses=problems(Forbidden))
+def list_keys(caller: AdminCaller, services: ServicesDep) -> KeyList:
+    """All keys of the tenant, newest first; never the keys themselves."""
+    with services.catalog.reading() as session:
+        rows = session.exec(
+            select(ApiKey).where(col(ApiKey.tenant_id) == caller.tenant).order_by(col(ApiKey.id).desc())
+        ).all()
+        return KeyList.model_validate({"keys": [_shown(row) for row in rows]})
+
+
+@router.delete("/{key_id}", status_code=204, responses=problems(Forbidden, NotFound))
+def revoke(key_id: str, caller: AdminCaller, services: ServicesDep) -> None:
+    """End a key with the next request."""
+    with services.catalog.transaction() as session:
+        revoke_key(session, caller.tenant, key_id)

@@ -1,0 +1,90 @@
+"""Redis and Celery as a doorbell: messages carry ids alone, and losing one loses nothing but time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis import Redis, RedisError
+
+log = logging.getLogger(__name__)
+
+QUEUES = ("project", "publish", "embed", "documents", "scan")
+"""In the order a worker empties them: what is nearly done goes first, so searchable comes early."""
+QUEUE_OF = {"scan": "scan", "fetch": "documents", "parse": "documents", "chunk": "documents", "embed": "embed"}
+BATCH = 16
+"""Documents per message: enough for well-filled embedding batches, few enough to share among workers."""
+_PROJECTOR_RUNG = "vouch:projector:rung"
+
+
+def make_celery(broker_url: str) -> Celery:
+    """The Celery application of one broker. Its settings are those that survived kill -9 (see docs/decisions/0003)."""
+    app = Celery("vouch", broker=broker_url, set_as_current=False)
+    app.conf.update(
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        task_ignore_result=True,
+        task_time_limit=300,
+        task_soft_time_limit=240,
+        task_serializer="json",
+        accept_content=["json"],
+        broker_transport_options={
+            "visibility_timeout": 900,
+            "queue_order_strategy": "priority",
+            "socket_timeout": 10,
+            "socket_connect_timeout": 2,
+        },
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        task_publish_retry=False,
+        worker_cancel_long_running_tasks_on_connection_loss=True,
+        worker_soft_shutdown_timeout=5,
+        worker_hijack_root_logger=False,
+        worker_max_memory_per_child=1_200_000,
+        task_default_queue="documents",
+        task_create_missing_queues=True,
+    )
+    return app
+
+
+def ring(bell: Celery, stage: str, ids: Sequence[str], *, batch: int = BATCH) -> None:
+    """Ring for ``ids``, all ready for ``stage``, in batches. Never raises for a Redis that is away."""
+    for some in _batches(ids, batch):
+        _send(bell, f"ingestion.{stage}", QUEUE_OF.get(stage, stage), [some])
+
+
+def ring_projector(bell: Celery, redis: Redis) -> None:
+    """Ring the projector unless it was rung and has not yet looked."""
+    try:
+        if redis.set(_PROJECTOR_RUNG, "1", nx=True, ex=3):
+            _send(bell, "ingestion.project", "project", [])
+    except RedisError as error:
+        log.warning("the projector was not rung: %s", error)
+
+
+def ring_canary(bell: Celery) -> None:
+    """Ask a worker to prove that it works: it writes a heartbeat."""
+    _send(bell, "ingestion.canary", "project", [])
+
+
+def projector_looks(redis: Redis) -> None:
+    """The projector has begun to look: later operations must ring again."""
+    try:
+        redis.delete(_PROJECTOR_RUNG)
+    except RedisError as error:
+        log.warning("the projector's bell was not reset: %s", error)
+
+
+def _send(bell: Celery, task: str, queue: str, args: list[object]) -> None:
+    try:
+        bell.send_task(task, args=args, queue=queue)
+    except (OperationalError, RedisError, OSError) as error:
+        log.warning("%s was not rung, the scheduler will ring again: %s", task, error)
+
+
+def _batches(ids: Sequence[str], size: int) -> Iterator[list[str]]:
+    for start in range(0, len(ids), size):
+        yield list(ids[start : start + size])

@@ -1,0 +1,195 @@
+"""Jobs: starting syncs, what a job shows of itself, cancelling, retrying."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+import sqlalchemy as sa
+from croniter import croniter
+from sqlmodel import Session, col, select
+
+from vouch.catalog import ledger
+from vouch.catalog.tables import Document, Job, Source, Stage
+from vouch.core import clock
+from vouch.core.clock import duration, rfc3339
+from vouch.core.errors import Conflict, NotFound
+from vouch.core.ids import new_id
+from vouch.core.types import Json
+
+SyncKind = Literal["incremental", "full", "access"]
+MAX_ERRORS = 200
+OPEN = ("queued", "running")
+
+
+def check_schedule(schedule: str) -> str:
+    """``15m`` or a cron expression. Raises :class:`InvalidInput`."""
+    if not croniter.is_valid(schedule):
+        duration(schedule, field="schedule")
+    return schedule
+
+
+def next_sync(schedule: str | None, after: datetime) -> datetime | None:
+    """When a source with ``schedule`` syncs next."""
+    if schedule is None:
+        return None
+    if croniter.is_valid(schedule):
+        at: datetime = croniter(schedule, after).get_next(datetime)
+        return at
+    return after + duration(schedule)
+
+
+def start_sync(session: Session, source: Source, kind: SyncKind) -> tuple[str, str | None]:
+    """A new job with its scan stage, or the same kind of job that is open already.
+
+    Returns the job's id and the stage to ring for, None when the job was there. One sync of a source runs at a
+    time. Raises :class:`Conflict` for a source that is paused, being deleted, or syncing in another way.
+    """
+    locked = session.get(Source, (source.tenant_id, source.id), with_for_update=True)
+    if locked is None:
+        raise NotFound()
+    if locked.state != "active":
+        raise Conflict(f"The source is {locked.state}.")
+    if locked.kind == "push":
+        raise Conflict("A push source has nothing to scan: its documents are sent to it.")
+    opened = session.exec(
+        select(Job).where(
+            col(Job.tenant_id) == source.tenant_id,
+            col(Job.source_id) == source.id,
+            col(Job.state).in_(OPEN),
+            col(Job.kind) != "push",
+        )
+    ).first()
+    if opened is not None:
+        if opened.kind == kind:
+            return opened.id, None
+        raise Conflict(f"The source has a {opened.kind} sync under way; wait for it or cancel it.")
+    job_id = new_id()
+    session.add(Job(tenant_id=source.tenant_id, id=job_id, source_id=source.id, kind=kind))
+    session.flush()
+    return job_id, ledger.add(session, source.tenant_id, job_id, "scan")
+
+
+def start_due_syncs(session: Session) -> list[str]:
+    """Start the syncs whose time has come. Returns the scan stages to ring for."""
+    now = clock.now()
+    due = session.exec(
+        select(Source)
+        .where(col(Source.state) == "active", col(Source.next_sync_at) <= now)
+        .with_for_update(skip_locked=True)
+    ).all()
+    stages = []
+    for source in due:
+        source.next_sync_at = next_sync(source.schedule, now)
+        session.add(source)
+        try:
+            stages.append(start_sync(session, source, "incremental")[1])
+        except Conflict:
+            continue  # another kind of sync is under way; the next turn will do
+    return [stage for stage in stages if stage is not None]
+
+
+def find_job(session: Session, tenant: str, job_id: str, *, lock: bool = False) -> Job:
+    """Raises :class:`NotFound`."""
+    job = session.get(Job, (tenant, job_id), with_for_update=lock)
+    if job is None:
+        raise NotFound()
+    return job
+
+
+def view(session: Session, job: Job) -> Json:
+    """What ``GET /v1/jobs/{id}`` shows: no content, only counts, reasons and external ids."""
+    rows = session.execute(
+        sa.text("SELECT name, state, count(*) FROM stage WHERE tenant_id = :t AND job_id = :j GROUP BY name, state"),
+        {"t": job.tenant_id, "j": job.id},
+    ).all()
+    stages = []
+    for name in ledger.STAGES:
+        states = {state: count for stage, state, count in rows if stage == name}
+        if states or (name == "scan" and job.kind != "push"):
+            stages.append(
+                {
+                    "name": name,
+                    "total": sum(states.values()),
+                    "done": states.get("done", 0),
+                    "failed": states.get("failed", 0),
+                    "cancelled": states.get("cancelled", 0),
+                    "open": sum(states.get(s, 0) for s in ("ready", "leased", "waiting")),
+                }
+            )
+    failed = sum(int(stage["failed"]) for stage in stages if stage["name"] != "scan")
+    published = sum(int(stage["done"]) for stage in stages if stage["name"] == "publish")
+    return {
+        "job_id": job.id,
+        "source_id": job.source_id,
+        "kind": job.kind,
+        "state": job.state,
+        "scanned": job.scanned,
+        "counts": {**job.counts, "published": published, "quarantined": failed},
+        "stages": stages,
+        "errors": [*_failures(session, job), *job.problems],
+        "created_at": rfc3339(job.created_at),
+        "started_at": rfc3339(job.started_at),
+        "finished_at": rfc3339(job.finished_at),
+    }
+
+
+def cancel(session: Session, tenant: str, job_id: str) -> None:
+    """End a job; what is done stays done. Raises :class:`Conflict` for one that has ended."""
+    job = find_job(session, tenant, job_id, lock=True)
+    if job.state not in OPEN:
+        raise Conflict(f"The job has {job.state} already.")
+    job.state, job.finished_at = "cancelled", clock.now()
+    session.add(job)
+    session.execute(
+        sa.text(
+            "UPDATE stage SET state = 'cancelled', fence = fence + 1, finished_at = now()"
+            " WHERE tenant_id = :t AND job_id = :j AND state IN ('ready', 'leased', 'waiting')"
+        ),
+        {"t": tenant, "j": job_id},
+    )
+
+
+def retry(session: Session, tenant: str, job_id: str) -> list[tuple[str, str]]:
+    """Try what failed or was cancelled again, with fresh attempts. Returns (stage name, id) pairs to ring for.
+
+    Raises :class:`Conflict` while the job runs, and when nothing in it failed.
+    """
+    job = find_job(session, tenant, job_id, lock=True)
+    if job.state in OPEN:
+        raise Conflict("The job is still under way.")
+    rows = session.execute(
+        sa.text(
+            "UPDATE stage SET state = 'ready', attempts = 0, problem = NULL, wait_seq = NULL, finished_at = NULL,"
+            " not_before = now(), rung_at = now()"
+            " WHERE tenant_id = :t AND job_id = :j AND state IN ('failed', 'cancelled') RETURNING name, id"
+        ),
+        {"t": tenant, "j": job_id},
+    ).all()
+    if not rows:
+        raise Conflict("Nothing in the job failed.")
+    job.state, job.finished_at = "running", None
+    session.add(job)
+    return [(name, stage_id) for name, stage_id in rows]
+
+
+def _failures(session: Session, job: Job) -> Sequence[Json]:
+    rows = session.exec(
+        select(Stage)
+        .where(col(Stage.tenant_id) == job.tenant_id, col(Stage.job_id) == job.id, col(Stage.state) == "failed")
+        .order_by(col(Stage.finished_at))
+        .limit(MAX_ERRORS)
+    ).all()
+    ids = [row.document_id for row in rows if row.document_id]
+    names = dict(
+        session.exec(
+            select(Document.id, Document.external_id).where(
+                col(Document.tenant_id) == job.tenant_id, col(Document.id).in_(ids)
+            )
+        ).all()
+    )
+    return [
+        {"document_id": row.document_id or None, "external_id": names.get(row.document_id), **(row.problem or {})}
+        for row in rows
+    ]

@@ -1,0 +1,124 @@
+"""From a reader's blocks to the normalised text and its elements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from ingestion.parse import table
+from ingestion.parse.document import Block, Draft, Element, Parsed
+from ingestion.parse.language import language
+from ingestion.parse.normalise import normalise, one_line
+from vouch.core.errors import DocumentRejected
+from vouch.core.types import Span
+
+MAX_TEXT = 10_000_000
+"""Longest normalised text, code points. A longer one is a data dump, which answers nobody's question."""
+_LONGEST_HEADING = 200
+
+
+def assemble(draft: Draft, name: str, mime: str) -> Parsed:
+    """Normalise, join and span the blocks of ``draft``.
+
+    Blocks are separated by a blank line, list items and table rows by a line end. Raises
+    :class:`DocumentRejected` with reason ``empty``, ``no_text`` or ``too_large``.
+    """
+    title, blocks = _title(draft, name)
+    parts: list[str] = []
+    elements: list[Element] = []
+    path: list[tuple[int, str]] = []
+    length, previous = 0, None
+    for block in blocks:
+        lines = _lines(block)
+        if not lines:
+            continue
+        if block.kind == "heading":
+            path = [*[step for step in path if step[0] < block.level], (block.level, lines[0])]
+        separator = "" if previous is None else _separator(previous, block)
+        text = "\n".join(lines)
+        start = length + len(separator)
+        length = start + len(text)
+        if length > MAX_TEXT:
+            raise DocumentRejected(f"The text is longer than {MAX_TEXT:,} characters", reason="too_large")
+        parts += [separator, text]
+        steps = tuple(step for _, step in path)
+        elements.append(Element(block.kind, Span(start, length), steps, block.place, _row_spans(block, lines, start)))
+        previous = block
+    if not elements:
+        raise _nothing(draft)
+    whole = "".join(parts)
+    return Parsed(whole, tuple(elements), title, mime, draft.language or language(whole), draft.notes)
+
+
+def _lines(block: Block) -> list[str]:
+    if block.kind == "table":
+        return table.render(block)
+    if block.kind in ("title", "heading"):
+        line = one_line(block.text)
+        return [line] if line else []
+    text = normalise(block.text, keep_layout=block.kind == "code")
+    if block.kind == "list_item" and text:
+        text = "  " * min(block.level, 4) + text
+    return [text] if text.strip() else []
+
+
+def _row_spans(block: Block, lines: Sequence[str], start: int) -> tuple[Span, ...]:
+    if block.kind != "table":
+        return ()
+    spans: list[Span] = []
+    for line in lines:
+        spans.append(Span(start, start + len(line)))
+        start += len(line) + 1
+    return tuple(spans)
+
+
+def _separator(above: Block, below: Block) -> str:
+    return "\n" if above.kind == below.kind == "list_item" else "\n\n"
+
+
+def _title(draft: Draft, name: str) -> tuple[str, Sequence[Block]]:
+    """The title, and the blocks with the heading that is the title marked as such.
+
+    A single outermost heading that comes first is the document's title rather than a section of it:
+    every passage stands under it, so the headings below it lose a level of their path.
+    """
+    blocks = [_demoted(block) for block in draft.blocks]
+    headings = [i for i, block in enumerate(blocks) if block.kind in ("title", "heading") and one_line(block.text)]
+    said = one_line(draft.title)
+    if headings:
+        first = blocks[headings[0]]
+        outermost = [i for i in headings if blocks[i].level <= first.level]
+        alone = len(outermost) == 1 and said.casefold() in ("", one_line(first.text).casefold())
+        if first.kind == "title" or (alone and _leads(blocks, headings[0])):
+            blocks[headings[0]] = Block("title", first.text, 0, first.place)
+        if first.kind == "title" or _leads(blocks, headings[0]):
+            said = said or one_line(first.text)
+    for i in headings[1:]:
+        if blocks[i].kind == "title":
+            blocks[i] = Block("heading", blocks[i].text, 1, blocks[i].place)
+    return said or title_from_name(name), blocks
+
+
+def _leads(blocks: Sequence[Block], at: int) -> bool:
+    """Whether nothing but a few words stands above block ``at``."""
+    return sum(len(block.text) for block in blocks[:at] if block.kind != "table") < _LONGEST_HEADING
+
+
+def _demoted(block: Block) -> Block:
+    """A "heading" as long as a paragraph is a paragraph."""
+    if block.kind in ("title", "heading") and len(block.text) > _LONGEST_HEADING:
+        return Block("paragraph", block.text, 0, block.place)
+    return block
+
+
+def title_from_name(name: str) -> str:
+    """``policies/travel_2024.md`` → ``Travel 2024``."""
+    stem = PurePosixPath(name).stem or name
+    words = one_line(stem.replace("_", " ").replace("-", " "))
+    return words[:1].upper() + words[1:] if words else "Untitled"
+
+
+def _nothing(draft: Draft) -> DocumentRejected:
+    if draft.pictures:
+        return DocumentRejected("The document holds pictures and no text", reason="no_text")
+    return DocumentRejected("The document holds no text", reason="empty")

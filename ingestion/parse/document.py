@@ -1,0 +1,116 @@
+"""What parsing yields: one normalised text, and its elements as spans of it.
+
+A reader (one per format) turns bytes into a :class:`Draft` of blocks; :func:`ingestion.parse.assemble.assemble`
+turns the draft into a :class:`Parsed`. Spans, quotes and citations refer to ``Parsed.text`` alone.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from vouch.core.types import Span
+
+Kind = Literal["title", "heading", "paragraph", "list_item", "table", "code"]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One paragraph, heading, list item, table or code listing, before normalisation.
+
+    ``level`` is the depth of a heading (1 outermost) or of a list item (0 outermost). ``rows`` are the
+    cells of a table and ``header_rows`` how many of them are its header (None: decide by looking).
+    """
+
+    kind: Kind
+    text: str = ""
+    level: int = 0
+    place: str = ""
+    rows: tuple[tuple[str, ...], ...] = ()
+    header_rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A reader's result. ``title`` is what the format itself says it is, or "".
+
+    ``pictures`` says that the file holds images: without any text it is then ``no_text``, not ``empty``.
+    ``notes`` tell a person what was left out (an attachment that could not be read).
+    """
+
+    blocks: tuple[Block, ...]
+    title: str = ""
+    language: str = ""
+    pictures: bool = False
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """A piece of the text. Elements ascend, do not overlap, and cover all of it that is not blank.
+
+    ``heading_path`` lists the headings above it, outermost first (a heading counts itself; the document's
+    title is left out). ``place`` is a person's locator ("p. 12", "slide 3", "sheet Costs"), "" when there
+    is none. ``rows`` are the spans of a table's rows.
+    """
+
+    kind: Kind
+    span: Span
+    heading_path: tuple[str, ...] = ()
+    place: str = ""
+    rows: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A document version's normalised text and structure.
+
+    ``text`` is NFC with ``\\n`` line ends and no control, zero-width or bidirectional-control characters.
+    ``mime`` is what the content was found to be; ``language`` an ISO 639-1 code or "und".
+    """
+
+    text: str
+    elements: tuple[Element, ...]
+    title: str
+    mime: str
+    language: str
+    notes: tuple[str, ...] = field(default=())
+
+    def to_json(self) -> bytes:
+        """UTF-8 JSON for the blob store; the same input gives the same bytes."""
+        body = {
+            "format": 1,
+            "title": self.title,
+            "mime": self.mime,
+            "language": self.language,
+            "notes": list(self.notes),
+            "text": self.text,
+            "elements": [_element_to_json(e) for e in self.elements],
+        }
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes | str) -> Parsed:
+        """Inverse of :meth:`to_json`. Raises ValueError on another format."""
+        body = json.loads(data)
+        if not isinstance(body, dict) or body.get("format") != 1:
+            raise ValueError("not a parsed document of format 1")
+        return cls(
+            text=body["text"],
+            elements=tuple(_element_from_json(e) for e in body["elements"]),
+            title=body["title"],
+            mime=body["mime"],
+            language=body["language"],
+            notes=tuple(body["notes"]),
+        )
+
+
+def _element_to_json(element: Element) -> list[Any]:
+    rows = [[row.start, row.end] for row in element.rows]
+    return [element.kind, element.span.start, element.span.end, list(element.heading_path), element.place, rows]
+
+
+def _element_from_json(item: list[Any]) -> Element:
+    kind, start, end, path, place, rows = item
+    return Element(kind, Span(start, end), tuple(path), place, tuple(Span(a, b) for a, b in rows))

@@ -1,0 +1,74 @@
+"""HTML through `unstructured`, after what a reader of the page would not see is taken away."""
+
+from __future__ import annotations
+
+import re
+
+from lxml import etree
+from lxml import html as lxml_html
+
+from ingestion.parse import partition
+from ingestion.parse.detect import decode
+from ingestion.parse.document import Block, Draft
+from ingestion.parse.normalise import one_line
+
+_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([A-Za-z0-9_:.-]{2,40})", re.I)
+_HIDDEN_STYLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.I)
+_UNSEEN = ("script", "style", "template", "noscript", "nav", "iframe", "object", "svg", "head")
+
+
+def read(data: bytes, name: str) -> Draft:
+    declared = _CHARSET.search(data[:4096])
+    return from_text(decode(data, declared=declared[1].decode("ascii") if declared else None))
+
+
+def from_text(text: str) -> Draft:
+    """A page or a fragment of one. Hidden elements, scripts and navigation are left out."""
+    root = _root(text)
+    if root is None:
+        return Draft(())
+    title = one_line(root.findtext(".//title") or "")
+    language = re.match(r"[a-z]{2}\b", (root.get("lang") or "").lower())
+    _drop_unseen(root)
+    visible = etree.tostring(root, encoding="unicode", method="html")
+    elements = partition.partitioner("html")(text=visible, languages=[""])
+    found = partition.blocks(elements, heading_level=lambda e: (e.metadata.category_depth or 0) + 1, outer_list=1)
+    blocks = tuple(found)
+    return Draft(
+        blocks,
+        title=_page_title(title, blocks),
+        language=language[0] if language else "",
+        pictures=root.find(".//img") is not None,
+    )
+
+
+def _root(text: str) -> etree._Element | None:
+    parser = lxml_html.HTMLParser(encoding="utf-8", no_network=True, huge_tree=False, remove_comments=True)
+    return etree.fromstring(text.encode("utf-8", errors="replace"), parser)
+
+
+def _drop_unseen(root: etree._Element) -> None:
+    for element in list(root.iter()):
+        if not isinstance(element.tag, str):
+            continue
+        hidden = element.get("hidden") is not None or _HIDDEN_STYLE.search(element.get("style") or "")
+        parent = element.getparent()
+        if parent is not None and (hidden or element.tag in _UNSEEN):
+            _remove(parent, element)
+
+
+def _remove(parent: etree._Element, element: etree._Element) -> None:
+    """Take ``element`` out and leave the text that follows it in place."""
+    before = element.getprevious()
+    if element.tail:
+        if before is None:
+            parent.text = (parent.text or "") + element.tail
+        else:
+            before.tail = (before.tail or "") + element.tail
+    parent.remove(element)
+
+
+def _page_title(title: str, blocks: tuple[Block, ...]) -> str:
+    """The page's own main heading where there is just one: <title> often carries the site's name as well."""
+    main = [b.text for b in blocks if b.kind == "heading" and b.level == 1]
+    return one_line(main[0]) if len(main) == 1 else title

@@ -1,0 +1,45 @@
+"""One form of text: what is stored, shown, quoted and searched."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_LINE_ENDS = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+_SPACES = re.compile(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f]")
+# Controls; soft hyphen; zero-width and bidirectional controls; lone surrogates; noncharacters; the tag
+# characters and the supplementary variation selectors, which can carry hidden text.
+_REMOVED = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
+)
+# Joiners mean something between letters of some scripts and inside emoji, never next to ASCII.
+_JOINERS = re.compile("(?<![^\x00-\x7f])[\u200c\u200d]+|[\u200c\u200d]+(?![^\x00-\x7f\u200c\u200d])")
+_TRAILING = re.compile(r"[ \t]+(?=\n|$)")
+_RUNS = re.compile(r"[ \t]{2,}|\t")
+_BLANK_LINES = re.compile(r"\n{3,}")
+
+
+def normalise(text: str, *, keep_layout: bool = False) -> str:
+    """NFC, ``\\n``, no invisible characters, runs of spaces and of blank lines squeezed, ends trimmed.
+
+    With ``keep_layout`` (code) spaces within and before a line stay, tabs become four spaces.
+    Idempotent.
+    """
+    text = _LINE_ENDS.sub("\n", text)
+    if not text.isascii():
+        text = _REMOVED.sub("", _SPACES.sub(" ", text))
+        text = unicodedata.normalize("NFC", _JOINERS.sub("", text))
+    else:
+        text = _REMOVED.sub("", text)
+    if keep_layout:
+        text = text.replace("\t", "    ")
+    else:
+        text = re.sub(r"(?<=\n)[ \t]+", "", _RUNS.sub(" ", text))
+    text = _BLANK_LINES.sub("\n\n", _TRAILING.sub("", text))
+    return text.strip("\n").rstrip() if keep_layout else text.strip()
+
+
+def one_line(text: str) -> str:
+    """Normalised, on one line: titles, headings, table cells."""
+    return " ".join(normalise(text).split())

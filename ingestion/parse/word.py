@@ -1,0 +1,47 @@
+"""DOCX through `unstructured`: headings by style, numbering as printed, tables, headers left out."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import Any
+
+import docx
+from docx.document import Document
+
+from ingestion.parse import partition
+from ingestion.parse.document import Draft
+from ingestion.parse.normalise import one_line
+
+_SKIP = frozenset({"PageBreak", "Image", "Header", "Footer"})
+
+
+def read(data: bytes, name: str) -> Draft:
+    """Page numbers are given where the file records page breaks. Running headers and footers are left out,
+    unless there is nothing else."""
+    document = docx.Document(io.BytesIO(data))
+    elements = partition.partitioner("docx")(file=io.BytesIO(data), languages=[""])
+    titles = {one_line(p.text) for p in document.paragraphs if p.style is not None and p.style.name == "Title"}
+    skip = _SKIP if any(e.category not in _SKIP and e.text.strip() for e in elements) else frozenset({"PageBreak"})
+
+    def heading_level(element: Any) -> int:
+        return 0 if one_line(element.text) in titles else (element.metadata.category_depth or 0) + 1
+
+    blocks = tuple(partition.blocks(elements, heading_level=heading_level, place=_page, skip=skip))
+    return Draft(blocks, title="" if titles else _said_title(document), pictures=_has_pictures(data))
+
+
+def _page(element: Any) -> str:
+    number = element.metadata.page_number
+    return f"p. {number}" if number else ""
+
+
+def _said_title(document: Document) -> str:
+    """The title property, which templates fill with their own name."""
+    title = one_line(document.core_properties.title or "")
+    return "" if title.lower() in ("word document", "document", "untitled") else title
+
+
+def _has_pictures(data: bytes) -> bool:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return any("/media/" in name for name in archive.namelist())

@@ -1,0 +1,126 @@
+"""`python -m ingestion.scheduler`: the clock. Sweeps the ledger, starts due syncs, proves that workers work.
+
+Any number may run: each sweep takes one lock, so only one sweeps at a time. It embeds and parses nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from threading import Event
+from typing import Any
+
+import sqlalchemy as sa
+from redis import Redis, RedisError
+
+from ingestion.delete import collect_blobs
+from ingestion.doorbell import QUEUE_OF, ring, ring_canary
+from ingestion.jobs import start_due_syncs
+from ingestion.services import Services
+from ingestion.sources import purge_deleted
+from vouch.catalog import ledger
+from vouch.catalog.heartbeat import age, beat
+from vouch.catalog.outbox import active_generation, newest
+from vouch.core.errors import Unavailable
+from vouch.core.settings import Settings
+from vouch.serving.logs import configure_logging
+
+log = logging.getLogger(__name__)
+
+_LOCK = 0x7377656570  # "sweep"
+QUIET_S = 3
+"""Seconds a ready stage may go unheard while its queue is empty before its ring counts as lost."""
+LOST_S = 300
+"""The same while the queue is not empty."""
+CANARY_S = 20
+
+# Ready and due, or left behind by a dead worker.
+_OVERDUE = sa.text(
+    """
+    UPDATE stage SET rung_at = now() WHERE id IN (
+        SELECT s.id FROM stage s JOIN job j ON j.tenant_id = s.tenant_id AND j.id = s.job_id
+        WHERE j.state IN ('queued', 'running') AND s.name = ANY(:names)
+        AND (s.state = 'ready' AND s.not_before <= now() OR s.state = 'leased' AND s.leased_until < now())
+        AND greatest(s.rung_at, s.not_before) < now() - make_interval(secs => :quiet)
+        ORDER BY s.created_at LIMIT 2000 FOR UPDATE OF s SKIP LOCKED)
+    RETURNING name, id, attempts
+    """
+)
+_OPEN_JOBS = sa.text("SELECT id FROM job WHERE state IN ('queued', 'running')")
+
+
+def sweep(services: Services) -> int:
+    """Ring again for what was lost, settle jobs, start due syncs. Returns how many stages were rung."""
+    quiet = _quiet_queues(services.redis)
+    with services.catalog.transaction() as session:
+        if not session.execute(sa.text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _LOCK}).scalar():
+            return 0
+        started = start_due_syncs(session)
+        overdue = [
+            *session.execute(_OVERDUE, {"names": [s for s in ledger.STAGES if _queue(s) in quiet], "quiet": QUIET_S}),
+            *session.execute(_OVERDUE, {"names": list(ledger.STAGES), "quiet": LOST_S}),
+        ]
+        ledger.settle(session, list(session.execute(_OPEN_JOBS).scalars()))
+        applied = active_generation(session).applied_seq
+        behind = newest(session) > applied
+        purged = purge_deleted(session, applied)
+        canary_due = (silence := age(session, "canary")) is None or silence.total_seconds() > CANARY_S
+        beat(session, "scheduler")
+        if canary_due:
+            beat(session, "canary")
+    _ring_again(services, overdue)
+    services.ring("scan", started)
+    for tenant in purged:
+        collect_blobs(services.catalog, services.blobs, tenant)
+    if behind:
+        services.ring_projector()
+    if canary_due:
+        ring_canary(services.bell)
+    return len(overdue)
+
+
+def _ring_again(services: Services, overdue: Iterable[Sequence[Any]]) -> None:
+    """Fresh stages go in batches; one that was tried before goes alone, so it can take no neighbour down with it."""
+    fresh: dict[str, list[str]] = defaultdict(list)
+    for name, stage_id, attempts in overdue:
+        if attempts:
+            ring(services.bell, name, [stage_id], batch=1)
+        else:
+            fresh[name].append(stage_id)
+    for name, ids in fresh.items():
+        services.ring(name, ids)
+
+
+def _queue(stage: str) -> str:
+    return QUEUE_OF.get(stage, stage)
+
+
+def _quiet_queues(redis: Redis) -> set[str]:
+    """Queues with no message waiting: a stage ready for one of them was not heard."""
+    queues = sorted({_queue(stage) for stage in ledger.STAGES})
+    try:
+        return {queue for queue in queues if redis.llen(queue) == 0}
+    except RedisError as error:
+        log.warning("the queues cannot be read: %s", error)
+        return set()
+
+
+def main() -> None:
+    """Sweep until SIGTERM."""
+    settings = Settings()
+    configure_logging(settings)
+    services = Services.open(settings)
+    over = Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: over.set())
+    while not over.wait(settings.sweep_every_s):
+        try:
+            sweep(services)
+        except Unavailable as error:
+            log.warning("sweep put off: %s", error.detail)
+
+
+if __name__ == "__main__":
+    main()

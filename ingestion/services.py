@@ -1,0 +1,59 @@
+"""What ingestion stands on, made once per process. The embedder and the index are opened when first used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from celery import Celery
+from redis import Redis
+
+from acl.compile import compile_payload
+from ingestion.doorbell import make_celery, ring, ring_projector
+from vouch.catalog.blobs import Blobs
+from vouch.catalog.database import Catalog
+from vouch.catalog.outbox import active_generation
+from vouch.core.settings import Settings
+from vouch.embedded.addresses import blob_url, database_url, redis_broker_url, redis_client_url
+from vouch.gateway.embed import Embedder, load_embedder
+from vouch.index.open import open_index
+from vouch.index.projector import Projector
+
+
+@dataclass(frozen=True)
+class Services:
+    """One process's connections. ``bell`` rings workers and holds no truth."""
+
+    settings: Settings
+    catalog: Catalog
+    blobs: Blobs
+    bell: Celery
+    redis: Redis
+
+    @classmethod
+    def open(cls, settings: Settings) -> Services:
+        """Connect lazily: nothing here fails while a server is still starting."""
+        return cls(
+            settings,
+            Catalog(database_url(settings)),
+            Blobs(blob_url(settings)),
+            make_celery(redis_broker_url(settings)),
+            Redis.from_url(redis_client_url(settings), socket_timeout=5, socket_connect_timeout=2),
+        )
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        return load_embedder(self.settings)
+
+    @cached_property
+    def projector(self) -> Projector:
+        with self.catalog.reading() as session:
+            generation = active_generation(session).id
+        return Projector(self.catalog, open_index(self.settings, generation), compile_payload)
+
+    def ring(self, stage: str, ids: list[str]) -> None:
+        """Tell the workers about stages that are ready. A lost ring is rung again by the scheduler."""
+        ring(self.bell, stage, ids)
+
+    def ring_projector(self) -> None:
+        ring_projector(self.bell, self.redis)

@@ -1,0 +1,156 @@
+"""Sources: registering, changing, deleting, and what one shows of itself."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlmodel import Session, col, select
+
+from connectors.registry import make_connector
+from ingestion.delete import delete_documents
+from ingestion.jobs import OPEN, cancel, check_schedule, next_sync
+from ingestion.schemas import SourceIn, SourcePatch
+from vouch.catalog.tables import Job, Source
+from vouch.core import clock
+from vouch.core.clock import duration, rfc3339
+from vouch.core.errors import Conflict, NotFound
+from vouch.core.ids import new_id
+from vouch.core.types import Json, principal_name
+
+
+def find_source(session: Session, tenant: str, source_id: str, *, lock: bool = False) -> Source:
+    """By id or by name. Raises :class:`NotFound`, also for one that is being deleted."""
+    query = select(Source).where(
+        col(Source.tenant_id) == tenant, sa.or_(col(Source.id) == source_id, col(Source.name) == source_id)
+    )
+    source = session.exec(query.with_for_update() if lock else query).first()
+    if source is None or source.state == "deleting":
+        raise NotFound()
+    return source
+
+
+def create(session: Session, tenant: str, asked: SourceIn) -> Source:
+    """Register a source. Raises :class:`BadConfig` naming the field, :class:`Conflict` for a name in use."""
+    make_connector(asked.kind, asked.config)
+    taken = session.exec(
+        select(Source.id).where(col(Source.tenant_id) == tenant, col(Source.name) == asked.name)
+    ).first()
+    if taken is not None:
+        raise Conflict(f"A source named {asked.name} is there already.", field="name")
+    source = Source(
+        tenant_id=tenant,
+        id=new_id(),
+        name=asked.name,
+        kind=asked.kind,
+        config=asked.config,
+        owner=principal_name(asked.owner, field="owner") if asked.owner else None,
+        schedule=check_schedule(asked.schedule) if asked.schedule else None,
+        review_every_s=_seconds(asked.freshness.review_every, "freshness.review_every"),
+        stale_after_s=_seconds(asked.freshness.stale_after, "freshness.stale_after"),
+        acl_max_age_s=_seconds(asked.acl_max_age, "acl_max_age"),
+    )
+    source.next_sync_at = next_sync(source.schedule, clock.now())
+    session.add(source)
+    session.flush()
+    session.refresh(source)
+    return source
+
+
+def change(session: Session, source: Source, asked: SourcePatch) -> None:
+    """Apply what was given. The source's row is locked by the caller."""
+    given = asked.model_fields_set
+    if "config" in given:
+        make_connector(source.kind, asked.config or {})
+        source.config, source.cursor = asked.config or {}, None
+    if "owner" in given:
+        source.owner = principal_name(asked.owner, field="owner") if asked.owner else None
+    if "schedule" in given:
+        source.schedule = check_schedule(asked.schedule) if asked.schedule else None
+        source.next_sync_at = next_sync(source.schedule, clock.now())
+    if "freshness" in given and asked.freshness is not None:
+        source.review_every_s = _seconds(asked.freshness.review_every, "freshness.review_every")
+        source.stale_after_s = _seconds(asked.freshness.stale_after, "freshness.stale_after")
+    if "acl_max_age" in given:
+        source.acl_max_age_s = _seconds(asked.acl_max_age, "acl_max_age")
+    if asked.state is not None:
+        source.state = asked.state
+    source.updated_at = clock.now()
+    session.add(source)
+
+
+def delete(session: Session, source: Source, *, actor: str) -> None:
+    """Hide everything of the source at once and empty it. Its row goes once the index has followed."""
+    for job_id in session.exec(
+        select(Job.id).where(
+            col(Job.tenant_id) == source.tenant_id, col(Job.source_id) == source.id, col(Job.state).in_(OPEN)
+        )
+    ).all():
+        cancel(session, source.tenant_id, job_id)
+    source.state, source.name, source.next_sync_at = "deleting", f"{source.name} ({source.id})", None
+    session.add(source)
+    session.flush()
+    delete_documents(session, source.tenant_id, source.id, None, actor)
+
+
+def purge_deleted(session: Session, applied_seq: int) -> list[str]:
+    """Remove the rows of sources whose documents the index has let go. Returns the tenants concerned."""
+    rows = session.execute(
+        sa.text(
+            """
+            DELETE FROM source s WHERE s.state = 'deleting' AND NOT EXISTS (
+                SELECT 1 FROM index_op o JOIN document d ON d.tenant_id = o.tenant_id AND d.id = ANY(o.document_ids)
+                WHERE o.seq > :seq AND d.tenant_id = s.tenant_id AND d.source_id = s.id)
+            RETURNING s.tenant_id
+            """
+        ),
+        {"seq": applied_seq},
+    )
+    return sorted(set(rows.scalars()))
+
+
+def shown(session: Session, source: Source) -> Json:
+    """What the API shows of a source."""
+    counts = session.execute(
+        sa.text(
+            """
+            SELECT count(*) FILTER (WHERE state = 'live'), count(*) FILTER (WHERE state = 'pending'),
+                count(*) FILTER (WHERE state = 'quarantined'), count(*) FILTER (WHERE state = 'live' AND acl_id IS NULL)
+            FROM document WHERE tenant_id = :t AND source_id = :s
+            """
+        ),
+        {"t": source.tenant_id, "s": source.id},
+    ).one()
+    job = session.exec(
+        select(Job)
+        .where(col(Job.tenant_id) == source.tenant_id, col(Job.source_id) == source.id)
+        .order_by(col(Job.created_at).desc())
+        .limit(1)
+    ).first()
+    return {
+        "id": source.id,
+        "name": source.name,
+        "kind": source.kind,
+        "config": source.config,
+        "owner": source.owner,
+        "schedule": source.schedule,
+        "freshness": {"review_every": _text(source.review_every_s), "stale_after": _text(source.stale_after_s)},
+        "acl_max_age": _text(source.acl_max_age_s),
+        "acl_read_at": rfc3339(source.acl_read_at),
+        "state": source.state,
+        "documents": dict(zip(("live", "pending", "quarantined", "readable_by_nobody"), counts, strict=True)),
+        "last_job": {"job_id": job.id, "state": job.state, "created_at": rfc3339(job.created_at)} if job else None,
+        "next_sync_at": rfc3339(source.next_sync_at),
+        "created_at": rfc3339(source.created_at),
+    }
+
+
+def _seconds(text: str | None, field: str) -> int | None:
+    return int(duration(text, field=field).total_seconds()) if text else None
+
+
+def _text(seconds: int | None) -> str | None:
+    if seconds is None:
+        return None
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"

@@ -1,0 +1,84 @@
+"""Embed: vectors for texts never embedded before, many documents in one batch, sorted by length."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from ingestion.chunk import embedding_text
+from ingestion.services import Services
+from ingestion.stages.version import building
+from vouch.catalog import ledger
+from vouch.catalog.ledger import Lease, StageName
+from vouch.catalog.tables import Embedding
+from vouch.core.errors import VouchError
+
+log = logging.getLogger(__name__)
+
+_UNKNOWN = sa.text(
+    """
+    SELECT DISTINCT ON (c.text_hash) c.text_hash, v.meta ->> 'embedded_title', c.heading_path, c.text
+    FROM unnest(CAST(:documents AS text[]), CAST(:versions AS int[])) AS w(document_id, version)
+    JOIN chunk c ON c.tenant_id = :tenant AND c.document_id = w.document_id AND c.version = w.version
+    JOIN document_version v ON v.tenant_id = c.tenant_id AND v.document_id = c.document_id AND v.version = c.version
+    WHERE NOT EXISTS (
+        SELECT 1 FROM embedding e
+        WHERE e.tenant_id = :tenant AND e.model = :model AND e.text_hash = c.text_hash)
+    """
+)
+
+
+def embed_missing(services: Services, leases: Sequence[Lease]) -> None:
+    """Embed what the leased versions lack, in one batch per tenant.
+
+    A batch that fails harms nobody: each document is then tried on its own by :func:`embed`.
+    """
+    for tenant in sorted({lease.tenant for lease in leases}):
+        versions = [(x.document_id, x.version) for x in leases if x.tenant == tenant]
+        if len(versions) < 2:
+            continue
+        try:
+            _embed(services, tenant, versions)
+        except (VouchError, RuntimeError, ValueError) as error:
+            log.warning("a batch of %d documents was not embedded together", len(versions), exc_info=error)
+
+
+def embed(services: Services, lease: Lease) -> list[tuple[StageName, str]]:
+    """Make sure that every chunk of the version has its vector."""
+    embedded = _embed(services, lease.tenant, [(lease.document_id, lease.version)])
+    with services.catalog.transaction() as session:
+        if building(session, lease) is None:
+            ledger.cancel(session, lease)
+            return []
+        stage_id = ledger.finish(session, lease, {"embedded_alone": embedded}, then="publish")
+    return [("publish", stage_id)] if stage_id else []
+
+
+def _embed(services: Services, tenant: str, versions: Sequence[tuple[str, int]]) -> int:
+    model = services.embedder.name
+    with services.catalog.reading() as session:
+        unknown = session.execute(
+            _UNKNOWN,
+            {
+                "tenant": tenant,
+                "model": model,
+                "documents": [document_id for document_id, _ in versions],
+                "versions": [version for _, version in versions],
+            },
+        ).all()
+    if not unknown:
+        return 0
+    texts = [embedding_text(title or "", tuple(path), text) for _, title, path, text in unknown]
+    vectors = services.embedder.embed(texts)
+    with services.catalog.transaction() as session:
+        session.execute(
+            insert(Embedding).on_conflict_do_nothing(),
+            [
+                {"tenant_id": tenant, "model": model, "text_hash": row[0], "vector": vector.astype("<f4").tobytes()}
+                for row, vector in sorted(zip(unknown, vectors, strict=True), key=lambda pair: pair[0][0])
+            ],
+        )
+    return len(unknown)

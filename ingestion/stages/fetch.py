@@ -1,0 +1,81 @@
+"""Fetch: read a document's bytes from its source into the blob store, as the next version."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from sqlmodel import Session
+
+from connectors.registry import make_connector
+from ingestion.services import Services
+from vouch.catalog import ledger
+from vouch.catalog.ledger import Lease, StageName
+from vouch.catalog.tables import Document, DocumentVersion, Source
+from vouch.core.errors import DocumentRejected
+from vouch.core.types import Body, Json
+
+
+def fetch(services: Services, lease: Lease) -> list[tuple[StageName, str]]:
+    """Store the bytes; when they are those of the current version nothing more is done.
+
+    Raises ``DocumentRejected`` past ``VOUCH_MAX_DOCUMENT_MB``, and what the connector raises.
+    """
+    with services.catalog.reading() as session:
+        document = session.get(Document, (lease.tenant, lease.document_id))
+        source = session.get(Source, (lease.tenant, document.source_id)) if document else None
+    if document is None or source is None or document.state == "deleted":
+        with services.catalog.transaction() as session:
+            ledger.cancel(session, lease)
+        return []
+    body = make_connector(source.kind, source.config).fetch(document.external_id)
+    check_size(services, len(body.data))
+    fingerprint = str(lease.result.get("fingerprint", ""))
+    with services.catalog.transaction() as session:
+        version = store_version(
+            services, session, (lease.tenant, lease.document_id), body, {"fingerprint": fingerprint}
+        )
+        if version is None:
+            ledger.finish(session, lease, {"unchanged": True})
+            return []
+        stage_id = ledger.finish(session, lease, {"version": version}, then="parse")
+    return [("parse", stage_id)] if stage_id else []
+
+
+def check_size(services: Services, size: int) -> None:
+    """Raises ``DocumentRejected`` for a document larger than is read."""
+    limit = services.settings.max_document_mb
+    if size > limit * 1024 * 1024:
+        raise DocumentRejected(f"The document has {size} bytes; at most {limit} MiB are read.", reason="too_large")
+
+
+def store_version(services: Services, session: Session, key: tuple[str, str], body: Body, meta: Json) -> int | None:
+    """Add a version holding ``body``, in the caller's transaction, and return its number.
+
+    None when the current version was made from the same bytes: the document is then only marked as seen so.
+    """
+    tenant, document_id = key
+    document = session.get(Document, key, with_for_update=True)
+    assert document is not None
+    services.blobs.lock(session)
+    digest = services.blobs.put(tenant, body.data)
+    current = session.get(DocumentVersion, (tenant, document_id, document.current_version or 0))
+    if current is not None and current.raw == digest and current.meta.get("mime_given") == body.mime:
+        document.fingerprint, document.problem = str(meta["fingerprint"]), None
+        current.modified_at = document.modified_at
+        session.add_all((document, current))
+        return None
+    document.last_version += 1
+    session.add(
+        DocumentVersion(
+            tenant_id=tenant,
+            document_id=document_id,
+            version=document.last_version,
+            raw=digest,
+            raw_bytes=len(body.data),
+            meta={**meta, "mime_given": body.mime, "name": PurePosixPath(document.external_id).name},
+            modified_at=document.modified_at,
+        )
+    )
+    session.add(document)
+    session.flush()
+    return document.last_version

@@ -1,0 +1,51 @@
+"""Celery tasks: shells. Ids in, one call; the ledger decides what is really done."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from celery import Celery
+
+from ingestion.doorbell import projector_looks
+from ingestion.services import Services
+from ingestion.work import run_stages
+from vouch.catalog.heartbeat import beat
+from vouch.catalog.ledger import STAGES
+from vouch.core.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+
+def register(bell: Celery, services: Callable[[], Services]) -> None:
+    """Give ``bell`` its tasks. ``services`` is called in the worker's child, never before the fork."""
+
+    def run(ids: list[str]) -> None:
+        _patiently(partial(run_stages, services(), ids))
+
+    for stage in STAGES:
+        bell.task(name=f"ingestion.{stage}")(run)
+
+    @bell.task(name="ingestion.project")
+    def project() -> None:
+        _patiently(partial(_project, services()))
+
+    @bell.task(name="ingestion.canary")
+    def canary() -> None:
+        with services().catalog.transaction() as session:
+            beat(session, "worker")
+
+
+def _project(services: Services) -> None:
+    projector_looks(services.redis)
+    woken = services.projector.catch_up()
+    services.ring("publish", woken)
+
+
+def _patiently(work: Callable[[], None]) -> None:
+    """A part that is down is no failure of the task: the ledger still has the work and the scheduler rings again."""
+    try:
+        work()
+    except Unavailable as error:
+        log.warning("put off, the scheduler will ring again: %s", error.detail)

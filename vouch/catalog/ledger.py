@@ -1,0 +1,221 @@
+"""The ledger of stages: who works on what, how often it was tried, and what comes next.
+
+A stage is ready, then leased, then done; waiting means that the projector must catch up first.
+Attempts are counted when a lease is taken, before the work, so work that kills its worker is counted too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Event, Thread
+from typing import Literal
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from vouch.catalog.database import Catalog
+from vouch.catalog.tables import Stage
+from vouch.core.errors import LeaseLost, Unavailable
+from vouch.core.ids import new_id
+from vouch.core.types import Json
+
+StageName = Literal["scan", "fetch", "parse", "chunk", "embed", "publish"]
+STAGES: tuple[StageName, ...] = ("scan", "fetch", "parse", "chunk", "embed", "publish")
+MAX_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to do one stage until it expires. ``fence`` tells it from every earlier and later lease."""
+
+    tenant: str
+    id: str
+    job_id: str
+    document_id: str
+    version: int
+    name: StageName
+    attempt: int
+    fence: int
+    result: Json
+
+
+def add(
+    session: Session,
+    tenant: str,
+    job_id: str,
+    name: StageName,
+    document_id: str = "",
+    version: int = 0,
+    given: Json | None = None,
+) -> str:
+    """A new stage, ready, with what the stage before it leaves it. Returns its id; ring it after the commit."""
+    stage_id = new_id()
+    session.execute(
+        sa.insert(Stage).values(
+            tenant_id=tenant,
+            id=stage_id,
+            job_id=job_id,
+            document_id=document_id,
+            version=version,
+            name=name,
+            result=given or {},
+        )
+    )
+    return stage_id
+
+
+def claim(session: Session, stage_ids: Sequence[str], lease_s: int) -> list[Lease]:
+    """Lease those of ``stage_ids`` that can be worked on now: ready and due, or left behind by a dead worker.
+
+    A stage tried :data:`MAX_ATTEMPTS` times is leased once more with ``attempt`` above it: the caller fails it.
+    """
+    rows = session.execute(
+        sa.text(
+            """
+            UPDATE stage SET state = 'leased', attempts = attempts + 1, fence = fence + 1,
+                leased_until = now() + make_interval(secs => :lease)
+            WHERE id IN (
+                SELECT s.id FROM stage s JOIN job j ON j.tenant_id = s.tenant_id AND j.id = s.job_id
+                WHERE s.id = ANY(:ids) AND j.state IN ('queued', 'running') AND (
+                    s.state = 'ready' AND s.not_before <= now() OR s.state = 'leased' AND s.leased_until < now())
+                ORDER BY s.id FOR UPDATE OF s SKIP LOCKED)
+            RETURNING tenant_id, id, job_id, document_id, version, name, attempts, fence, result
+            """
+        ),
+        {"ids": list(stage_ids), "lease": lease_s},
+    )
+    return sorted((Lease(*row) for row in rows), key=lambda lease: lease.id)
+
+
+def finish(session: Session, lease: Lease, result: Json | None = None, *, then: StageName | None = None) -> str | None:
+    """Mark done and add the next stage, in the caller's transaction. Returns the next stage's id.
+
+    ``result`` is merged over what the stage was given, and passed on. Raises :class:`LeaseLost`, which must
+    roll the transaction back: another worker has the stage.
+    """
+    merged = {**lease.result, **(result or {})}
+    _move(session, lease, "done", {"result": merged})
+    if then is None:
+        return None
+    return add(session, lease.tenant, lease.job_id, then, lease.document_id, int(merged.get("version", 0)), merged)
+
+
+def wait(session: Session, lease: Lease, seq: int) -> None:
+    """Put aside until the projector has applied ``seq``; the attempt is not held against the stage."""
+    _move(session, lease, "waiting", {"wait_seq": seq, "attempts": lease.attempt - 1})
+
+
+def retry(session: Session, lease: Lease, problem: Json, *, delay_s: float, counts: bool) -> None:
+    """Make ready again after ``delay_s`` seconds; ``counts`` False takes the attempt back."""
+    attempts = lease.attempt if counts else lease.attempt - 1
+    _move(session, lease, "ready", {"problem": problem, "attempts": attempts}, delay_s)
+
+
+def fail(session: Session, lease: Lease, problem: Json) -> None:
+    """Mark failed for good, with its reason."""
+    _move(session, lease, "failed", {"problem": problem})
+
+
+def cancel(session: Session, lease: Lease) -> None:
+    """The stage is no longer wanted: its document was deleted, or a newer version overtook it."""
+    _move(session, lease, "cancelled", {})
+
+
+def _move(session: Session, lease: Lease, state: str, values: Json, delay_s: float = 0.0) -> None:
+    table = Stage.metadata.tables["stage"]
+    moved = session.execute(
+        sa.update(table)
+        .where(
+            table.c.tenant_id == lease.tenant,
+            table.c.id == lease.id,
+            table.c.fence == lease.fence,
+            table.c.state == "leased",
+        )
+        .values(
+            state=state,
+            leased_until=None,
+            not_before=sa.func.now() + sa.func.make_interval(0, 0, 0, 0, 0, 0, delay_s),
+            finished_at=sa.func.now() if state in ("done", "failed", "cancelled") else None,
+            **values,
+        )
+        .returning(table.c.id)
+    ).first()
+    if moved is None:
+        raise LeaseLost()
+
+
+@contextmanager
+def held(catalog: Catalog, leases: Sequence[Lease], lease_s: int) -> Iterator[None]:
+    """Keep ``leases`` alive while the block works: renewed every third of their length.
+
+    A process that dies stops renewing, so its work passes on after ``lease_s`` however long the stage takes.
+    """
+    over = Event()
+
+    def renew() -> None:
+        while not over.wait(lease_s / 3):
+            try:
+                with catalog.transaction() as session:
+                    session.execute(
+                        sa.text(
+                            "UPDATE stage s SET leased_until = now() + make_interval(secs => :lease)"
+                            " FROM unnest(CAST(:ids AS text[]), CAST(:fences AS bigint[])) AS v(id, fence)"
+                            " WHERE s.id = v.id AND s.fence = v.fence AND s.state = 'leased'"
+                        ),
+                        {"lease": lease_s, "ids": [x.id for x in leases], "fences": [x.fence for x in leases]},
+                    )
+            except Unavailable:
+                continue  # PostgreSQL is restarting; should the lease run out meanwhile, the fence decides
+
+    thread = Thread(target=renew, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def wake(session: Session, applied_seq: int) -> list[str]:
+    """Make ready what waited for the projector to reach ``applied_seq``. Returns the stages' ids."""
+    rows = session.execute(
+        sa.text(
+            "UPDATE stage SET state = 'ready', not_before = now(), rung_at = now()"
+            " WHERE state = 'waiting' AND wait_seq <= :seq RETURNING id"
+        ),
+        {"seq": applied_seq},
+    )
+    return sorted(rows.scalars())
+
+
+def settle(session: Session, job_ids: Sequence[str]) -> list[str]:
+    """End those of ``job_ids`` that have nothing left to do. Returns the ids of jobs that ended now.
+
+    A job fails when its scan did, or when it was a push and its document failed.
+    """
+    rows = session.execute(
+        sa.text(
+            """
+            UPDATE job j SET finished_at = now(), state = CASE
+                WHEN EXISTS (SELECT 1 FROM stage s WHERE s.tenant_id = j.tenant_id AND s.job_id = j.id
+                             AND s.name = 'scan' AND s.state = 'failed') THEN 'failed'
+                WHEN EXISTS (SELECT 1 FROM stage s WHERE s.tenant_id = j.tenant_id AND s.job_id = j.id
+                             AND s.state = 'failed')
+                 AND NOT EXISTS (SELECT 1 FROM stage s WHERE s.tenant_id = j.tenant_id AND s.job_id = j.id
+                                 AND s.name = 'publish' AND s.state = 'done')
+                 AND NOT EXISTS (SELECT 1 FROM stage s WHERE s.tenant_id = j.tenant_id AND s.job_id = j.id
+                                 AND s.name = 'scan') THEN 'failed'
+                ELSE 'succeeded' END
+            WHERE j.id = ANY(:ids) AND j.state IN ('queued', 'running') AND (
+                j.scanned OR EXISTS (SELECT 1 FROM stage s WHERE s.tenant_id = j.tenant_id AND s.job_id = j.id
+                                     AND s.name = 'scan' AND s.state = 'failed'))
+            AND NOT EXISTS (SELECT 1 FROM stage s WHERE s.tenant_id = j.tenant_id AND s.job_id = j.id
+                            AND s.state IN ('ready', 'leased', 'waiting'))
+            RETURNING j.id
+            """
+        ),
+        {"ids": list(job_ids)},
+    )
+    return list(rows.scalars())

@@ -1,0 +1,1 @@
+"""Models behind one door: embedders, rerankers and chat models."""

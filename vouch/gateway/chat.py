@@ -1,0 +1,119 @@
+"""Chat models that write an answer from passages: what is asked, what comes back, and the door to them.
+
+The reply is a draft: its citations are claims of the model's, verified by whoever asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Protocol
+from urllib.parse import urlsplit
+
+from pydantic import Field
+
+from vouch.core.errors import BadConfig
+from vouch.core.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class PassageText:
+    """A passage as the model sees it. ``id`` is what it cites; ``place`` and ``modified_at`` may be empty."""
+
+    id: str
+    title: str
+    text: str
+    place: str = ""
+    modified_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DraftRequest:
+    """A question, the passages that may answer it, best first, and the text of a versioned prompt file."""
+
+    question: str
+    passages: tuple[PassageText, ...]
+    system_prompt: str
+
+
+@dataclass(frozen=True, slots=True)
+class DraftCitation:
+    """Words that the model says stand in a passage. Nothing about either is checked yet."""
+
+    passage: Annotated[str, Field(description="The id of the passage that holds the quote.")]
+    quote: Annotated[
+        str, Field(min_length=1, description="Words copied from that passage's text, character for character.")
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class DraftClaim:
+    text: Annotated[str, Field(min_length=1, description="One sentence of the answer that states one thing.")]
+    citations: Annotated[
+        tuple[DraftCitation, ...], Field(description="One or more quotes that, together, state what the sentence says.")
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The model's output. Field descriptions are part of what the model reads."""
+
+    claims: Annotated[
+        tuple[DraftClaim, ...], Field(description="The answer, in order; empty if `insufficient` is true.")
+    ]
+    insufficient: Annotated[bool, Field(description="True when the passages do not answer the question.")]
+    missing: Annotated[
+        str | None, Field(description="What the passages lack, said in the question's own terms; null if nothing.")
+    ] = None
+
+    def __post_init__(self) -> None:
+        if not self.claims and not self.insufficient:
+            raise ValueError("give at least one claim, or set `insufficient` to true")
+
+
+@dataclass(frozen=True, slots=True)
+class ChatUsage:
+    """Tokens and HTTP requests of one reply, retries included; 0 tokens where the server does not count."""
+
+    input_tokens: int
+    output_tokens: int
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChatReply:
+    """A draft, the model's name as the server gives it, and what it cost."""
+
+    draft: Draft
+    model: str
+    usage: ChatUsage
+
+
+class ChatModel(Protocol):
+    """Writes drafts. Implementations may be shared by threads; ``write`` is called outside any event loop."""
+
+    @property
+    def name(self) -> str: ...
+
+    def write(self, request: DraftRequest) -> ChatReply:
+        """One draft. Raises :class:`vouch.core.errors.ModelUnavailable`, whose ``extra["reason"]`` is one of
+        ``timeout``, ``unreachable``, ``rate_limited``, ``refused``, ``server_error`` and ``malformed``."""
+
+
+def load_chat(settings: Settings) -> ChatModel | None:
+    """The chat model of ``VOUCH_CHAT_URL`` and ``VOUCH_CHAT_MODEL``; None where no URL is set.
+
+    Raises:
+        BadConfig: the URL is not http(s), or a URL is given without a model.
+    """
+    if settings.chat_url is None:
+        return None
+    url = urlsplit(settings.chat_url)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise BadConfig("VOUCH_CHAT_URL is not an http:// or https:// address.", field="chat_url")
+    if url.username or url.password:
+        raise BadConfig("VOUCH_CHAT_URL carries a credential; put it in VOUCH_CHAT_API_KEY.", field="chat_url")
+    if not settings.chat_model:
+        raise BadConfig("VOUCH_CHAT_URL is set without VOUCH_CHAT_MODEL.", field="chat_model")
+    from vouch.gateway.chat_openai import OpenAiChat
+
+    return OpenAiChat(settings)

@@ -1,0 +1,269 @@
+"""The embedded index: one shard of Qdrant Edge in one folder, owned by one process and used by one thread.
+
+The engine holds the interpreter lock in every call, so threads would gain nothing; the index host
+(`vouch/index/host.py`) gives every other process its answers. The write-ahead log is on: what ``apply`` has
+acknowledged survives a killed process; a sequence number is recorded only after a flush, so it survives power loss.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import qdrant_edge as edge
+
+from vouch.core.errors import IndexUnavailable
+from vouch.core.types import AccessFilter, IndexHit, IndexHits, IndexQuery, SearchFilter
+from vouch.index import plan
+from vouch.index.batches import batches
+from vouch.index.compact import Compaction
+from vouch.index.edge_model import (
+    edge_filter,
+    edge_point,
+    hit_of,
+    payload_indexes,
+    search_params,
+    shard_config,
+    stored_of,
+)
+from vouch.index.filters import Conditions, narrowed, targets, visible
+from vouch.index.payload import DENSE, HIT_FIELDS, LEXICAL, access_payload, checked
+from vouch.index.protocol import (
+    IndexOp,
+    IndexState,
+    RemoveVersions,
+    SetAccess,
+    StoredPoint,
+    UpsertPoints,
+    generation_name,
+)
+from vouch.index.shard_folder import ShardFolder
+
+STEP = 64
+"""Points written between two chances to search: some 6 ms."""
+
+_HIT_PAYLOAD = edge.PayloadSelector.Include(list(HIT_FIELDS))
+_PLAIN_PLAN = {"backend": "edge", "lexical": {"mode": "exact", "idf": "visible"}}
+
+
+class EdgeIndex:
+    """Implements :class:`vouch.index.protocol.Index`. The shard is made when the first point arrives."""
+
+    def __init__(self, folder: Path, generation: str) -> None:
+        """Open or create. Raises :class:`AlreadyRunning` when another process, or this one, has it open."""
+        self._folder = ShardFolder(folder, generation_name(generation))
+        self._shard: edge.EdgeShard | None = None
+        self._journal: list[IndexOp] | None = None
+        """Operations since a compaction copied the shard; None when none is under way."""
+        manifest = self._folder.manifest
+        if manifest.dimensions is not None:
+            try:
+                self._shard = _load(self._folder.shard_path(manifest.shard), manifest.dimensions)
+            except BaseException:
+                self._folder.close()
+                raise
+
+    def close(self) -> None:
+        """Flush and release; the object is of no use afterwards."""
+        if self._shard is not None:
+            self._shard.flush()
+            self._shard.close()
+            self._shard = None
+        self._folder.close()
+
+    # --- the protocol ---------------------------------------------------------------------------
+
+    def state(self) -> IndexState:
+        manifest = self._folder.manifest
+        return IndexState(manifest.generation, self._points(), manifest.applied_seq)
+
+    def apply(self, ops: Sequence[IndexOp], *, upto: int) -> None:
+        for _ in self.apply_in_steps(ops, upto=upto):
+            pass
+
+    def search(self, query: IndexQuery, access: AccessFilter) -> IndexHits:
+        seen = visible(access)
+        if self._shard is None or seen is None:
+            return IndexHits((), (), {**_PLAIN_PLAN, "dense": plan.EXACT.json()})
+        corpus = edge_filter(seen)
+        wanted = edge_filter(narrowed(seen, query.where))
+        dense_plan = self._plan(wanted)
+        requests: dict[str, edge.QueryRequest] = {}
+        if query.dense is not None:
+            nearest = edge.Query.Nearest(query.dense.tolist(), using=DENSE)
+            requests[DENSE] = _request(nearest, query.limit, wanted, search_params(dense_plan))
+        if query.lexical:
+            terms = edge.SparseVector(list(query.lexical.indices), list(query.lexical.values))
+            idf = edge.SearchParams(idf=edge.IdfParams(corpus=corpus))
+            requests[LEXICAL] = _request(edge.Query.Nearest(terms, using=LEXICAL), query.limit, wanted, idf)
+        found = {arm: self._ranked(request) for arm, request in requests.items()}
+        return IndexHits(found.get(DENSE, ()), found.get(LEXICAL, ()), {**_PLAIN_PLAN, "dense": dense_plan.json()})
+
+    def count(self, access: AccessFilter, where: SearchFilter) -> int:
+        seen = visible(access)
+        return 0 if seen is None else self._points(narrowed(seen, where))
+
+    def scan(self, *, batch: int = 1000) -> Iterator[list[StoredPoint]]:
+        after: str | None = None
+        while page := self.scan_page(after, batch):
+            yield page
+            after = page[-1].id
+
+    def maintain(self) -> bool:
+        compaction = self.begin_compaction()
+        if compaction is None:
+            return False
+        try:
+            compaction.wait_copied()
+            compaction.wait()
+            for _ in self.adopt(compaction):
+                pass
+        finally:
+            self.end_compaction(compaction)
+        return True
+
+    # --- in small steps, for the host -----------------------------------------------------------
+
+    def apply_in_steps(self, ops: Iterable[IndexOp], *, upto: int, last: bool = True) -> Iterator[None]:
+        """``apply``, yielding whenever a search may come between. Without ``last`` nothing is recorded yet."""
+        for op in batches(ops, STEP):
+            self._write(op)
+            yield
+        if last:
+            if self._shard is not None:
+                self._shard.flush()
+            self._folder.record(replace(self._folder.manifest, applied_seq=upto))
+
+    def scan_page(self, after: str | None, limit: int) -> list[StoredPoint]:
+        """At most ``limit`` points whose id is above ``after``, in id order."""
+        if self._shard is None:
+            return []
+        records, _ = self._shard.scroll(
+            # The engine's offset is inclusive: one more is asked for and the known one dropped.
+            edge.ScrollRequest(offset=after, limit=limit + (after is not None), with_payload=True, with_vector=True)
+        )
+        return [stored_of(record) for record in records if str(record.id) != after][:limit]
+
+    def begin_compaction(self) -> Compaction | None:
+        """Start rewriting a copy when it is worth it. Nothing may be applied before its ``wait_copied`` returns."""
+        manifest = self._folder.manifest
+        worth = plan.worth_compacting(self._points(), manifest.garbage, manifest.unindexed)
+        if self._shard is None or manifest.dimensions is None or self._journal is not None or not worth:
+            return None
+        self._shard.flush()
+        self._journal = []
+        source, target = (self._folder.shard_path(manifest.shard + n) for n in (0, 1))
+        return Compaction(source, target, manifest.dimensions)
+
+    def adopt(self, compaction: Compaction) -> Iterator[None]:
+        """Bring the finished copy up to date and make it current, yielding whenever a search may come between."""
+        old, manifest = self._shard, self._folder.manifest
+        assert old is not None and manifest.dimensions is not None and self._journal is not None
+        fresh = _load(compaction.target, manifest.dimensions)
+        try:
+            for op in self._journal:
+                _update(fresh, op)
+                yield
+            fresh.flush()
+            written = sum(len(op.points) for op in self._journal if isinstance(op, UpsertPoints))
+            self._folder.record(replace(manifest, shard=manifest.shard + 1, garbage=0, unindexed=written))
+        except BaseException:
+            fresh.close()
+            raise
+        self._shard = fresh
+        old.close()
+        shutil.rmtree(self._folder.shard_path(manifest.shard))
+
+    def end_compaction(self, compaction: Compaction) -> None:
+        """Forget a compaction; one that was not adopted is undone."""
+        self._journal = None
+        if compaction.target != self._folder.shard_path(self._folder.manifest.shard):
+            compaction.abandon()
+
+    # --- the engine -----------------------------------------------------------------------------
+
+    def _points(self, conditions: Conditions | None = None) -> int:
+        if self._shard is None:
+            return 0
+        wanted = None if conditions is None else edge_filter(conditions)
+        return self._shard.count(edge.CountRequest(exact=True, filter=wanted))
+
+    def _plan(self, wanted: edge.Filter) -> plan.DensePlan:
+        assert self._shard is not None
+        points = self._shard.info().points_count
+        if plan.is_small(points):
+            return plan.EXACT
+        return plan.choose(points, self._shard.count(edge.CountRequest(exact=False, filter=wanted)))
+
+    def _ranked(self, request: edge.QueryRequest) -> tuple[IndexHit, ...]:
+        assert self._shard is not None
+        try:
+            found = self._shard.query(request)
+        except Exception as error:  # the engine raises nothing more precise
+            raise IndexUnavailable(f"the index could not search: {error}") from error
+        hits = map(hit_of, found)
+        return tuple(sorted(hits, key=lambda hit: (-hit.score, hit.document_id, hit.version, hit.ordinal)))
+
+    def _write(self, op: IndexOp) -> None:
+        manifest = self._folder.manifest
+        if isinstance(op, UpsertPoints):
+            for point in op.points:
+                checked(point, manifest.dimensions or op.points[0].dense.size)
+            if self._shard is None:
+                self._create(op.points[0].dense.size)
+        if self._shard is None:
+            return
+        before = self._shard.info().points_count
+        _update(self._shard, op)
+        if self._journal is not None:
+            self._journal.append(op)
+        grown = self._shard.info().points_count - before
+        written = len(op.points) if isinstance(op, UpsertPoints) else 0
+        manifest = self._folder.manifest
+        self._folder.manifest = replace(
+            manifest, garbage=manifest.garbage + written - grown, unindexed=manifest.unindexed + written
+        )
+
+    def _create(self, dimensions: int) -> None:
+        path = self._folder.shard_path(1)
+        path.mkdir()
+        shard = edge.EdgeShard.create(str(path), shard_config(dimensions))
+        for operation in payload_indexes():
+            shard.update(operation)
+        shard.flush()
+        self._folder.record(replace(self._folder.manifest, shard=1, dimensions=dimensions))
+        self._shard = shard
+
+
+def _load(path: Path, dimensions: int) -> edge.EdgeShard:
+    try:
+        return edge.EdgeShard.load(str(path), shard_config(dimensions))
+    except Exception as error:  # the engine raises nothing more precise
+        raise IndexUnavailable(f"the index at {path} cannot be opened: {error}") from error
+
+
+def _request(query: edge.Query, limit: int, wanted: edge.Filter, params: edge.SearchParams) -> edge.QueryRequest:
+    return edge.QueryRequest(limit=limit, query=query, filter=wanted, params=params, with_payload=_HIT_PAYLOAD)
+
+
+def _update(shard: edge.EdgeShard, op: IndexOp) -> None:
+    operation = _operation(op)
+    if operation is None:
+        return
+    try:
+        shard.update(operation)
+    except Exception as error:  # the engine raises nothing more precise
+        raise IndexUnavailable(f"the index could not be written: {error}") from error
+
+
+def _operation(op: UpsertPoints | SetAccess | RemoveVersions) -> edge.UpdateOperation | None:
+    if isinstance(op, UpsertPoints):
+        return edge.UpdateOperation.upsert_points([edge_point(point) for point in op.points])
+    conditions = targets(op)
+    if conditions is None:
+        return None
+    if isinstance(op, SetAccess):
+        return edge.UpdateOperation.set_payload_by_filter(edge_filter(conditions), access_payload(op.access))
+    return edge.UpdateOperation.delete_points_by_filter(edge_filter(conditions))
