@@ -41,7 +41,7 @@ class Catalog:
     def reading(self) -> Iterator[Session]:
         """One snapshot of the whole catalog; a write inside fails. What gate 2 and every report read through."""
         snapshot = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        with self._reaching(), Session(snapshot) as session, session.begin():
+        with self._reaching(), Session(snapshot, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager
