@@ -44,9 +44,10 @@ _BROKEN = (
     ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, EOFError, OSError,
     RuntimeError, SyntaxError,
 )  # fmt: skip
-_PARSERS = frozenset(
-    "docx pptx openpyxl unstructured lxml pypdfium2 pdfminer pdfplumber oxmsg olefile zipfile zlib struct _csv".split()
-)
+_PARSERS = frozenset({
+    "docx", "pptx", "openpyxl", "unstructured", "lxml", "pypdfium2", "pdfminer", "pdfplumber", "oxmsg", "olefile",
+    "zipfile", "zlib", "struct", "_csv",
+})  # fmt: skip
 
 
 def parse(data: bytes, name: str, mime: str | None = None) -> Parsed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
+from collections.abc import Iterator
 
 from ingestion.parse import table
 from ingestion.parse.assemble import title_from_name
@@ -25,7 +26,7 @@ def read(data: bytes, name: str) -> Draft:
     return Draft((Block("table", rows=tuple(filled), header_rows=int(named)),), title=title_from_name(name))
 
 
-def _reader(text: str, delimiter: str) -> csv.reader:  # type: ignore[valid-type]
+def _reader(text: str, delimiter: str) -> Iterator[list[str]]:
     return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
 
 

@@ -10,7 +10,7 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from email.parser import BytesParser
 from typing import Any
 
@@ -86,7 +86,7 @@ def _internet(data: bytes) -> _Mail:
     )
 
 
-def _content(part: EmailMessage) -> str:
+def _content(part: MIMEPart) -> str:
     """A text part's content; a charset that is unknown or wrong is no reason to lose the mail."""
     payload = part.get_payload(decode=True)
     raw = payload if isinstance(payload, bytes) else b""

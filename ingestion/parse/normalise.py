@@ -17,6 +17,7 @@ _REMOVED = re.compile(
 _JOINERS = re.compile("(?<![^\x00-\x7f])[\u200c\u200d]+|[\u200c\u200d]+(?![^\x00-\x7f\u200c\u200d])")
 _TRAILING = re.compile(r"[ \t]+(?=\n|$)")
 _RUNS = re.compile(r"[ \t]{2,}|\t")
+_INDENT = re.compile(r"(?<=\n)[ \t]+")
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 
@@ -32,10 +33,7 @@ def normalise(text: str, *, keep_layout: bool = False) -> str:
         text = unicodedata.normalize("NFC", _JOINERS.sub("", text))
     else:
         text = _REMOVED.sub("", text)
-    if keep_layout:
-        text = text.replace("\t", "    ")
-    else:
-        text = re.sub(r"(?<=\n)[ \t]+", "", _RUNS.sub(" ", text))
+    text = text.replace("\t", "    ") if keep_layout else _INDENT.sub("", _RUNS.sub(" ", text))
     text = _BLANK_LINES.sub("\n\n", _TRAILING.sub("", text))
     return text.strip("\n").rstrip() if keep_layout else text.strip()
 

@@ -34,10 +34,11 @@ def partitioner(kind: str) -> Callable[..., list[Any]]:
 
 @cache
 def _use_local_pipeline() -> None:
-    with_torch = "torch" in sys.modules
+    modules: dict[str, Any] = sys.modules
+    with_torch = "torch" in modules
     if not with_torch:
         # spaCy's backend imports torch where it is installed: 190 MB and 1.4 s for a tokeniser that needs none of it.
-        sys.modules["torch"] = None  # type: ignore[assignment]
+        modules["torch"] = None
     try:
         spacy = import_module("spacy")
         if find_spec(_MODEL) is not None:
@@ -47,8 +48,9 @@ def _use_local_pipeline() -> None:
             pipeline.add_pipe("sentencizer")
     finally:
         if not with_torch:
-            del sys.modules["torch"]
-    import_module("unstructured.nlp.tokenize")._get_nlp = lambda: pipeline
+            del modules["torch"]
+    tokenize: Any = import_module("unstructured.nlp.tokenize")
+    tokenize._get_nlp = lambda: pipeline
 
 
 def blocks(

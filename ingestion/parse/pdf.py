@@ -1,4 +1,5 @@
-"""PDF: lines by pdfium, joined into paragraphs by their geometry; ruled tables by pdfplumber.
+"""PDF: lines by pdfium, joined into paragraphs by their geometry; ruled tables by pdfplumber,
+tables without rules by what stands under one another.
 
 Headings are what is set larger or bolder than the body. Running headers, footers and page numbers are
 dropped. Pictures are not read: a file without a text layer is refused as ``no_text``.
@@ -10,11 +11,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from statistics import median
 
 import pypdfium2
 
+from ingestion.parse import pdf_aligned
 from ingestion.parse.document import Block, Draft
 from ingestion.parse.normalise import one_line
 from ingestion.parse.pdf_page import Line, PageText, read_page
@@ -105,10 +107,17 @@ def _passages(page: PageText, tables: Tables) -> Iterator[_Passage]:
     for table, group in groupby(page.lines, key=lambda line: owner[line]):
         lines = list(group)
         if table is None:
-            yield from (_Passage(tuple(part), page.number) for part in _paragraphs(lines))
+            yield from _plain(lines, page.number)
         elif table in found:  # its lines may come in several runs; it is told once
             found.remove(table)
             yield _Passage((), page.number, table.rows)
+
+
+def _plain(lines: Sequence[Line], page: int) -> Iterator[_Passage]:
+    for run, rows in pdf_aligned.parts(lines):
+        if rows:
+            yield _Passage((), page, rows)
+        yield from (_Passage(tuple(part), page) for part in _paragraphs(run))
 
 
 def _paragraphs(lines: Sequence[Line]) -> Iterator[list[Line]]:
@@ -126,7 +135,7 @@ def _paragraphs(lines: Sequence[Line]) -> Iterator[list[Line]]:
 
 def _pitch(lines: Sequence[Line]) -> float:
     """The usual distance from one line to the next, points."""
-    gaps = [a.bottom - b.bottom for a, b in zip(lines, lines[1:], strict=False) if 0 < a.bottom - b.bottom < 3 * a.size]
+    gaps = [a.bottom - b.base for a, b in pairwise(lines) if 0 < a.bottom - b.base < 3 * a.size]
     return median(gaps) if gaps else 12.0
 
 
@@ -135,7 +144,7 @@ def _breaks(part: Sequence[Line], line: Line, pitch: float, right: float) -> boo
     above = part[-1]
     if abs(above.size - line.size) > 0.12 * above.size or above.bold != line.bold or _LIST_ITEM.match(line.text):
         return True
-    step = above.bottom - line.bottom
+    step = above.bottom - line.base
     if step < -1:  # upwards: the next column
         return bool(_ENDS.search(above.text)) or not line.text[:1].islower()
     if step > 1.35 * max(pitch, line.size):

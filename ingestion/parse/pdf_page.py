@@ -12,8 +12,18 @@ import pypdfium2.raw as pdfium
 
 _BOLD = 600
 _MAX_PATHS = 4_000
+_BLANKS = (0x20, 0xA0, 0x9)
 _HYPHENS = (0x2, 0xFFFE)
 """What pdfium reports for a hyphen that parts a word at a line's end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A piece of a line, from ``x0`` to ``x1``."""
+
+    text: str
+    x0: float
+    x1: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +31,7 @@ class Line:
     """A line of text; points from the page's bottom left corner.
 
     A soft hyphen (U+00AD) marks where a word was parted. pdfium goes on in the same line after it, so
-    ``bottom`` is that of the last character and ``top`` that of the first.
+    ``bottom`` is that of the last character; ``top`` and ``base`` are those of the first.
     """
 
     text: str
@@ -31,6 +41,9 @@ class Line:
     x1: float
     bottom: float
     top: float
+    base: float
+    cells: tuple[Cell, ...] = ()
+    """The parts between gaps as wide as a letter is high, where there are two or more: a row of a table, perhaps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +92,22 @@ def _rows(lines: list[Line]) -> Iterator[Line]:
         if row is not None and _beside(row, line):
             gap = "" if line.x0 - row.x1 < 0.12 * max(row.size, line.size) else " "
             main = max(row, line, key=lambda part: part.size)
-            row = replace(main, text=row.text + gap + line.text, x0=row.x0, x1=line.x1)
+            cells = _side_by_side(row, line, gap)
+            row = replace(main, text=row.text + gap + line.text, x0=row.x0, x1=line.x1, cells=cells)
             continue
         if row is not None:
             yield row
         row = line
     if row is not None:
         yield row
+
+
+def _side_by_side(row: Line, line: Line, gap: str) -> tuple[Cell, ...]:
+    if not row.cells and not line.cells:
+        return ()
+    left = row.cells or (Cell(row.text, row.x0, row.x1),)
+    right = line.cells or (Cell(line.text, line.x0, line.x1),)
+    return (*left[:-1], Cell(left[-1].text + gap + right[0].text, left[-1].x0, right[0].x1), *right[1:])
 
 
 def _beside(row: Line, line: Line) -> bool:
@@ -95,10 +117,10 @@ def _beside(row: Line, line: Line) -> bool:
 
 
 def _line(text: ctypes.c_void_p, chars: list[tuple[int, int]]) -> Line | None:
-    shown = [(i, c) for i, c in chars if c not in (0x20, 0xA0, 0x9)]
+    shown = [(i, c) for i, c in chars if c not in _BLANKS]
     if not shown:
         return None
-    words = "".join(chr(c) if c not in _HYPHENS else "\u00ad" for _, c in chars if not 0xD800 <= c < 0xE000).strip()
+    words = _string(chars)
     middle = shown[len(shown) // 2][0]
     first, last = _box(text, shown[0][0]), _box(text, shown[-1][0])
     size = max(pdfium.FPDFText_GetFontSize(text, i) for i in (shown[0][0], middle))
@@ -112,7 +134,32 @@ def _line(text: ctypes.c_void_p, chars: list[tuple[int, int]]) -> Line | None:
         x1=last.right,
         bottom=last.bottom,
         top=first.top,
+        base=first.bottom,
+        cells=_cells(text, chars, seen) if " " in words else (),
     )
+
+
+def _string(chars: list[tuple[int, int]]) -> str:
+    return "".join("\u00ad" if c in _HYPHENS else chr(c) for _, c in chars if not 0xD800 <= c < 0xE000).strip()
+
+
+def _cells(text: ctypes.c_void_p, chars: list[tuple[int, int]], size: float) -> tuple[Cell, ...]:
+    groups: list[list[tuple[int, int]]] = [[]]
+    edges: list[float] = [_box(text, next(i for i, c in chars if c not in _BLANKS)).left]
+    for at, (index, code) in enumerate(chars):
+        if code in _BLANKS and groups[-1]:
+            following = next((i for i, c in chars[at:] if c not in _BLANKS), None)
+            before = _box(text, groups[-1][-1][0]).right
+            if following is not None and _box(text, following).left - before > size:
+                edges += [before, _box(text, following).left]
+                groups.append([])
+                continue
+        if code not in _BLANKS or (groups[-1] and code in _BLANKS):
+            groups[-1].append((index, code))
+    if len(groups) < 2:
+        return ()
+    edges.append(_box(text, next(i for i, c in reversed(chars) if c not in _BLANKS)).right)
+    return tuple(Cell(_string(g), a, b) for g, a, b in zip(groups, edges[::2], edges[1::2], strict=True))
 
 
 def _box(text: ctypes.c_void_p, index: int) -> pdfium.FS_RECTF:

@@ -9,6 +9,7 @@ from types import TracebackType
 
 import pdfplumber
 from pdfminer.psexceptions import PSException
+from pdfplumber.pdf import PDF
 from pdfplumber.utils.exceptions import PdfminerException
 
 from ingestion.parse.pdf_page import Line, PageText
@@ -50,7 +51,7 @@ class Tables(AbstractContextManager["Tables"]):
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._pdf: pdfplumber.PDF | None = None
+        self._pdf: PDF | None = None
         self._read = 0
         self._failed: list[int] = []
 

@@ -42,7 +42,7 @@ def _paragraph(lines: list[str], place: str) -> Iterator[Block]:
         if current and not _LIST_ITEM.match(line) and _wrapped(above, line, width):
             current[-1] += " " + line.strip()
         elif current and _LIST_ITEM.match(current[0]) and line[:1] in " \t" and not _LIST_ITEM.match(line):
-            current.append(line.strip())  # a list item's next line
+            current[-1] += " " + line.strip()  # indented under a list item
         elif current and not _LIST_ITEM.match(line) and not _LIST_ITEM.match(current[0]):
             current.append(line)
         else:
@@ -71,9 +71,9 @@ def _heading(lines: list[str]) -> tuple[int, str, int] | None:
     prefixed = _PREFIXED_HEADING.match(lines[0])
     if prefixed:
         return len(prefixed[1]), prefixed[2], 1
-    if len(lines) > 1 and len(lines[0]) <= 100 and (rule := _UNDERLINE.match(lines[1])):
-        if len(lines[1].strip()) * 2 >= len(lines[0].strip()):
-            return _UNDERLINE_LEVELS[rule[1]], lines[0], 2
+    rule = _UNDERLINE.match(lines[1]) if len(lines) > 1 and len(lines[0]) <= 100 else None
+    if rule and len(rule[0].strip()) * 2 >= len(lines[0].strip()):
+        return _UNDERLINE_LEVELS[rule[1]], lines[0], 2
     numbered = _NUMBERED_HEADING.match(lines[0]) if len(lines) == 1 else None
     if numbered:
         return 1 + numbered[1].count("."), lines[0], 1

@@ -106,7 +106,8 @@ def _sheet_blocks(rows: list[Row], place: str) -> Iterator[Block]:
     tables below it.
     """
     header: list[Row] = []
-    for group in _groups(rows):
+    for lines in _groups(rows):
+        group = lines
         while group and _filled(group[0]) == 1 and (len(group) == 1 or max(map(_filled, group)) > 1):
             yield Block("paragraph", next(filter(None, group[0])), 0, place)
             group = group[1:]

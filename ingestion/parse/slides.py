@@ -1,35 +1,47 @@
-"""PPTX through `unstructured`: a heading a slide, speaker's notes included, tables, place "slide 3"."""
+"""PPTX through `unstructured`: a heading a slide, tables, then the speaker's notes; place "slide 3"."""
 
 from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 import pptx
+from pptx.presentation import Presentation
 
 from ingestion.parse import partition
-from ingestion.parse.document import Draft
+from ingestion.parse.document import Block, Draft
 from ingestion.parse.normalise import one_line
 
 
 def read(data: bytes, name: str) -> Draft:
-    elements = partition.partitioner("pptx")(file=io.BytesIO(data), include_slide_notes=True, languages=[""])
-
-    def heading_level(element: Any) -> int | None:
-        # Depth 0 is a slide's title shape; deeper "titles" are guesses about short lines.
-        return 1 if not element.metadata.category_depth else None
-
-    def place(element: Any) -> str:
-        number = element.metadata.page_number
-        return f"slide {number}" if number else ""
-
-    blocks = tuple(partition.blocks(elements, heading_level=heading_level, place=place))
+    presentation = pptx.Presentation(io.BytesIO(data))
+    elements = partition.partitioner("pptx")(file=io.BytesIO(data), include_slide_notes=False, languages=[""])
+    # Depth 0 is a slide's title shape; deeper "titles" are guesses about short lines.
+    shown = partition.blocks(elements, heading_level=lambda e: None if e.metadata.category_depth else 1, place=_place)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         pictures = any(member.startswith("ppt/media/") for member in archive.namelist())
-    return Draft(blocks, title=_said_title(data), pictures=pictures)
+    return Draft(tuple(_with_notes(presentation, shown)), title=_said_title(presentation), pictures=pictures)
 
 
-def _said_title(data: bytes) -> str:
-    title = one_line(pptx.Presentation(io.BytesIO(data)).core_properties.title or "")
+def _place(element: Any) -> str:
+    number = element.metadata.page_number
+    return f"slide {number}" if number else ""
+
+
+def _with_notes(presentation: Presentation, shown: Iterator[Block]) -> Iterator[Block]:
+    """Each slide's blocks, then what the speaker is to say: it belongs under that slide's title."""
+    slides = {place: list(blocks) for place, blocks in groupby(shown, key=lambda block: block.place)}
+    for number, slide in enumerate(presentation.slides, 1):
+        place = f"slide {number}"
+        yield from slides.get(place, ())
+        frame = slide.notes_slide.notes_text_frame if slide.has_notes_slide else None
+        if frame is not None:
+            yield from (Block("paragraph", p.text, 0, f"{place}, notes") for p in frame.paragraphs)
+
+
+def _said_title(presentation: Presentation) -> str:
+    title = one_line(presentation.core_properties.title or "")
     return "" if title.lower() in ("powerpoint presentation", "presentation", "untitled") else title

@@ -18,7 +18,7 @@ from vouch.core.sentences import ROW_SEPARATOR
 
 Rows = Sequence[Sequence[str]]
 _NUMERIC = re.compile(r"^[\s$€£¥+(–-]*\d[\d\s.,:/%()–-]*\s*(?:[%€$£]|[A-Za-z]{1,4})?\s*\)?$")
-_LONGEST_LABEL = 80
+_LONGEST_LABEL = 60
 _MOST_SPAN = 200
 """A colspan or rowspan beyond this is a mistake or an attack; HTML itself allows 1,000 columns."""
 
@@ -74,6 +74,8 @@ def header_rows(rows: Rows) -> int:
     """How many leading rows name the columns: 0, or 1 (formats that know better say so)."""
     first, body = rows[0], rows[1:]
     labels = [cell for cell in first if cell]
+    if not all(any(map(str.isalpha, cell)) for cell in labels):
+        return 0
     if not body or len(labels) < max(2, len(first) - 1) or len(set(labels)) < len(labels):
         return 0
     if any(is_number(cell) or len(cell) > _LONGEST_LABEL or cell.endswith((".", ":")) for cell in labels):

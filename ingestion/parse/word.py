@@ -21,14 +21,21 @@ def read(data: bytes, name: str) -> Draft:
     unless there is nothing else."""
     document = docx.Document(io.BytesIO(data))
     elements = partition.partitioner("docx")(file=io.BytesIO(data), languages=[""])
-    titles = {one_line(p.text) for p in document.paragraphs if p.style is not None and p.style.name == "Title"}
+    titles, subtitles = _styled(document, "Title"), _styled(document, "Subtitle")
     skip = _SKIP if any(e.category not in _SKIP and e.text.strip() for e in elements) else frozenset({"PageBreak"})
 
-    def heading_level(element: Any) -> int:
-        return 0 if one_line(element.text) in titles else (element.metadata.category_depth or 0) + 1
+    def heading_level(element: Any) -> int | None:
+        text = one_line(element.text)
+        if text in subtitles:
+            return None
+        return 0 if text in titles else (element.metadata.category_depth or 0) + 1
 
     blocks = tuple(partition.blocks(elements, heading_level=heading_level, place=_page, skip=skip))
     return Draft(blocks, title="" if titles else _said_title(document), pictures=_has_pictures(data))
+
+
+def _styled(document: Document, style: str) -> set[str]:
+    return {one_line(p.text) for p in document.paragraphs if p.style is not None and p.style.name == style}
 
 
 def _page(element: Any) -> str:

@@ -6,13 +6,13 @@ import sqlalchemy as sa
 from sqlmodel import col
 
 from ingestion.chunk import chunk as chunk_document
-from ingestion.chunk import embedding_text
 from ingestion.parse import Parsed
 from ingestion.services import Services
 from ingestion.stages.version import building
 from vouch.catalog import ledger
 from vouch.catalog.ledger import Lease, StageName
 from vouch.catalog.tables import Chunk, Document
+from vouch.core.context import in_context
 from vouch.core.errors import DocumentRejected
 from vouch.core.ids import sha256
 
@@ -43,7 +43,7 @@ def chunk(services: Services, lease: Lease) -> list[tuple[StageName, str]]:
             place=draft.place,
             heading_path=list(draft.heading_path),
             text=(text := draft.span.of(parsed.text)),
-            text_hash=sha256(embedding_text(title, draft.heading_path, text).encode()),
+            text_hash=sha256(in_context(title, draft.heading_path, text).encode()),
         )
         for draft in drafts
     ]

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from ingestion.chunk import embedding_text
 from ingestion.services import Services
 from ingestion.stages.version import building
 from vouch.catalog import ledger
 from vouch.catalog.ledger import Lease, StageName
 from vouch.catalog.tables import Embedding
+from vouch.core.context import in_context
 from vouch.core.errors import VouchError
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ def _embed(services: Services, tenant: str, versions: Sequence[tuple[str, int]])
         ).all()
     if not unknown:
         return 0
-    texts = [embedding_text(title or "", tuple(path), text) for _, title, path, text in unknown]
+    texts = [in_context(title or "", tuple(path), text) for _, title, path, text in unknown]
     vectors = services.embedder.embed(texts)
     with services.catalog.transaction() as session:
         session.execute(

@@ -11,7 +11,7 @@ from ingestion.services import Services
 from vouch.catalog import ledger
 from vouch.catalog.ledger import Lease, StageName
 from vouch.catalog.tables import Document, DocumentVersion, Source
-from vouch.core.errors import DocumentRejected
+from vouch.core.errors import DocumentRejected, NotFound
 from vouch.core.types import Body, Json
 
 
@@ -24,10 +24,11 @@ def fetch(services: Services, lease: Lease) -> list[tuple[StageName, str]]:
         document = session.get(Document, (lease.tenant, lease.document_id))
         source = session.get(Source, (lease.tenant, document.source_id)) if document else None
     if document is None or source is None or document.state == "deleted":
-        with services.catalog.transaction() as session:
-            ledger.cancel(session, lease)
-        return []
-    body = make_connector(source.kind, source.config).fetch(document.external_id)
+        return _no_longer_wanted(services, lease)
+    try:
+        body = make_connector(source.kind, source.config).fetch(document.external_id)
+    except NotFound:
+        return _no_longer_wanted(services, lease)  # deleted since the scan: the next one will say so
     check_size(services, len(body.data))
     fingerprint = str(lease.result.get("fingerprint", ""))
     with services.catalog.transaction() as session:
@@ -39,6 +40,12 @@ def fetch(services: Services, lease: Lease) -> list[tuple[StageName, str]]:
             return []
         stage_id = ledger.finish(session, lease, {"version": version}, then="parse")
     return [("parse", stage_id)] if stage_id else []
+
+
+def _no_longer_wanted(services: Services, lease: Lease) -> list[tuple[StageName, str]]:
+    with services.catalog.transaction() as session:
+        ledger.cancel(session, lease)
+    return []
 
 
 def check_size(services: Services, size: int) -> None:

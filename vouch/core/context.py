@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+_PREFIX_CHARACTERS = 160
+
 
 def in_context(title: str, heading_path: Sequence[str], text: str) -> str:
-    """``title > heading > heading``, a line break, ``text``. A heading equal to the one before it is said once."""
-    path: list[str] = []
-    for part in (title, *heading_path):
-        if part and (not path or part != path[-1]):
-            path.append(part)
-    return f"{' > '.join(path)}\n{text}" if path else text
+    """Title and headings, cut short where long, a line break, then the chunk's text.
+
+    A heading that the text itself begins with is not said twice.
+    """
+    steps = [step for step in dict.fromkeys((title, *heading_path)) if step and not text.startswith(step)]
+    while len(steps) > 2 and sum(map(len, steps)) > _PREFIX_CHARACTERS:
+        del steps[1]  # the outer headings say least: the title and the nearest heading stay
+    prefix = " › ".join(step[: _PREFIX_CHARACTERS // 2] for step in steps)
+    return f"{prefix}\n{text}" if prefix else text

@@ -15,6 +15,7 @@
     ├─ Conflict                       409  conflict                 no
     ├─ AccessIncomplete               503  access_incomplete        yes  (a truncated closure is unsafe)
     ├─ StateNotReached                409  state_not_reached        yes  (X-Vouch-At-Least lies ahead of us)
+    ├─ AnswerWithdrawn                409  answer_withdrawn         yes  (access changed while it was being given)
     ├─ Unavailable                    503  unavailable              yes  (a part is down or starting)
     │  ├─ IndexUnavailable            503  index_unavailable        yes
     │  └─ ModelUnavailable            503  model_unavailable        yes
@@ -122,6 +123,10 @@ class AccessIncomplete(VouchError):
 
 class StateNotReached(VouchError):
     status, code, title, retryable = 409, "state_not_reached", "The requested state is not reached", True
+
+
+class AnswerWithdrawn(VouchError):
+    status, code, title, retryable = 409, "answer_withdrawn", "The answer is withdrawn", True
 
 
 class Unavailable(VouchError):

@@ -15,7 +15,7 @@ from vouch.core.types import Span
 
 ROW_SEPARATOR = " | "
 
-_MARKER = re.compile(r"[ \t]*(?:[-*+•◦▪‣·–]|\(?(?:\d{1,3}|[A-Za-z])[.)])[ \t]+(?=\S)")
+_MARKER = re.compile(r"[ \t]*(?:[-*+•◦▪‣·–]|\(?(?:\d{1,3}|[a-z])[.)]|\(?[A-Z]\))[ \t]+(?=\S)")
 _CLOSERS = "\"'”’»)\\]"
 # The look-behind and the bounds keep the cost linear on text made to be slow.
 _END = re.compile(rf"(?<![.!?…])[.!?…]++[{_CLOSERS}]*+(?=\s)|[。！？｡]+[」』”’）]*")
@@ -24,21 +24,26 @@ _LAST_TOKEN = re.compile(r"[\w.&@/-]+$")
 _DOTTED = re.compile(r"^(?:[A-Za-z]\.)+[A-Za-z]$")
 _SOFT_WRAP = re.compile(r"(?<![.!?:;。！？…\s])[ \t]*\n(?=[ \t]*[a-zà-öø-ÿ])")
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # Never the end of a sentence: something always follows them.
-_OPEN = frozenset(
+_OPEN = _words(
     "mr mrs ms dr prof sr jr st rev gen col capt lt sgt hon gov sen rep messrs mme mlle vs v cf viz "
     "fig figs eq eqs sec ch vol no nos nr art para pp p ed eds approx ca est incl excl e.g i.e eg ie "
-    "bzw z.b d.h u.a ggf vgl p.ej núm".split()
+    "bzw z.b d.h u.a ggf vgl p.ej núm"
 )
 # May end one; they do when what follows is a usual way to begin a sentence.
-_MAYBE = frozenset(
+_MAYBE = _words(
     "etc inc ltd co corp plc llc bros dept univ assn ave blvd rd mt ft a.m p.m u.s u.k e.u u.n ph.d m.d b.a m.a "
-    "jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thur thurs fri sat sun al".split()
+    "jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thur thurs fri sat sun al"
 )
-_STARTERS = frozenset(
+_STARTERS = _words(
     "the a an this that these those it its he she they we you i our your their his her my there here if when where "
     "while for in on at by from to with as but and or so however after before all any each every no not please see "
-    "who what why how do does is are was were can may must should will once since although because until".split()
+    "who what why how do does is are was were can may must should will once since although because until"
 )
 
 

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 
@@ -147,17 +147,15 @@ def up(settings: Settings, *, prepare: Callable[[Settings], None], on_ready: Cal
     with (
         _until_signal(stop) as preparing,
         _supervised(settings, console, stop, listens=True) as (resolved, supervisor),
+        suppress(Stopped),
     ):
         found = parts(settings, resolved)
-        try:
-            supervisor.start([part for part in found if part.name in SERVERS])
-            with preparing():
-                prepare(resolved)
-            supervisor.start([part for part in found if part.name not in SERVERS])
-            on_ready(resolved)
-            supervisor.watch()
-        except Stopped:
-            return
+        supervisor.start([part for part in found if part.name in SERVERS])
+        with preparing():
+            prepare(resolved)
+        supervisor.start([part for part in found if part.name not in SERVERS])
+        on_ready(resolved)
+        supervisor.watch()
 
 
 @contextmanager
@@ -203,11 +201,16 @@ class Running:
 
 @contextmanager
 def running_platform(
-    settings: Settings, only: Collection[str] = SERVERS, *, durable: bool = True, console: Console | None = None
+    settings: Settings,
+    only: Collection[str] = SERVERS,
+    *,
+    prepare: Callable[[Settings], None] | None = None,
+    durable: bool = True,
+    console: Console | None = None,
 ) -> Iterator[Running]:
     """Run the parts named in ``only`` while the block lasts; for tests, benches and commands that need the servers.
 
-    Raises what :func:`up` raises.
+    ``prepare`` is called as :func:`up` calls it, in another thread; its errors and those of :func:`up` are raised.
     """
     stop = threading.Event()
     started: Future[Running] = Future()
@@ -215,7 +218,11 @@ def running_platform(
     def supervise() -> None:
         try:
             with _supervised(settings, console or Console(None), stop, listens=API in only) as (resolved, supervisor):
-                supervisor.start([p for p in parts(settings, resolved, durable=durable) if p.name in only])
+                found = [part for part in parts(settings, resolved, durable=durable) if part.name in only]
+                supervisor.start([part for part in found if part.name in SERVERS])
+                if prepare is not None:
+                    prepare(resolved)
+                supervisor.start([part for part in found if part.name not in SERVERS])
                 started.set_result(Running(resolved, supervisor))
                 supervisor.watch()
         except BaseException as error:

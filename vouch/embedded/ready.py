@@ -55,7 +55,7 @@ class Heartbeat:
         try:
             with psycopg.connect(self._url, connect_timeout=2) as connection:
                 return bool(_first(connection.execute(query, (self._part, self._since))))
-        except psycopg.OperationalError:
+        except psycopg.Error:  # away, or not migrated yet
             return False
 
 

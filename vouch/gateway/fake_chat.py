@@ -64,7 +64,7 @@ class FakeChat:
         self._lock = threading.Lock()
         self.received: list[Received] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, name="fake-chat", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="fake-chat", daemon=True)
 
     @property
     def url(self) -> str:

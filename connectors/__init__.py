@@ -1,0 +1,1 @@
+"""Connectors: one file a source, one protocol. They read a source; they write nothing."""

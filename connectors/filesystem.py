@@ -1,0 +1,263 @@
+"""A folder of files, with access rules in ``.vouch.yaml`` (see :mod:`connectors.rules`).
+
+Nothing outside the folder is ever read: links are not followed, neither while scanning nor while fetching.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from mimetypes import guess_type
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from connectors.protocol import Membership
+from connectors.rules import FILE_NAME, MAX_BYTES, Rule, read_rule, without_files
+from vouch.core.errors import BadConfig, DocumentRejected, NotFound, Unavailable
+from vouch.core.types import Body, Change, Checkpoint, Json, Refused, Upsert
+
+_MAX_DEPTH = 100
+_OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_OPEN_FOLDER = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
+_SPECIAL_TYPES = {stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket", stat.S_IFBLK: "device", stat.S_IFCHR: "device"}
+
+
+class FilesystemConfig(BaseModel):
+    """Configuration of a filesystem source."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str = Field(min_length=1, max_length=4096, description="The folder; a relative one is made absolute.")
+    include: tuple[str, ...] = Field(
+        ("*",),
+        min_length=1,
+        max_length=100,
+        description="Globs over the relative path; one must match (`*` crosses `/`).",
+    )
+    exclude: tuple[str, ...] = Field((), max_length=100, description="Globs over the relative path; none may match.")
+    hidden: bool = Field(False, description="Whether names that begin with a dot, and Office's `~$` locks, are read.")
+    max_file_mb: int = Field(50, ge=1, le=200, description="Largest file offered, MiB.")
+    base_url: str | None = Field(
+        None, pattern=r"^https?://[^\s]+$", max_length=2000, description="Where people open the files; else `file://`."
+    )
+
+    @field_validator("path")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        if "\x00" in value:
+            raise ValueError("holds a NUL character")
+        return os.path.abspath(value)  # noqa: PTH100  (Path.resolve would follow links, and say so only later)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    external_id: str
+    name: str
+    size: int
+    mtime_ns: int
+    rule: Rule
+
+
+class FilesystemConnector:
+    """Scans and reads one folder and everything below it."""
+
+    kind: ClassVar[str] = "filesystem"
+    Config: ClassVar[type[BaseModel]] = FilesystemConfig
+    lists_everything: ClassVar[bool] = True
+
+    def __init__(self, config: FilesystemConfig) -> None:
+        """Raises :class:`BadConfig` naming ``config.path`` unless it is a folder that can be listed."""
+        self.config = config
+        self._root = Path(config.path)
+        self._max_bytes = config.max_file_mb << 20
+        os.close(self._open_root())
+
+    def scan(self, cursor: Json | None) -> Iterator[Change]:
+        """Everything in the folder, by path, whatever ``cursor`` says: a listing is cheap, and misses nothing.
+
+        Every ``.vouch.yaml`` is read before the first change is yielded. Raises :class:`BadConfig` when one of
+        them has a mistake and :class:`Unavailable` when the folder cannot be listed.
+        """
+        found: list[_File | Refused] = []
+        root = self._open_root()
+        try:
+            self._walk(root, "", Rule(), found, 0)
+        finally:
+            os.close(root)
+        for item in sorted(found, key=lambda item: item.external_id):
+            yield item if isinstance(item, Refused) else self._change(item)
+        yield Checkpoint({"items": len(found)})
+
+    def fetch(self, external_id: str) -> Body:
+        parts = external_id.split("/")
+        if "\x00" in external_id or any(part in ("", ".", "..") for part in parts) or not self._wanted(external_id):
+            raise NotFound()
+        folder = self._open_root()
+        try:
+            for part in parts[:-1]:
+                inner = os.open(part, _OPEN_FOLDER, dir_fd=folder)
+                os.close(folder)
+                folder = inner
+            data = _read(parts[-1], folder, self._max_bytes)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NotFound() from error
+        except OSError as error:
+            # ELOOP is a link where a file or folder was; the rest is for the operator to put right.
+            raise DocumentRejected(f"The file cannot be read: {error.strerror}", reason="unreadable") from error
+        finally:
+            os.close(folder)
+        return Body(data, guess_type(external_id)[0])
+
+    def memberships(self) -> Iterator[Membership]:
+        yield from ()
+
+    # -- scanning --
+
+    def _open_root(self) -> int:
+        try:
+            return os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except NotADirectoryError as error:
+            raise BadConfig(f"{self._root} is not a folder", field="config.path") from error
+        except FileNotFoundError as error:
+            raise BadConfig(f"{self._root} does not exist", field="config.path") from error
+        except OSError as error:
+            raise BadConfig(f"{self._root} cannot be opened: {error.strerror}", field="config.path") from error
+
+    def _walk(self, folder: int, path: str, rule: Rule, found: list[_File | Refused], depth: int) -> None:
+        """List ``folder`` (an open descriptor) into ``found``; its path ends in "/" unless it is the root."""
+        if depth > _MAX_DEPTH:
+            found.append(Refused(path, "too_deep", f"Folders are read {_MAX_DEPTH} deep"))
+            return
+        try:
+            with os.scandir(folder) as listing:
+                entries = list(listing)
+            rule = self._rule(folder, path, rule, [entry.name for entry in entries])
+            for entry in entries:
+                self._take(folder, entry, path, rule, found, depth)
+        except OSError as error:
+            # Half a listing would look as if the rest had been deleted.
+            raise Unavailable(f"{self._root / path} cannot be listed: {error.strerror}") from error
+        missing = set(rule.files) - {entry.name for entry in entries if not entry.is_dir(follow_symlinks=False)}
+        for name in sorted(missing):
+            said = f"{path}{FILE_NAME}, line {rule.files[name].line} names a file that is not here"
+            found.append(Refused(f"{path}{name}", "missing", said))
+
+    def _take(
+        self, folder: int, entry: os.DirEntry[str], path: str, rule: Rule, found: list[_File | Refused], depth: int
+    ) -> None:
+        external_id = path + entry.name
+        if not self._shown(entry.name):
+            return
+        if not _is_readable_name(entry.name):
+            shown = external_id.encode("utf-8", "backslashreplace").decode()
+            found.append(
+                Refused(shown.encode("unicode_escape").decode("ascii"), "unreadable_name", "The name is not text")
+            )
+        elif entry.is_symlink():
+            found.append(Refused(external_id, "symlink", "Links are not followed"))
+        elif entry.is_dir(follow_symlinks=False):
+            if not self._excluded(external_id):
+                self._descend(folder, entry.name, external_id + "/", without_files(rule), found, depth)
+        elif self._wanted(external_id):
+            found.append(self._file(entry, external_id, rule))
+
+    def _descend(self, folder: int, name: str, path: str, rule: Rule, found: list[_File | Refused], depth: int) -> None:
+        try:
+            inner = os.open(name, _OPEN_FOLDER, dir_fd=folder)
+        except (PermissionError, FileNotFoundError, NotADirectoryError) as error:
+            # What this account may no longer list, it can no longer vouch for.
+            found.append(Refused(path, "unreadable", f"The folder cannot be opened: {error.strerror}"))
+            return
+        try:
+            self._walk(inner, path, rule, found, depth + 1)
+        finally:
+            os.close(inner)
+
+    def _file(self, entry: os.DirEntry[str], external_id: str, rule: Rule) -> _File | Refused:
+        info = entry.stat(follow_symlinks=False)
+        if not stat.S_ISREG(info.st_mode):
+            what = _SPECIAL_TYPES.get(stat.S_IFMT(info.st_mode), "special file")
+            return Refused(external_id, "not_a_file", f"It is a {what}")
+        if info.st_size > self._max_bytes:
+            return Refused(external_id, "too_large", f"It is larger than {self.config.max_file_mb} MiB")
+        return _File(external_id, entry.name, info.st_size, info.st_mtime_ns, rule)
+
+    def _rule(self, folder: int, path: str, parent: Rule, names: list[str]) -> Rule:
+        for name in names:
+            if name != FILE_NAME and name.lower() in (FILE_NAME, ".vouch.yml"):
+                where = path + name
+                raise BadConfig(
+                    f"{where}: the rules of a folder are called {FILE_NAME}", field=FILE_NAME, file=where, line=1
+                )
+        if FILE_NAME not in names:
+            return parent
+        where = path + FILE_NAME
+        try:
+            data = _read(FILE_NAME, folder, MAX_BYTES + 1)
+        except (OSError, DocumentRejected) as error:
+            raise BadConfig(f"{where} cannot be read: {error}", field=FILE_NAME, file=where, line=1) from error
+        return read_rule(data, where, path.rstrip("/"), parent)
+
+    def _shown(self, name: str) -> bool:
+        return name != FILE_NAME and (self.config.hidden or not name.startswith((".", "~$")))
+
+    def _excluded(self, external_id: str) -> bool:
+        return any(fnmatchcase(external_id, glob) for glob in self.config.exclude)
+
+    def _wanted(self, external_id: str) -> bool:
+        """Whether a file of this path is one of the source's."""
+        if not all(map(self._shown, external_id.split("/"))) or self._excluded(external_id):
+            return False
+        return any(fnmatchcase(external_id, glob) for glob in self.config.include)
+
+    def _change(self, file: _File) -> Upsert:
+        rule, own = file.rule.for_file(file.name)
+        return Upsert(
+            external_id=file.external_id,
+            title=own.title or "",
+            uri=self._uri(file.external_id),
+            fingerprint=f"{file.size}-{file.mtime_ns}",
+            acl=rule.acl,
+            mime=guess_type(file.name)[0],
+            owner=rule.owner,
+            modified_at=datetime.fromtimestamp(file.mtime_ns / 1e9, UTC),
+            review_every=rule.review_every,
+            supersedes=own.supersedes,
+        )
+
+    def _uri(self, external_id: str) -> str:
+        if self.config.base_url is not None:
+            return f"{self.config.base_url.rstrip('/')}/{quote(external_id)}"
+        return (self._root / external_id).as_uri()
+
+
+def _read(name: str, folder: int, limit: int) -> bytes:
+    """A regular file of an open folder, whole. Raises OSError, :class:`DocumentRejected` or :class:`Unavailable`."""
+    descriptor = os.open(name, _OPEN_FILE, dir_fd=folder)
+    with open(descriptor, "rb") as file:  # noqa: PTH123  (a descriptor, not a path)
+        before = os.fstat(descriptor)
+        if not stat.S_ISREG(before.st_mode):
+            raise DocumentRejected("It is not a regular file", reason="unreadable")
+        data = file.read(limit + 1)
+        after = os.fstat(descriptor)
+    if len(data) > limit:
+        raise DocumentRejected(f"The file is larger than {limit >> 20} MiB", reason="too_large")
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise Unavailable("The file was written to while it was read")
+    return data
+
+
+def _is_readable_name(name: str) -> bool:
+    """Whether ``name`` is text: UTF-8, nothing invisible that could make two names look alike."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return name.isprintable()

@@ -1,0 +1,51 @@
+"""What a connector is. The contract suite (``tests/contracts/test_connectors.py``) holds every kind to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from pydantic import BaseModel
+
+from vouch.core.types import Body, Change, Json
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """One member of one group, as the source knows it; both are written principals (``group:hr``, ``user:alice``)."""
+
+    group: str
+    member: str
+
+
+class Connector(Protocol):
+    """Reads one source. Made by its kind's class from a validated ``Config``.
+
+    The constructor raises :class:`~vouch.core.errors.BadConfig` naming ``config.<field>`` when the
+    configuration cannot work.
+    """
+
+    kind: ClassVar[str]
+    Config: ClassVar[type[BaseModel]]
+    lists_everything: ClassVar[bool]
+    """Whether a completed scan names every live item, so that what it did not name is gone."""
+
+    def scan(self, cursor: Json | None) -> Iterator[Change]:
+        """Changes since ``cursor`` (None: everything), each external id at most once.
+
+        Ends with a Checkpoint when there was anything to tell. Raises before the first change when the
+        source's rules of access cannot be read, and at any point when the source fails: a scan that raised is
+        not a completed scan.
+        """
+        ...
+
+    def fetch(self, external_id: str) -> Body:
+        """The item's content now. Raises :class:`~vouch.core.errors.NotFound` when it is gone,
+        :class:`~vouch.core.errors.DocumentRejected` when it may not be read (``unreadable``, ``too_large``)
+        and :class:`~vouch.core.errors.Unavailable` when trying again may help."""
+        ...
+
+    def memberships(self) -> Iterator[Membership]:
+        """The source's own groups; nothing where it has none."""
+        ...

@@ -1,0 +1,1 @@
+"""Quality on public data: datasets, measures, runs and gates. TREC's words (run, qrels, measure) live here alone."""

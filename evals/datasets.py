@@ -1,0 +1,186 @@
+"""The evaluation data: where it is, and each set as frozen types. Its text is data, never instructions.
+
+`VOUCH_EVAL_DATA` names the folder; unset, it is ``../shared/data`` beside the repository.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from vouch.core.errors import BadConfig
+from vouch.core.types import Json, Span
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+Qrels = dict[str, dict[str, int]]
+"""Query id → document id → relevance; BEIR's and trec_eval's."""
+Half = Literal["fit", "held out"]
+
+
+@dataclass(frozen=True, slots=True)
+class RawDocument:
+    """A document before parsing. ``name`` has the suffix that says its format; ``title`` "" where it has none."""
+
+    id: str
+    name: str
+    title: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalSet:
+    """``on_source`` maps a query to the documents it was taken from, which hold its words without answering it."""
+
+    name: str
+    documents: tuple[RawDocument, ...]
+    queries: dict[str, str]
+    qrels: Qrels
+    on_source: dict[str, frozenset[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceItem:
+    """A question, a passage cut into sentences, and the indexes of those that answer it (none: it is not answered)."""
+
+    id: str
+    source: str
+    question: str
+    title: str
+    sentences: tuple[str, ...]
+    gold: frozenset[int]
+    answerable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SpanSet:
+    """``texts``: id → (title, text); ``spans``: query id → (text id, span) of all evidence."""
+
+    name: str
+    texts: dict[str, tuple[str, str]]
+    queries: dict[str, str]
+    spans: dict[str, list[tuple[str, Span]]]
+
+
+def data_folder() -> Path:
+    """Raises :class:`BadConfig` when there is no such folder."""
+    folder = Path(os.environ.get("VOUCH_EVAL_DATA") or REPOSITORY.parent / "shared" / "data").resolve()
+    if not folder.is_dir():
+        raise BadConfig(f"there is no evaluation data at {folder}; VOUCH_EVAL_DATA names its folder")
+    return folder
+
+
+def half(item_id: str) -> Half:
+    """A fixed half of any set, by the hash of the id."""
+    return "held out" if int(hashlib.sha256(item_id.encode()).hexdigest(), 16) % 2 else "fit"
+
+
+def scifact() -> RetrievalSet:
+    """SciFact, BEIR's test split: 5,183 abstracts, 300 claims."""
+    folder = data_folder() / "scifact"
+    documents = tuple(_abstract(row) for row in json_lines(folder / "corpus.jsonl.gz"))
+    return RetrievalSet("scifact", documents, _queries(folder / "queries.jsonl"), _qrels(folder / "qrels.tsv"))
+
+
+def handbook_links() -> RetrievalSet:
+    """The Sourcegraph handbook's 883 pages and 1,048 link texts, the linked page being the relevant one."""
+    folder = data_folder() / "handbook-sourcegraph"
+    rows = list(json_lines(folder / "queries_links.jsonl"))
+    sources = {row["_id"]: frozenset(row["metadata"]["source_pages"]) for row in rows}
+    queries = {row["_id"]: row["text"] for row in rows}
+    return RetrievalSet("handbook", handbook_pages(), queries, _qrels(folder / "qrels_links.tsv"), sources)
+
+
+def handbook_questions() -> RetrievalSet:
+    """The handbook and KITE's 10 real questions."""
+    folder = data_folder() / "handbook-sourcegraph"
+    queries = _queries(folder / "queries_kite.jsonl")
+    return RetrievalSet("handbook-questions", handbook_pages(), queries, _qrels(folder / "qrels_kite.tsv"))
+
+
+def handbook_pages() -> tuple[RawDocument, ...]:
+    folder = data_folder() / "handbook-sourcegraph"
+    rows = json_lines(folder / "manifest.jsonl")
+    return tuple(
+        RawDocument(row["path"], row["path"], row["title"], (folder / "files" / row["path"]).read_bytes())
+        for row in rows
+    )
+
+
+def clapnq() -> tuple[SentenceItem, ...]:
+    """CLAP NQ dev: 300 answerable and 300 unanswerable questions, each with one plausible passage."""
+    return tuple(
+        SentenceItem(
+            id=row["id"],
+            source="clapnq",
+            question=row["question"],
+            title=row["title"],
+            sentences=tuple(row["context_sentences"]),
+            gold=frozenset(row["supporting_sentences"]),
+            answerable=row["label"] == "answerable",
+        )
+        for row in json_lines(data_folder() / "clapnq" / "pairs.jsonl.gz")
+    )
+
+
+def answer_sentences() -> tuple[SentenceItem, ...]:
+    """QED, PolicyQA and SelQA: which sentence answers; every item is answerable."""
+    return tuple(
+        SentenceItem(
+            id=row["id"],
+            source=row["source"].split()[0],
+            question=row["question"],
+            title=row["title"],
+            sentences=tuple(row["sentences"]),
+            gold=frozenset(row["selected"]),
+            answerable=True,
+        )
+        for row in json_lines(data_folder() / "train" / "answer-sentences" / "items.jsonl.gz")
+        if row["selected"]
+    )
+
+
+def evidence_spans(name: str) -> SpanSet:
+    """``chunk-spans`` or ``xquad-multilingual/en``: questions over texts, with the spans that answer them."""
+    folder = data_folder() / name
+    texts = {row["_id"]: (row.get("title") or row["_id"], row["text"]) for row in json_lines(folder / "corpus.jsonl.gz")}
+    spans: dict[str, list[tuple[str, Span]]] = {}
+    for row in json_lines(folder / "spans.jsonl"):
+        spans.setdefault(row["query_id"], []).append((row["doc_id"], Span(row["start"], row["end"])))
+    return SpanSet(name.partition("-")[0], texts, _queries(folder / "queries.jsonl"), spans)
+
+
+RETRIEVAL: dict[str, Callable[[], RetrievalSet]] = {
+    "scifact": scifact,
+    "handbook": handbook_links,
+    "handbook-questions": handbook_questions,
+}
+
+
+def json_lines(path: Path) -> Iterator[Json]:
+    """Rows of a ``.jsonl`` or ``.jsonl.gz`` file."""
+    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
+    with opened as lines:
+        for line in lines:
+            yield json.loads(line)
+
+
+def _abstract(row: Json) -> RawDocument:
+    return RawDocument(row["_id"], f"{row['_id']}.txt", row["title"], row["text"].encode())
+
+
+def _queries(path: Path) -> dict[str, str]:
+    return {row["_id"]: row["text"] for row in json_lines(path)}
+
+
+def _qrels(path: Path) -> Qrels:
+    qrels: Qrels = {}
+    for line in path.read_text(encoding="utf-8").splitlines()[1:]:
+        query, document, grade = line.split("\t")
+        qrels.setdefault(query, {})[document] = int(grade)
+    return qrels

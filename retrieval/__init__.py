@@ -1,0 +1,1 @@
+"""Questions in, permitted and cited answers out: the online walk, one file per stage."""

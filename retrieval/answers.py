@@ -1,0 +1,187 @@
+"""Answers as kept: saved with what they cite, and decided anew each time they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, select
+
+from acl.caller import Asker
+from acl.resolve import Access, resolve
+from retrieval.documents import cards
+from retrieval.services import Services
+from retrieval.trace import Recorder
+from retrieval.types import Abstention, Card, Citation, CitedClaim, Notice, Question, Released
+from vouch.catalog.database import Catalog
+from vouch.catalog.tables import Answer as AnswerRow
+from vouch.catalog.tables import Citation as CitationRow
+from vouch.catalog.tables import Conversation as ConversationRow
+from vouch.catalog.tables import Feedback
+from vouch.core.errors import NotFound
+from vouch.core.types import Span
+
+_PLACES = sa.text(
+    """
+    SELECT q.n, c.place FROM citation q CROSS JOIN LATERAL (
+        SELECT place FROM chunk c
+        WHERE c.tenant_id = q.tenant_id AND c.document_id = q.document_id AND c.version = q.version
+        AND c.span_start <= q.span_start AND q.span_start < c.span_end
+        ORDER BY c.ordinal LIMIT 1
+    ) c
+    WHERE q.tenant_id = :tenant AND q.answer_id = :answer
+    """
+)
+_INPUTS = sa.text("SELECT data->'inputs' FROM trace WHERE tenant_id = :tenant AND id = :trace")
+MOST_LISTED = 200
+"""Questions of a conversation, newest kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An answer read back: ``released`` speaks of its documents as they stand today."""
+
+    released: Released
+    row: AnswerRow
+
+
+def save_answer(services: Services, access: Access, question: Question, released: Released, trace: Recorder) -> None:
+    """Insert the answer, its citations and its trace, all or nothing."""
+    tenant = access.tenant
+    with services.catalog.transaction() as session:
+        if question.conversation_id is not None:
+            conversation = {"tenant_id": tenant, "id": _own(access.user, question.conversation_id)}
+            session.execute(
+                insert(ConversationRow).values(user_id=access.user, **conversation).on_conflict_do_nothing()
+            )
+        session.add(
+            AnswerRow(
+                tenant_id=tenant,
+                id=released.id,
+                user_id=access.user,
+                conversation_id=question.conversation_id,
+                question=question.text,
+                kind="abstention" if released.abstention else "answer",
+                text=released.text,
+                claims=[asdict(claim) for claim in released.claims],
+                notices=[asdict(notice) for notice in released.notices],
+                abstention=asdict(released.abstention) if released.abstention else None,
+                usage={**released.usage, "rejected": released.rejected},
+                trace_id=trace.id,
+                epoch=access.epoch,
+                principals_hash=access.principals_hash,
+                generation=services.generation,
+            )
+        )
+        session.flush()
+        session.add_all(_citation_row(tenant, released.id, citation) for citation in released.citations)
+        session.add(trace.row())
+
+
+def read_answer(catalog: Catalog, asker: Asker, answer_id: str) -> Kept:
+    """Only for who asked it, and only while they may read everything it was made from.
+
+    Raises :class:`NotFound` otherwise. Titles, places and freshness are today's.
+    """
+    with catalog.reading() as session:
+        row = session.get(AnswerRow, (asker.tenant, answer_id))
+        if row is None or row.user_id != asker.user:
+            raise NotFound()
+        quotes = session.exec(
+            select(CitationRow)
+            .where(col(CitationRow.tenant_id) == asker.tenant, col(CitationRow.answer_id) == answer_id)
+            .order_by(col(CitationRow.n))
+        ).all()
+        inputs = session.execute(_INPUTS, {"tenant": asker.tenant, "trace": row.trace_id}).scalar()
+        if inputs is None:  # the trace is gone, and with it what the answer was made from
+            raise NotFound()
+        needed = set(inputs) | {quote.document_id for quote in quotes}
+        spoken = {id_ for notice in row.notices for id_ in notice["document_ids"]}
+        _, found = cards(session, resolve(session, asker.tenant, asker.user), needed | spoken)
+        if not needed <= found.keys():
+            raise NotFound()
+        places = {row.n: row.place for row in session.execute(_PLACES, {"tenant": asker.tenant, "answer": answer_id})}
+    return Kept(_released(row, quotes, found, places, frozenset(inputs)), row)
+
+
+def give_feedback(catalog: Catalog, asker: Asker, answer_id: str, helpful: bool, comment: str | None) -> None:
+    """Keep the asker's verdict on their own answer; a second one replaces the first. Raises :class:`NotFound`."""
+    read_answer(catalog, asker, answer_id)
+    verdict = {"helpful": helpful, "comment": comment}
+    with catalog.transaction() as session:
+        session.execute(
+            insert(Feedback)
+            .values(tenant_id=asker.tenant, answer_id=answer_id, user_id=asker.user, **verdict)
+            .on_conflict_do_update(index_elements=["tenant_id", "answer_id", "user_id"], set_=verdict)
+        )
+
+
+def read_conversation(catalog: Catalog, asker: Asker, conversation_id: str) -> list[AnswerRow]:
+    """The asker's own questions in order; of the rows only what the asker wrote may be shown.
+
+    Raises :class:`NotFound` for one that they never began.
+    """
+    with catalog.reading() as session:
+        if session.get(ConversationRow, (asker.tenant, _own(asker.user, conversation_id))) is None:
+            raise NotFound()
+        newest = (
+            select(AnswerRow)
+            .where(
+                col(AnswerRow.tenant_id) == asker.tenant,
+                col(AnswerRow.user_id) == asker.user,
+                col(AnswerRow.conversation_id) == conversation_id,
+            )
+            .order_by(col(AnswerRow.created_at).desc(), col(AnswerRow.id).desc())
+            .limit(MOST_LISTED)
+        )
+        rows = list(session.exec(newest))
+        session.expunge_all()
+    return rows[::-1]
+
+
+def _own(user: str, conversation_id: str) -> str:
+    """Conversations are named within a user, so no one can meet, or test for, another's."""
+    return f"{user} {conversation_id}"
+
+
+def _citation_row(tenant: str, answer_id: str, citation: Citation) -> CitationRow:
+    return CitationRow(
+        tenant_id=tenant,
+        answer_id=answer_id,
+        n=citation.n,
+        document_id=citation.document.document_id,
+        version=citation.version,
+        span_start=citation.span.start,
+        span_end=citation.span.end,
+        quote=citation.quote,
+    )
+
+
+def _released(
+    row: AnswerRow,
+    quotes: Sequence[CitationRow],
+    found: Mapping[str, Card],
+    places: Mapping[int, str],
+    inputs: frozenset[str],
+) -> Released:
+    citations = tuple(
+        Citation(q.n, found[q.document_id], q.version, Span(q.span_start, q.span_end), q.quote, places.get(q.n, ""))
+        for q in quotes
+    )
+    return Released(
+        id=row.id,
+        text=row.text,
+        claims=tuple(CitedClaim(**{**claim, "citations": tuple(claim["citations"])}) for claim in row.claims),
+        citations=citations,
+        notices=tuple(
+            Notice(n["kind"], n["text"], tuple(n["document_ids"]), tuple(n["citations"]))
+            for n in row.notices
+            if found.keys() >= set(n["document_ids"])
+        ),
+        abstention=Abstention(**row.abstention) if row.abstention else None,
+        rejected=row.usage["rejected"],
+        usage={name: value for name, value in row.usage.items() if name != "rejected"},
+        inputs=inputs,
+    )

@@ -1,0 +1,112 @@
+"""Documents as an asker may see them today. Forbidden and missing are one answer: NotFound."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from acl.caller import Asker
+from acl.recheck import recheck
+from acl.resolve import Access, resolve
+from retrieval.freshness import freshness, readable_successor, successors
+from retrieval.services import Services
+from retrieval.texts import Texts
+from retrieval.types import Card
+from vouch.catalog.tables import DocumentVersion
+from vouch.core.errors import InvalidInput, NotFound
+from vouch.core.types import Span
+
+MOST_CHARACTERS = 1_000_000
+"""Of text in one response; the rest is asked for by ``start``."""
+
+_CARDS = sa.text(
+    """
+    SELECT d.id, d.external_id, d.source_id, d.title, d.uri, d.mime, d.language, d.owner, d.current_version,
+        d.modified_at, coalesce(d.review_every_s, s.review_every_s) AS review_every_s, s.stale_after_s
+    FROM document d JOIN source s ON s.tenant_id = d.tenant_id AND s.id = d.source_id
+    WHERE d.tenant_id = :tenant AND d.id = ANY(CAST(:ids AS text[]))
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """``span`` is what ``text`` covers of the whole, which has ``length`` characters."""
+
+    document_id: str
+    version: int
+    span: Span
+    text: str
+    length: int
+
+
+def cards(session: Session, access: Access, document_ids: Collection[str]) -> tuple[Access, dict[str, Card]]:
+    """The documents among ``document_ids`` that the asker may read in this snapshot, and the access that decided.
+
+    A successor is named only where it may be read too.
+    """
+    replaced_by = successors(session, access.tenant, document_ids) if document_ids else {}
+    access, readable = recheck(session, access, set(document_ids).union(*replaced_by.values()))
+    wanted = sorted(readable & set(document_ids))
+    rows = session.execute(_CARDS, {"tenant": access.tenant, "ids": wanted}) if wanted else ()
+    found = {
+        row.id: Card(
+            document_id=row.id,
+            external_id=row.external_id,
+            source_id=row.source_id,
+            title=row.title,
+            uri=row.uri,
+            mime=row.mime,
+            language=row.language,
+            owner=row.owner,
+            version=row.current_version,
+            freshness=freshness(
+                row.modified_at,
+                row.review_every_s,
+                row.stale_after_s,
+                readable_successor(row.id, replaced_by, readable),
+            ),
+        )
+        for row in rows
+    }
+    return access, found
+
+
+def read_document(services: Services, asker: Asker, document_id: str) -> Card:
+    """Raises :class:`NotFound` for one that is missing, gone, not published or not the asker's to read."""
+    with services.catalog.reading() as session:
+        return _card(session, asker, document_id)
+
+
+def read_text(
+    services: Services, asker: Asker, document_id: str, span: tuple[int, int | None], version: int | None
+) -> TextPart:
+    """The normalised text of a version (default: the current one) from ``span[0]`` to ``span[1]``, clipped to
+    the text and to :data:`MOST_CHARACTERS`. Older versions are read under the document's access of today.
+
+    Raises :class:`NotFound`, also for a version that was never published; :class:`InvalidInput` for a span
+    that ends before it starts.
+    """
+    start, end = span
+    if end is not None and end < start:
+        raise InvalidInput("A span does not end before it starts.", field="end")
+    with services.catalog.reading() as session:
+        card = _card(session, asker, document_id)
+        row = session.get(DocumentVersion, (asker.tenant, document_id, version or card.version))
+    if row is None or row.text is None or row.published_at is None:
+        raise NotFound()
+    whole = Texts(services.blobs, asker.tenant).of(row.text)
+    start = min(start, len(whole))
+    stop = min(len(whole) if end is None else end, len(whole), start + MOST_CHARACTERS)
+    covered = Span(start, stop)
+    return TextPart(document_id, row.version, covered, covered.of(whole), len(whole))
+
+
+def _card(session: Session, asker: Asker, document_id: str) -> Card:
+    _, found = cards(session, resolve(session, asker.tenant, asker.user), [document_id])
+    if document_id not in found:
+        raise NotFound()
+    return found[document_id]

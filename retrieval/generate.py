@@ -1,0 +1,67 @@
+"""Write a draft from the packed evidence: verbatim sentences, or a chat model's prose with quotes. Both come
+out in the same shape and go through the same verification."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from retrieval.extract import extract
+from retrieval.prompts import ANSWER, prompt
+from retrieval.services import Services
+from retrieval.types import SOMEWHERE, Draft, DraftClaim, Passage, Quote
+from vouch.core.errors import InvalidInput
+from vouch.gateway import chat
+from vouch.gateway.chat import ChatModel
+
+Profile = Literal["extractive", "chat"]
+NOT_A_PASSAGE = 0
+"""Passages are numbered from 1; a citation of anything else is of this one, which verification refuses."""
+
+
+def choose_profile(services: Services, wanted: Profile | None) -> Profile:
+    """What writes the answer. Raises :class:`InvalidInput` when a chat model is wanted and none is configured."""
+    if wanted == "chat" and services.chat is None:
+        raise InvalidInput("No chat model is configured here.", field="profile")
+    return wanted or ("extractive" if services.chat is None else "chat")
+
+
+def generate(services: Services, question: str, passages: Sequence[Passage], profile: Profile) -> Draft:
+    """Raises :class:`vouch.core.errors.ModelUnavailable` when the chat model does not answer."""
+    if not passages:
+        return Draft((), 0.0, "none")
+    if profile == "chat" and services.chat is not None:
+        return _from_model(services.chat, question, passages)
+    return extract(question, tuple(passages), services.embedder, abstain_below=services.settings.abstain_below)
+
+
+def _from_model(model: ChatModel, question: str, passages: Sequence[Passage]) -> Draft:
+    shown = tuple(
+        chat.PassageText(
+            id=str(passage.n),
+            title=passage.title,
+            text=passage.text,
+            place=passage.place,
+            modified_at=passage.modified_at.date().isoformat() if passage.modified_at else "",
+        )
+        for passage in passages
+    )
+    reply = model.write(chat.DraftRequest(question, shown, prompt(ANSWER)))
+    numbered = {passage.id: n for n, passage in enumerate(shown, 1)}
+    claims = tuple(
+        DraftClaim(
+            claim.text,
+            tuple(Quote(numbered.get(c.passage, NOT_A_PASSAGE), SOMEWHERE, c.quote) for c in claim.citations),
+            1.0,
+        )
+        for claim in reply.draft.claims
+    )
+    usage = {
+        "model": reply.model,
+        "input_tokens": reply.usage.input_tokens,
+        "output_tokens": reply.usage.output_tokens,
+        "requests": reply.usage.requests,
+    }
+    # The model's own words on what is missing are prose that nothing verifies: they are not passed on.
+    kept = () if reply.draft.insufficient else claims
+    return Draft(kept, 1.0 if kept else 0.0, f"chat:{model.name}:{ANSWER}", usage=usage)

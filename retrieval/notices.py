@@ -1,0 +1,81 @@
+"""What the reader should know of the evidence: what is superseded, what is stale, what contradicts what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from retrieval.contrast import Contradiction
+from retrieval.pack import Packed
+from retrieval.types import Card, Citation, Notice, Quote
+
+
+def notices(
+    citations: Sequence[Citation],
+    readable: Mapping[str, Card],
+    packed: Packed,
+    contradictions: Sequence[Contradiction],
+) -> tuple[Notice, ...]:
+    """Notices on the cited documents, and on superseded ones that gave way to them. Only of what is readable."""
+    return (
+        *_gave_way(citations, readable, packed),
+        *_cited_though_old(citations, readable),
+        *_conflicts(citations, packed, contradictions),
+    )
+
+
+def _gave_way(citations: Sequence[Citation], readable: Mapping[str, Card], packed: Packed) -> list[Notice]:
+    cited = _numbers_by_document(citations)
+    found: list[Notice] = []
+    for document_id in sorted(packed.withheld & readable.keys()):
+        old = readable[document_id]
+        new = readable.get(old.freshness.superseded_by or "")
+        if new is not None and new.document_id in cited:
+            text = f"{_named(old)} is superseded by {_named(new)} and was not used."
+            found.append(Notice("superseded", text, (old.document_id, new.document_id), cited[new.document_id]))
+    return found
+
+
+def _cited_though_old(citations: Sequence[Citation], readable: Mapping[str, Card]) -> list[Notice]:
+    found: list[Notice] = []
+    for document_id, numbers in _numbers_by_document(citations).items():
+        card = readable[document_id]
+        if card.freshness.state == "superseded":
+            new = readable.get(card.freshness.superseded_by or "")
+            by = f" by {_named(new)}" if new else ""
+            about = (document_id, new.document_id) if new else (document_id,)
+            text = f"{_named(card)} is superseded{by}; what it says may no longer hold."
+            found.append(Notice("superseded", text, about, numbers))
+        elif card.freshness.state == "stale":
+            text = f"{_named(card)} is older than its source allows; it may be out of date."
+            found.append(Notice("stale", text, (document_id,), numbers))
+    return found
+
+
+def _conflicts(citations: Sequence[Citation], packed: Packed, contradictions: Sequence[Contradiction]) -> list[Notice]:
+    document_of = {passage.n: passage.document_id for passage in packed.passages}
+
+    def citation(quote: Quote) -> Citation | None:
+        place = (document_of[quote.passage], quote.text)
+        return next((c for c in citations if (c.document.document_id, c.quote) == place), None)
+
+    found: list[Notice] = []
+    for pair in contradictions:
+        newer, older = citation(pair.newer), citation(pair.older)
+        if newer is not None and older is not None:
+            text = f"{_named(newer.document)} and {_named(older.document)} say different things; both are cited."
+            about = (newer.document.document_id, older.document.document_id)
+            found.append(Notice("conflict", text, about, (newer.n, older.n)))
+    return found
+
+
+def _numbers_by_document(citations: Sequence[Citation]) -> dict[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {}
+    for citation in citations:
+        document_id = citation.document.document_id
+        found[document_id] = (*found.get(document_id, ()), citation.n)
+    return found
+
+
+def _named(card: Card) -> str:
+    modified = card.freshness.modified_at
+    return f"“{card.title}”" + (f" (last modified {modified.date().isoformat()})" if modified else "")

@@ -1,0 +1,104 @@
+"""Choose the evidence: the best hits, each text once, neighbours joined, numbered from 1."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from retrieval.texts import Texts
+from retrieval.types import Hit, Passage
+from vouch.core.errors import Unavailable
+from vouch.core.types import Span
+
+log = logging.getLogger(__name__)
+
+PASSAGES = 8
+"""Hits packed unless the asker says otherwise."""
+MAX_CHARACTERS = 24_000
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """``digests`` names each passage's whole text in the blob store. ``withheld``: superseded documents left
+    out because their successor is among the hits."""
+
+    passages: tuple[Passage, ...]
+    digests: dict[int, str]
+    withheld: frozenset[str]
+
+    @property
+    def document_ids(self) -> frozenset[str]:
+        return frozenset(passage.document_id for passage in self.passages)
+
+
+def pack(texts: Texts, hits: Sequence[Hit], size: int, *, outdated: bool = False) -> Packed:
+    """The first ``size`` distinct hits, within :data:`MAX_CHARACTERS`. A superseded document gives way to its
+    successor where both are among ``hits``, unless ``outdated`` asks for it too."""
+    present = {hit.document_id for hit in hits}
+    replaced = frozenset(hit.document_id for hit in hits if hit.freshness.superseded_by in present)
+    withheld = frozenset[str]() if outdated else replaced
+    passages: list[Passage] = []
+    digests: dict[int, str] = {}
+    for run in _runs(_chosen([hit for hit in hits if hit.document_id not in withheld], size)):
+        passage = _passage(texts, run, len(passages) + 1)
+        if passage is not None:
+            passages.append(passage)
+            digests[passage.n] = run[0].text_digest
+    return Packed(tuple(passages), digests, withheld)
+
+
+def _chosen(hits: Iterable[Hit], size: int) -> list[Hit]:
+    chosen: list[Hit] = []
+    seen: set[str] = set()
+    characters = 0
+    for hit in hits:
+        words = " ".join(hit.text.split()).casefold()
+        if words in seen:
+            continue
+        if len(chosen) == size or (chosen and characters + len(hit.text) > MAX_CHARACTERS):
+            break
+        seen.add(words)
+        chosen.append(hit)
+        characters += len(hit.text)
+    return chosen
+
+
+def _runs(hits: Iterable[Hit]) -> list[list[Hit]]:
+    """Hits grouped into runs of consecutive chunks of one version; the run with the best hit first."""
+    ranked = list(hits)
+    rank = {hit.key: n for n, hit in enumerate(ranked)}
+    runs: list[list[Hit]] = []
+    for hit in sorted(ranked, key=lambda hit: hit.key):
+        last = runs[-1][-1] if runs else None
+        if last is not None and (*last.key[:2], last.ordinal + 1) == hit.key:
+            runs[-1].append(hit)
+        else:
+            runs.append([hit])
+    return sorted(runs, key=lambda run: min(rank[hit.key] for hit in run))
+
+
+def _passage(texts: Texts, run: Sequence[Hit], n: int) -> Passage | None:
+    """None when the document's text cannot be read: what cannot be quoted cannot be evidence."""
+    best = max(run, key=lambda hit: hit.score)
+    span = Span(min(hit.span.start for hit in run), max(hit.span.end for hit in run))
+    try:
+        text = span.of(texts.of(best.text_digest))
+    except Unavailable:
+        log.exception("the text of document %s version %d cannot be read", best.document_id, best.version)
+        return None
+    return Passage(
+        n=n,
+        document_id=best.document_id,
+        external_id=best.external_id,
+        version=best.version,
+        title=best.title,
+        uri=best.uri,
+        span=span,
+        text=text,
+        heading_path=best.heading_path,
+        place=best.place,
+        score=best.score,
+        modified_at=best.freshness.modified_at,
+        freshness=best.freshness,
+    )

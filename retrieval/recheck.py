@@ -1,0 +1,120 @@
+"""Gate 2 over the candidates, and the text of those it admits, in one snapshot of the catalog."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from acl.recheck import recheck
+from acl.resolve import Access
+from retrieval.freshness import freshness, readable_successor, successors
+from retrieval.fuse import fuse
+from retrieval.metrics import GATE_TWO_REJECTIONS
+from retrieval.services import Services
+from retrieval.types import Candidate, Hit
+from vouch.core.types import IndexHits, Span
+
+log = logging.getLogger(__name__)
+
+# A chunk of a version that is no longer current joins nothing: a newer one has been published since.
+_LOAD = sa.text(
+    """
+    SELECT c.document_id, c.version, c.ordinal, c.span_start, c.span_end, c.text, c.place, c.heading_path,
+        d.external_id, d.source_id, d.title, d.uri, d.mime, d.modified_at, v.text AS text_digest,
+        coalesce(d.review_every_s, s.review_every_s) AS review_every_s, s.stale_after_s
+    FROM unnest(CAST(:documents AS text[]), CAST(:versions AS int[]), CAST(:ordinals AS int[]))
+        AS k(document_id, version, ordinal)
+    JOIN document d ON d.tenant_id = :tenant AND d.id = k.document_id AND d.current_version = k.version
+    JOIN source s ON s.tenant_id = d.tenant_id AND s.id = d.source_id
+    JOIN document_version v ON v.tenant_id = d.tenant_id AND v.document_id = d.id AND v.version = k.version
+    JOIN chunk c ON c.tenant_id = d.tenant_id AND c.document_id = d.id AND c.version = k.version
+        AND c.ordinal = k.ordinal
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What passed gate 2, by falling fused score, and what did not. ``rest``: readable, and not needed."""
+
+    access: Access
+    hits: tuple[Hit, ...]
+    rest: tuple[Candidate, ...]
+    refused: tuple[Candidate, ...]
+    """Candidates that the index proposed and the catalog does not permit."""
+    outdated: int
+    """Candidates of a version that a newer one has replaced: expected while the index catches up."""
+
+
+def recheck_candidates(
+    services: Services, access: Access, found: IndexHits, candidates: tuple[Candidate, ...], want: int
+) -> Admitted:
+    """Up to ``want`` hits: each candidate refused or outdated is replaced by the next.
+
+    ``candidates`` are ``found``, fused; they are fused anew without what is refused. Raises what
+    :func:`acl.recheck.recheck` raises.
+    """
+    documents = {candidate.document_id for candidate in candidates}
+    with services.catalog.reading() as session:
+        replaced_by = successors(session, access.tenant, documents)
+        access, readable = recheck(session, access, documents.union(*replaced_by.values()))
+        refused = tuple(c for c in candidates if c.document_id not in readable)
+        if refused:
+            candidates = fuse(found, without=documents - readable)
+        hits: list[Hit] = []
+        outdated = 0
+        waiting = candidates
+        while waiting and len(hits) < want:
+            batch, waiting = waiting[: want - len(hits)], waiting[want - len(hits) :]
+            rows = _load(session, access.tenant, batch)
+            hits += [_hit(c, rows[c.key], replaced_by, readable) for c in batch if c.key in rows]
+            outdated += len(batch) - len(rows)
+    return Admitted(access, tuple(hits), waiting, refused, outdated)
+
+
+def alarm(admitted: Admitted) -> None:
+    """Count and log what gate 2 refused: gate 1 let it through, so the index lags or is wrong. Ids only."""
+    if admitted.refused:
+        GATE_TWO_REJECTIONS.inc(len(admitted.refused))
+        log.warning(
+            "gate 2 refused %d candidates at epoch %d: documents %s",
+            len(admitted.refused),
+            admitted.access.epoch,
+            sorted({candidate.document_id for candidate in admitted.refused}),
+        )
+
+
+def _load(session: Session, tenant: str, candidates: Sequence[Candidate]) -> dict[tuple[str, int, int], Any]:
+    documents, versions, ordinals = zip(*(c.key for c in candidates), strict=True)
+    rows = session.execute(
+        _LOAD,
+        {"tenant": tenant, "documents": list(documents), "versions": list(versions), "ordinals": list(ordinals)},
+    )
+    return {(row.document_id, row.version, row.ordinal): row for row in rows}
+
+
+def _hit(candidate: Candidate, row: Any, replaced_by: Mapping[str, tuple[str, ...]], readable: Collection[str]) -> Hit:
+    superseded_by = readable_successor(row.document_id, replaced_by, readable)
+    return Hit(
+        document_id=row.document_id,
+        external_id=row.external_id,
+        version=row.version,
+        ordinal=row.ordinal,
+        source_id=row.source_id,
+        title=row.title,
+        uri=row.uri,
+        mime=row.mime,
+        span=Span(row.span_start, row.span_end),
+        text=row.text,
+        text_digest=row.text_digest,
+        place=row.place,
+        heading_path=tuple(row.heading_path),
+        scores=candidate.scores,
+        score=candidate.scores.fused,
+        freshness=freshness(row.modified_at, row.review_every_s, row.stale_after_s, superseded_by),
+    )

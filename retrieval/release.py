@@ -1,0 +1,136 @@
+"""The last check of access, in a new snapshot, and what is released after it: an answer or an abstention."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from acl.resolve import Access
+from retrieval.contrast import Contradiction
+from retrieval.documents import cards
+from retrieval.notices import notices
+from retrieval.pack import Packed
+from retrieval.services import Services
+from retrieval.terms import key_terms, stems
+from retrieval.types import (
+    Abstention,
+    AbstentionReason,
+    Card,
+    Citation,
+    CitedClaim,
+    Claim,
+    Draft,
+    Evidence,
+    Passage,
+    Released,
+    Verified,
+)
+from vouch.core.ids import new_id
+
+REFUSAL = "Nothing that you can read answers this question."
+
+
+def release(
+    services: Services,
+    access: Access,
+    question: str,
+    packed: Packed,
+    written: tuple[Draft, Verified, tuple[Contradiction, ...]],
+) -> Released:
+    """Claims whose every source the asker may still read; an abstention when none of those is supported.
+
+    A verbatim claim was made of the documents it cites, a model's prose of everything it was shown. An abstention
+    reads the same whether there is nothing to find, or something that the asker may not see.
+    """
+    draft, verified, contradictions = written
+    with services.catalog.reading() as session:
+        _, readable = cards(session, access, packed.document_ids | packed.withheld | _successors(packed))
+    claims = [claim for claim in verified.claims if _inputs(claim, packed) <= readable.keys()]
+    if not any(claim.verdict == "supported" for claim in claims):
+        left = [passage for passage in packed.passages if passage.document_id in readable]
+        lost = len(claims) < len(verified.claims)
+        return _abstention(question, left, draft, len(verified.rejected), lost)
+    citations = _citations(claims, readable)
+    cited = _cited(claims, citations)
+    inputs = frozenset[str]().union(*(_inputs(claim, packed) for claim in claims))
+    return Released(
+        id=new_id(),
+        text=" ".join(marked(claim) for claim in cited),
+        claims=cited,
+        citations=citations,
+        notices=notices(citations, readable, packed, contradictions),
+        abstention=None,
+        rejected=len(verified.rejected),
+        usage=_usage(draft),
+        inputs=inputs,
+    )
+
+
+def marked(claim: CitedClaim) -> str:
+    """A claim as it stands in the answer's text: ``Leave is 20 days. [1][2]``."""
+    return f"{claim.text} {''.join(f'[{n}]' for n in claim.citations)}"
+
+
+def _successors(packed: Packed) -> set[str]:
+    return {passage.freshness.superseded_by for passage in packed.passages if passage.freshness.superseded_by}
+
+
+def _inputs(claim: Claim, packed: Packed) -> frozenset[str]:
+    cited = frozenset(one.passage.document_id for one in claim.evidence)
+    return cited if claim.verbatim else cited | packed.document_ids
+
+
+def _citations(claims: Sequence[Claim], readable: Mapping[str, Card]) -> tuple[Citation, ...]:
+    """Each distinct quote once, numbered in order of first use."""
+    distinct: dict[tuple[str, int, int, int], Evidence] = {}
+    for claim in claims:
+        for one in claim.evidence:
+            distinct.setdefault(_place(one), one)
+    return tuple(
+        Citation(n, readable[one.passage.document_id], one.passage.version, one.span, one.text, one.passage.place)
+        for n, one in enumerate(distinct.values(), 1)
+    )
+
+
+def _cited(claims: Sequence[Claim], citations: Sequence[Citation]) -> tuple[CitedClaim, ...]:
+    number = {(c.document.document_id, c.version, c.span.start, c.span.end): c.n for c in citations}
+    return tuple(
+        CitedClaim(
+            claim.text,
+            tuple(dict.fromkeys(number[_place(one)] for one in claim.evidence)),
+            claim.verdict,
+            round(claim.score, 4),
+        )
+        for claim in claims
+    )
+
+
+def _place(one: Evidence) -> tuple[str, int, int, int]:
+    return (one.passage.document_id, one.passage.version, one.span.start, one.span.end)
+
+
+def _abstention(question: str, left: Sequence[Passage], draft: Draft, rejected: int, lost: bool) -> Released:
+    held = frozenset[int]().union(
+        *(stems(" ".join((passage.title, *passage.heading_path, passage.text))) for passage in left)
+    )
+    uncovered = [term for term in key_terms(question) if not stems(term) <= held]
+    reason: AbstentionReason = "no_evidence" if uncovered or lost or not left else "low_confidence"
+    missing = (
+        f"No passage mentions: {', '.join(uncovered)}."
+        if uncovered
+        else "The words of the question occur, but no sentence answers it."
+    )
+    return Released(
+        id=new_id(),
+        text=f"{REFUSAL} {missing}",
+        claims=(),
+        citations=(),
+        notices=(),
+        abstention=Abstention(reason, missing),
+        rejected=rejected,
+        usage=_usage(draft),
+        inputs=frozenset(),
+    )
+
+
+def _usage(draft: Draft) -> dict[str, object]:
+    return {"writer": draft.writer, "input_tokens": 0, "output_tokens": 0, **draft.usage}

@@ -1,0 +1,202 @@
+"""The record of one question: what was asked, seen, refused, written, verified and released, and how long it took.
+
+Of documents only ids, offsets and scores are kept. Who may read what of a trace is decided when it is read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from acl.caller import Asker, Caller
+from acl.recheck import recheck
+from acl.resolve import Access, resolve
+from retrieval.metrics import QUESTION_SECONDS, STEP_SECONDS
+from retrieval.pack import Packed
+from retrieval.recheck import Admitted
+from retrieval.search import Found
+from retrieval.services import Services
+from retrieval.types import Candidate, Draft, Hit, Question, Released, Rewritten, Verified
+from vouch.catalog.database import Catalog
+from vouch.catalog.tables import Trace
+from vouch.core.clock import rfc3339
+from vouch.core.errors import NotFound
+from vouch.core.ids import new_id
+from vouch.core.types import Json
+
+Kind = Literal["search", "ask"]
+Follow = Callable[[str], None]
+"""Told the name of each step as it begins; what it raises ends the question."""
+
+
+class Recorder:
+    """Collects one question's trace. Not shared by threads."""
+
+    def __init__(self, kind: Kind, asker: Asker, question: Question, follow: Follow = lambda _: None) -> None:
+        self.id = new_id()
+        self._kind, self._asker, self._question, self._follow = kind, asker, question, follow
+        self._began = time.perf_counter()
+        self._steps: dict[str, float] = {}
+        self._facts: Json = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time the block under ``name``; a step entered twice adds up."""
+        self._follow(name)
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            seconds = time.perf_counter() - began
+            self._steps[name] = self._steps.get(name, 0.0) + seconds
+            STEP_SECONDS.labels(self._kind, name).observe(seconds)
+
+    def note(self, **facts: Any) -> None:
+        """Keep facts under their names; a later value replaces an earlier one."""
+        self._facts.update(facts)
+
+    def row(self) -> Trace:
+        """The row to insert, with the time taken so far."""
+        seconds = time.perf_counter() - self._began
+        QUESTION_SECONDS.labels(self._kind).observe(seconds)
+        asked = asdict(self._question)
+        where = {name: value for name, value in asked.pop("where").items() if value}
+        moments = {name: rfc3339(where[name]) for name in ("modified_after", "modified_before") if name in where}
+        steps = [{"name": name, "ms": _ms(spent)} for name, spent in self._steps.items()]
+        return Trace(
+            tenant_id=self._asker.tenant,
+            id=self.id,
+            user_id=self._asker.user,
+            kind=self._kind,
+            query=asked.pop("text"),
+            data={
+                "asked": {**asked, "filter": {**where, **moments}},
+                **self._facts,
+                "steps": steps,
+                "ms": _ms(seconds),
+            },
+        )
+
+
+def search_facts(
+    services: Services, rewritten: Rewritten, found: Found, admitted: Admitted, hits: Sequence[Hit]
+) -> Json:
+    """What the first half of the walk leaves behind; ``hits`` in their final order."""
+    return {
+        "access": {"epoch": admitted.access.epoch, "principals_hash": admitted.access.principals_hash},
+        "rewrite": asdict(rewritten),
+        "index": {"generation": services.generation, "embedder": services.embedder.name, "plan": found.hits.plan},
+        "candidates": [*map(_scored, hits), *map(_scored, admitted.rest)],
+        "refused": [_scored(one) for one in admitted.refused],
+        "outdated": admitted.outdated,
+    }
+
+
+def outcome_facts(packed: Packed, draft: Draft, verified: Verified, released: Released) -> Json:
+    """What the second half leaves behind."""
+    document_of = {passage.n: passage.document_id for passage in packed.passages}
+    return {
+        "writer": {"name": draft.writer, "confidence": round(draft.confidence, 4), "missing": draft.missing}
+        | draft.usage,
+        "passages": [
+            {
+                "n": passage.n,
+                "document_id": passage.document_id,
+                "version": passage.version,
+                "span": asdict(passage.span),
+                "score": round(passage.score, 6),
+            }
+            for passage in packed.passages
+        ],
+        "rejected": [{**asdict(one), "document_id": document_of.get(one.passage or 0)} for one in verified.rejected],
+        "answer": {
+            "answer_id": released.id,
+            "kind": "abstention" if released.abstention else "answer",
+            "text": released.text,
+            "claims": [asdict(claim) for claim in released.claims],
+            "citations": [
+                {
+                    "n": citation.n,
+                    "document_id": citation.document.document_id,
+                    "version": citation.version,
+                    "span": asdict(citation.span),
+                }
+                for citation in released.citations
+            ],
+            "abstention": asdict(released.abstention) if released.abstention else None,
+        },
+        "inputs": sorted(released.inputs),
+    }
+
+
+def _scored(one: Candidate | Hit) -> Json:
+    named = (("dense", one.scores.dense), ("lexical", one.scores.lexical), ("fused", one.scores.fused))
+    scores = {name: round(value, 6) for name, value in (*named, ("rerank", one.scores.rerank)) if value is not None}
+    return {"document_id": one.document_id, "version": one.version, "ordinal": one.ordinal, "scores": scores}
+
+
+def save_search(catalog: Catalog, row: Trace) -> None:
+    """Insert a search's trace. The commit does not wait for the disk: a crash may lose the last traces, a
+    shutdown loses none, and whoever asks for the trace next finds it."""
+    with catalog.transaction() as session:
+        session.execute(sa.text("SET LOCAL synchronous_commit TO off"))
+        session.add(row)
+
+
+def read_trace(catalog: Catalog, caller: Caller, trace_id: str) -> Json:
+    """A trace under today's access.
+
+    Its asker sees all but what gate 2 refused, less every row of a document they may no longer read, and the
+    answer only while all that fed it is readable. An administrator sees how it went, what gate 2 refused
+    included, and nothing of what was asked or answered, unless they are the asker. Others: :class:`NotFound`.
+    """
+    with catalog.reading() as session:
+        row = session.get(Trace, (caller.tenant, trace_id))
+        asked = row is not None and caller.user == row.user_id and "ask" in caller.scopes
+        administers = "admin" in caller.scopes
+        if row is None or not (asked or administers):
+            raise NotFound()
+        data = row.data
+        shown: Json = {
+            "trace_id": row.id,
+            "kind": row.kind,
+            "created_at": rfc3339(row.created_at),
+            "ms": data["ms"],
+            "steps": data["steps"],
+            "access": data.get("access", {}),
+            "index": data.get("index", {}),
+            "writer": data.get("writer", {}),
+            "outdated": data.get("outdated", 0),
+        }
+        if asked:
+            shown |= _for_asker(session, resolve(session, caller.tenant, row.user_id), row)
+    return shown | ({"refused": data.get("refused", [])} if administers else {})
+
+
+def _for_asker(session: Session, access: Access, row: Trace) -> Json:
+    data = row.data
+    candidates: list[Json] = data["candidates"]
+    passages: list[Json] = data.get("passages", [])
+    inputs = set(data.get("inputs", []))
+    shown_to_writer = {passage["document_id"] for passage in passages}
+    _, readable = recheck(session, access, {one["document_id"] for one in candidates} | shown_to_writer | inputs)
+    return {
+        "query": row.query,
+        "asked": data["asked"],
+        "rewrite": data["rewrite"],
+        "candidates": [one for one in candidates if one["document_id"] in readable],
+        "passages": [one for one in passages if one["document_id"] in readable],
+        # A refused claim is prose that may speak of anything its writer was shown.
+        "rejected": data.get("rejected", []) if shown_to_writer <= readable else [],
+        "answer": data.get("answer") if inputs <= readable else None,
+    }
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 2)

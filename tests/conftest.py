@@ -1,0 +1,104 @@
+"""One PostgreSQL and one Redis for the whole run; a migrated database, empty, for each test that asks.
+
+Connections to other machines are refused by pytest-socket (options in ``pyproject.toml``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from redis import Redis
+
+from vouch.catalog.database import Catalog
+from vouch.catalog.migrate import migrate
+from vouch.core.ids import new_id
+from vouch.core.settings import Settings
+from vouch.embedded.addresses import database_url as database_url_of
+from vouch.embedded.addresses import redis_client_url
+from vouch.embedded.platform import running_platform
+from vouch.gateway.embed import Embedder, load_embedder
+
+os.environ.update(HF_HUB_OFFLINE="1", DO_NOT_TRACK="1", UNSTRUCTURED_DISABLE_NOTICE="1")
+for _name in [n for n in os.environ if n.startswith("VOUCH_") and not n.startswith(("VOUCH_EVAL_", "VOUCH_TEST_"))]:
+    del os.environ[_name]  # a developer's own platform is not the one under test
+
+_TEMPLATE = "migrated"
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings with the URLs of a PostgreSQL and a Redis that run to the end of the session."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("servers"))
+    with running_platform(settings, durable=False) as running:
+        yield running.settings
+
+
+def _url(servers: Settings, database: str) -> str:
+    return database_url_of(servers).replace("/vouch?", f"/{database}?", 1)
+
+
+def _run(servers: Settings, statement: str) -> None:
+    with psycopg.connect(_url(servers, "postgres"), autocommit=True) as connection:
+        connection.execute(statement)
+
+
+@pytest.fixture(scope="session")
+def migrated(servers: Settings) -> str:
+    """Name of the template database, at the newest revision."""
+    _run(servers, f"CREATE DATABASE {_TEMPLATE}")
+    catalog = Catalog(_url(servers, _TEMPLATE))
+    migrate(catalog)
+    catalog.close()
+    return _TEMPLATE
+
+
+@pytest.fixture
+def empty_database_url(servers: Settings) -> Iterator[str]:
+    """A database without any table; for the migrations' own tests."""
+    yield from _database(servers, "template1")
+
+
+@pytest.fixture
+def database_url(servers: Settings, migrated: str) -> Iterator[str]:
+    """A migrated database without rows, this test's alone."""
+    yield from _database(servers, migrated)
+
+
+def _database(servers: Settings, template: str) -> Iterator[str]:
+    name = f"test_{new_id().replace('-', '')}"
+    _run(servers, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield _url(servers, name)
+    _run(servers, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def catalog(database_url: str) -> Iterator[Catalog]:
+    """The catalog in this test's own database."""
+    catalog = Catalog(database_url)
+    yield catalog
+    catalog.close()
+
+
+@pytest.fixture
+def redis_url(servers: Settings) -> str:
+    """An empty Redis, in redis-py's form of URL."""
+    url = redis_client_url(servers)
+    with Redis.from_url(url) as client:
+        client.flushall()
+    return url
+
+
+@pytest.fixture(scope="session")
+def model_settings(pytestconfig: pytest.Config) -> Settings:
+    """Settings whose data folder holds the embedder as prepared for OpenVINO. The first run prepares it in
+    ``build/``; later ones use it again once its SHA-256 has been checked."""
+    return Settings(data_dir=pytestconfig.rootpath / "build" / "test-models")
+
+
+@pytest.fixture(scope="session")
+def embedder(model_settings: Settings) -> Embedder:
+    """The packaged model on the runtime that a service would take, loaded once for the run."""
+    return load_embedder(model_settings)

@@ -1,0 +1,92 @@
+"""Ingestion without a Celery worker: the same stages, run in this process until nothing is left to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from acl.compile import compile_payload
+from acl.directory import put_group, put_user
+from ingestion.jobs import find_job, start_sync, view
+from ingestion.schemas import SourceIn
+from ingestion.services import Services
+from ingestion.sources import create
+from ingestion.work import run_stages
+from vouch.catalog.tables import IndexGeneration, Source, Tenant
+from vouch.core.settings import Settings
+from vouch.core.types import Json
+from vouch.gateway.embed import Embedder
+from vouch.index.edge import EdgeIndex
+from vouch.index.projector import Projector
+from vouch.index.verify import Difference, verify
+
+TENANT = "t"
+
+_READY = sa.text(
+    "SELECT id FROM stage WHERE state = 'ready' AND not_before <= now()"
+    " OR state = 'leased' AND leased_until < now() ORDER BY created_at LIMIT 64"
+)
+
+
+@dataclass
+class Walk:
+    """One tenant's ingestion, driven by hand."""
+
+    services: Services
+    index: EdgeIndex
+
+    def add_source(self, name: str = "docs", kind: str = "filesystem", **config: object) -> Source:
+        with self.services.catalog.transaction() as session:
+            return create(session, TENANT, SourceIn(name=name, kind=kind, config=config))
+
+    def sync(self, source: Source, kind: str = "incremental") -> Json:
+        """Start a sync, do all of it, and return the ended job."""
+        with self.services.catalog.transaction() as session:
+            job_id, _ = start_sync(session, source, kind)  # type: ignore[arg-type]
+        return self.finish(job_id)
+
+    def finish(self, job_id: str) -> Json:
+        self.drain()
+        with self.services.catalog.reading() as session:
+            return view(session, find_job(session, TENANT, job_id))
+
+    def drain(self) -> None:
+        """Run stages and the projector, as workers would, until neither has anything to do."""
+        while True:
+            with self.services.catalog.reading() as session:
+                ready = list(session.execute(_READY).scalars())
+            if ready:
+                run_stages(self.services, ready)
+            if not self.services.projector.catch_up() and not ready:
+                return
+
+    def verify(self) -> Difference:
+        with self.services.catalog.reading() as session:
+            return verify(session, self.index, compile_payload)
+
+    def scalar(self, query: str, **values: object) -> object:
+        with self.services.catalog.reading() as session:
+            return session.execute(sa.text(query), values).scalar()
+
+
+@pytest.fixture
+def walk(tmp_path: Path, database_url: str, redis_url: str, embedder: Embedder) -> Iterator[Walk]:
+    settings = Settings(data_dir=tmp_path / "data", database_url=database_url, redis_url=redis_url, lease_s=5)
+    services = Services.open(settings)
+    with services.catalog.transaction() as session:
+        session.add(Tenant(id=TENANT, name="T"))
+        session.add(IndexGeneration(id="g1", model=embedder.name, dimensions=embedder.dimensions, chunker="test"))
+        session.flush()
+        put_user(session, TENANT, "user:alice", name="Alice", actor="test")
+        put_group(session, TENANT, "group:staff", name="Staff", members=["user:alice"], actor="test")
+    index = EdgeIndex(tmp_path / "index", "g1")
+    # What a process makes for itself on first use is given here: one model and one shard for the whole test.
+    services.__dict__["embedder"] = embedder
+    services.__dict__["projector"] = Projector(services.catalog, index, compile_payload)
+    yield Walk(services, index)
+    index.close()
+    services.catalog.close()

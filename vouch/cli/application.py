@@ -1,0 +1,103 @@
+"""The HTTP application: either service, or both on one origin, with health, metrics and documentation."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Literal
+
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from redis import RedisError
+
+import ingestion.api
+import retrieval.api
+from ingestion.services import Services as IngestionServices
+from retrieval.services import Services as RetrievalServices
+from vouch import __version__
+from vouch.catalog.database import Catalog
+from vouch.catalog.epoch import current
+from vouch.core.errors import BadConfig, VouchError
+from vouch.core.settings import Settings
+from vouch.embedded.addresses import database_url
+from vouch.serving.bounds import BoundedBodies
+from vouch.serving.problems import install_problems
+
+Which = Literal["all", "retrieval", "ingestion"]
+
+
+def create_application(settings: Settings, which: Which = "all") -> FastAPI:
+    """Compose the application. Connections are opened when it starts and closed when it stops."""
+    if settings.secret_key is None:
+        raise BadConfig("VOUCH_SECRET_KEY is not set.", field="secret_key")
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.catalog = Catalog(database_url(settings))
+        if which != "retrieval":
+            app.state.ingestion = IngestionServices.open(settings)
+        if which != "ingestion":
+            app.state.retrieval = RetrievalServices.open(settings)
+        yield
+        app.state.catalog.close()
+
+    app = FastAPI(
+        title="Vouch",
+        version=__version__,
+        summary="Answers from an organisation's own documents, every sentence cited and verified.",
+        lifespan=lifespan,
+        docs_url="/docs",
+        redoc_url=None,
+    )
+    app.state.secret_key = settings.secret_key.get_secret_value()
+    install_problems(app)
+    app.add_middleware(BoundedBodies, limit=int(settings.max_document_mb * 1024 * 1024 * 1.4) + 1024 * 1024)
+    if which != "retrieval":
+        app.include_router(ingestion.api.router)
+    if which != "ingestion":
+        app.include_router(retrieval.api.router)
+    _add_health(app, settings)
+    return app
+
+
+def _add_health(app: FastAPI, settings: Settings) -> None:
+    @app.get("/healthz", tags=["health"])
+    def healthz() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "ok"}
+
+    @app.get("/readyz", tags=["health"], responses={503: {"description": "A part is not ready; the body names it."}})
+    def readyz() -> Response:
+        """Everything that this service needs answers."""
+        parts = {name: _state(check) for name, check in _checks(app, settings).items()}
+        ready = all(state == "ok" for state in parts.values())
+        return JSONResponse({"ready": ready, "parts": parts}, 200 if ready else 503)
+
+    @app.get("/metrics", tags=["health"], response_class=Response)
+    def metrics() -> Response:
+        """Prometheus text format; no label is made of anything a user wrote."""
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _checks(app: FastAPI, settings: Settings) -> dict[str, Callable[[], object]]:
+    def catalog() -> None:
+        with app.state.catalog.reading() as session:
+            current(session, settings.tenant)
+
+    checks: dict[str, Callable[[], object]] = {"catalog": catalog}
+    if hasattr(app.state, "retrieval"):
+        checks["index"] = app.state.retrieval.index.state
+    if hasattr(app.state, "ingestion"):
+        checks["doorbell"] = app.state.ingestion.redis.ping
+    return checks
+
+
+def _state(check: Callable[[], object]) -> str:
+    try:
+        check()
+    except VouchError as error:
+        return error.code
+    except RedisError:
+        return "unavailable"
+    return "ok"

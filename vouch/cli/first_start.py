@@ -1,0 +1,101 @@
+"""What has to be there before the services start: newest schema, tenant, index generation, administrator's key."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlmodel import Session, col, select
+
+from acl.keys import SCOPES, create_key
+from ingestion.chunk import CHUNKER
+from vouch.catalog.database import Catalog
+from vouch.catalog.migrate import migrate
+from vouch.catalog.tables import ApiKey, IndexGeneration, Tenant
+from vouch.core.errors import BadConfig, StartFailed, VouchError
+from vouch.core.settings import Settings
+from vouch.embedded.addresses import database_url
+from vouch.gateway.embed import embedder_name, load_embedder, prepare
+from vouch.gateway.weights import locate
+from vouch.serving.logs import configure_logging
+
+FIRST_GENERATION = "g1"
+ADMIN_KEY = "admin.key"
+
+
+def first_start(settings: Settings, say: Callable[[str], None]) -> None:
+    """Make what is missing; on every later start find all of it there.
+
+    Raises :class:`StartFailed` when the index was built with another embedder than the settings name,
+    :class:`BadConfig` without a secret key, and what preparing the model raises.
+    """
+    if settings.secret_key is None:
+        raise BadConfig("VOUCH_SECRET_KEY is not set.", field="secret_key")
+    prepare(settings, say)
+    catalog = Catalog(database_url(settings))
+    try:
+        migrate(catalog)
+        with catalog.transaction() as session:
+            if session.get(Tenant, settings.tenant) is None:
+                session.add(Tenant(id=settings.tenant, name=settings.tenant))
+                session.flush()
+            _generation(session, settings)
+            _admin_key(session, settings, settings.secret_key.get_secret_value(), say)
+    finally:
+        catalog.close()
+
+
+def _generation(session: Session, settings: Settings) -> None:
+    active = session.exec(select(IndexGeneration).where(col(IndexGeneration.state) == "active")).first()
+    if active is None:
+        embedder = load_embedder(settings)
+        session.add(
+            IndexGeneration(id=FIRST_GENERATION, model=embedder.name, dimensions=embedder.dimensions, chunker=CHUNKER)
+        )
+        return
+    wanted = embedder_name(locate(settings.embed_model))  # its files are enough: the model need not be loaded
+    if active.model != wanted:
+        raise StartFailed(
+            f"The index was built with {active.model}, the settings name {wanted}: "
+            "set VOUCH_EMBED_MODEL back, or start on an empty data folder."
+        )
+
+
+def _admin_key(session: Session, settings: Settings, secret_key: str, say: Callable[[str], None]) -> None:
+    """A key with every scope, in a file only its owner can read; made when the tenant has none at all."""
+    if session.exec(select(ApiKey.id).where(col(ApiKey.tenant_id) == settings.tenant)).first() is not None:
+        return
+    made = create_key(session, secret_key, settings.tenant, name="administrator", scopes=SCOPES)
+    path = settings.data_dir / ADMIN_KEY
+    _write_private(path, made.secret)
+    say(f"administrator key written to {path}")
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Whole or not at all, and never readable by others, not even for a moment."""
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(descriptor)
+    part.replace(path)
+
+
+def main() -> int:
+    """``python -m vouch.cli.first_start``: progress on standard output, the exit status 1 with the reason said."""
+    settings = Settings()
+    configure_logging(settings)
+    try:
+        first_start(settings, lambda text: print(text, flush=True))
+    except VouchError as error:
+        print(f"error: {error.detail}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
