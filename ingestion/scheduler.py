@@ -115,11 +115,12 @@ def main() -> None:
     over = Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: over.set())
-    while not over.wait(settings.sweep_every_s):
+    while not over.is_set():
         try:
             sweep(services)
         except Unavailable as error:
             log.warning("sweep put off: %s", error.detail)
+        over.wait(settings.sweep_every_s)
 
 
 if __name__ == "__main__":

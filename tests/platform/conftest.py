@@ -1,0 +1,108 @@
+"""The whole platform as people run it: every part a process of its own, reached over HTTP."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from acl.compile import compile_payload
+from vouch.catalog.database import Catalog
+from vouch.catalog.outbox import active_generation
+from vouch.cli.platform import prepare_in_child
+from vouch.core.settings import Settings
+from vouch.embedded.addresses import database_url, http_url
+from vouch.embedded.platform import API, INDEX, SCHEDULER, SERVERS, WORKER, Running, running_platform
+from vouch.index.open import open_index
+from vouch.index.verify import Difference, verify
+
+PARTS = (*SERVERS, INDEX, WORKER, SCHEDULER, API)
+PATIENCE_S = 240
+
+
+@dataclass
+class Platform:
+    """A running platform, and how a test talks to it."""
+
+    running: Running
+    http: httpx.Client
+
+    @property
+    def settings(self) -> Settings:
+        return self.running.settings
+
+    def ok(self, method: str, path: str, **kw: Any) -> Any:
+        response = self.http.request(method, path, **kw)
+        assert response.status_code < 400, (method, path, response.status_code, response.text)
+        return response.json() if response.content else None
+
+    def until(self, done: Callable[[], Any]) -> Any:
+        """Ask again and again, through restarts, until ``done`` gives something true."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            try:
+                if found := done():
+                    return found
+            except httpx.HTTPError:
+                pass  # the API itself may be what was killed
+            time.sleep(0.1)
+        raise AssertionError("it did not come about in time")
+
+    def job(self, job_id: str) -> Any:
+        response = self.http.get(f"/v1/jobs/{job_id}")
+        return response.json() if response.status_code == 200 else None
+
+    def ended(self, job_id: str) -> Any:
+        def look() -> Any:
+            job = self.job(job_id)
+            return job if job and job["state"] not in ("queued", "running") else None
+
+        return self.until(look)
+
+    def verified(self) -> Difference:
+        """What `vouch index verify` finds once the projector has caught up."""
+        catalog = Catalog(database_url(self.settings))
+
+        def look() -> Difference | None:
+            with catalog.reading() as session:
+                index = open_index(self.settings, active_generation(session).id)
+                found = verify(session, index, compile_payload)
+            return found if found.behind == 0 else None
+
+        try:
+            return self.until(look)  # type: ignore[no-any-return]
+        finally:
+            catalog.close()
+
+
+@contextmanager
+def platform_on(data_dir: Path, model_settings: Settings) -> Iterator[Platform]:
+    data_dir.mkdir(mode=0o700, exist_ok=True)
+    if not (data_dir / "models").exists():
+        shutil.copytree(model_settings.models_dir, data_dir / "models")
+    settings = Settings(data_dir=data_dir, port=0, lease_s=4, sweep_every_s=0.5)
+    with running_platform(settings, PARTS, prepare=prepare_in_child, durable=True) as running:
+        key = (data_dir / "admin.key").read_text().strip()
+        with httpx.Client(
+            base_url=http_url(running.settings), headers={"Authorization": f"Bearer {key}"}, timeout=30
+        ) as http:
+            yield Platform(running, http)
+
+
+@pytest.fixture(scope="module")
+def platform(
+    tmp_path_factory: pytest.TempPathFactory, model_settings: Settings, embedder: object
+) -> Iterator[Platform]:
+    """One platform for the tests of a module; each makes sources of its own."""
+    with platform_on(tmp_path_factory.mktemp("platform") / "data", model_settings) as platform:
+        platform.ok("PUT", "/v1/directory/users/alice", json={"name": "Alice"})
+        platform.ok("PUT", "/v1/directory/users/bob", json={"name": "Bob"})
+        platform.ok("PUT", "/v1/directory/groups/staff", json={"name": "Staff", "members": ["user:alice"]})
+        yield platform

@@ -1,0 +1,168 @@
+"""The client: asking and reading here, the rest in `sources`, `jobs`, `directory` and `keys`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import httpx
+
+from vouch.client.directory import Directory
+from vouch.client.http import TIMEOUT, Connection, from_problem, segment
+from vouch.client.jobs import Jobs
+from vouch.client.keys import Keys
+from vouch.client.results import (
+    Answer,
+    Citation,
+    Conversation,
+    Document,
+    Explanation,
+    Result,
+    SearchResult,
+    Step,
+    TextPart,
+    Token,
+    Trace,
+)
+from vouch.client.sources import Sources
+from vouch.core.errors import Unavailable
+
+Filter = Mapping[str, Any]
+"""``source``, ``mime``, ``language``, ``owner``: one or a list; ``modified_after``, ``modified_before``: RFC 3339."""
+
+
+class Client:
+    """One key's view of a platform. Safe to share by threads; close it, or use it as a context manager.
+
+    ``transport`` replaces the network, for tests. Methods raise the :class:`vouch.core.errors.VouchError` that the
+    platform answered with, or :class:`Unavailable` when it cannot be reached.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        timeout: httpx.Timeout | float = TIMEOUT,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        http = httpx.Client(base_url=url, timeout=timeout, transport=transport, trust_env=False)
+        self._use(Connection(http).saying(Authorization=f"Bearer {key}"))
+
+    def _use(self, connection: Connection) -> None:
+        self._connection = connection
+        self.sources = Sources(connection)
+        self.jobs = Jobs(connection)
+        self.directory = Directory(connection)
+        self.keys = Keys(connection)
+
+    def _saying(self, **headers: str) -> Self:
+        other = self.__class__.__new__(self.__class__)
+        other._use(self._connection.saying(**headers))
+        return other
+
+    def as_user(self, user: str) -> Self:
+        """A client that acts for ``user`` (``user:alice``) over the same connections; the key needs `act_as`."""
+        return self._saying(X_Vouch_As=user)
+
+    def at_least(self, authz_token: str) -> Self:
+        """A client whose requests are decided on the access state of ``authz_token`` or a later one."""
+        return self._saying(X_Vouch_At_Least=authz_token)
+
+    def close(self) -> None:
+        """Close the connections, also of the clients made from this one."""
+        self._connection.http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- asking --------------------------------------------------------------------------------
+
+    def search(
+        self,
+        query: str,
+        *,
+        limit: int = 10,
+        mode: Literal["hybrid", "dense", "lexical"] = "hybrid",
+        rerank: bool = True,
+        filter: Filter | None = None,
+    ) -> SearchResult:
+        """The passages that the user may read and that fit ``query`` best."""
+        body = {"query": query, "limit": limit, "mode": mode, "rerank": rerank, "filter": dict(filter or {})}
+        return SearchResult.model_validate(self._connection.send("POST", "/v1/search", body))
+
+    def ask(self, question: str, *, filter: Filter | None = None, **options: Any) -> Answer:
+        """An answer, or an abstention with its reason. ``options``: ``limit``, ``conversation_id``, ``profile``."""
+        body = {"question": question, "filter": dict(filter or {}), **options}
+        return Answer.model_validate(self._connection.send("POST", "/v1/ask", body))
+
+    def ask_stream(
+        self, question: str, *, filter: Filter | None = None, **options: Any
+    ) -> Iterator[Step | Token | Citation | Answer]:
+        """As :meth:`ask`, as it comes; the last is the whole :class:`Answer`. Raises what went wrong on the way."""
+        body = {"question": question, "filter": dict(filter or {}), "stream": True, **options}
+        kinds: dict[str, type[Step | Token | Citation | Answer]] = {
+            "step": Step,
+            "token": Token,
+            "citation": Citation,
+            "answer": Answer,
+        }
+        with self._connection.events("POST", "/v1/ask", body) as events:
+            for event in events:
+                if event.event == "error":
+                    raise from_problem(event.json())
+                if event.event in kinds:
+                    yield kinds[event.event].model_validate_json(event.data)
+                if event.event == "answer":
+                    return
+        raise Unavailable("The stream ended before the answer was whole.")
+
+    # --- reading -------------------------------------------------------------------------------
+
+    def answer(self, answer_id: str) -> Answer:
+        """An answer of the user's, decided again by today's access."""
+        return self._connection.get(f"/v1/answers/{segment(answer_id)}", Answer)
+
+    def citations(self, answer_id: str) -> tuple[Citation, ...]:
+        """Its citations, likewise."""
+        found = self._connection.get(f"/v1/answers/{segment(answer_id)}/citations", _Citations)
+        return found.citations
+
+    def feedback(self, answer_id: str, helpful: bool, comment: str | None = None) -> None:
+        """Say whether an answer helped."""
+        self._connection.send(
+            "POST", f"/v1/answers/{segment(answer_id)}/feedback", {"helpful": helpful, "comment": comment}
+        )
+
+    def conversation(self, conversation_id: str) -> Conversation:
+        """The user's questions in a conversation, in order."""
+        return self._connection.get(f"/v1/conversations/{segment(conversation_id)}", Conversation)
+
+    def document(self, document_id: str) -> Document:
+        """What a document is."""
+        return self._connection.get(f"/v1/documents/{segment(document_id)}", Document)
+
+    def text(
+        self, document_id: str, start: int | None = None, end: int | None = None, *, version: int | None = None
+    ) -> TextPart:
+        """Code points ``start`` to ``end`` of a document's normalised text."""
+        query = {"start": start, "end": end, "version": version}
+        return self._connection.get(f"/v1/documents/{segment(document_id)}/text", TextPart, query)
+
+    def trace(self, trace_id: str) -> Trace:
+        """How a question went."""
+        return self._connection.get(f"/v1/traces/{segment(trace_id)}", Trace)
+
+    def explain(self, user: str, document_id: str) -> Explanation:
+        """Why ``user`` may or may not read a document (scope `admin`)."""
+        return self._connection.get("/v1/access/explain", Explanation, {"user": user, "document": document_id})
+
+
+class _Citations(Result):
+    citations: tuple[Citation, ...]

@@ -1,0 +1,38 @@
+"""Users, groups and memberships. Every change returns an authorization token (see `Client.at_least`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vouch.client.http import Connection, segment
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """`/v1/directory`. Ids without their kind: `alice`, or `okta/00u1` of another issuer."""
+
+    connection: Connection
+
+    def put_user(self, user_id: str, name: str, *, active: bool = True) -> str:
+        return self._token("PUT", f"users/{segment(user_id, slashes=True)}", {"name": name, "active": active})
+
+    def remove_user(self, user_id: str) -> str:
+        return self._token("DELETE", f"users/{segment(user_id, slashes=True)}")
+
+    def put_group(self, group_id: str, name: str, members: Sequence[str] | None = None) -> str:
+        """Without ``members`` those that the group has stay."""
+        body = {"name": name, "members": None if members is None else list(members)}
+        return self._token("PUT", f"groups/{segment(group_id, slashes=True)}", body)
+
+    def remove_group(self, group_id: str) -> str:
+        return self._token("DELETE", f"groups/{segment(group_id, slashes=True)}")
+
+    def change_members(self, group_id: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> str:
+        """Members are `user:alice` or `group:platform`."""
+        body = {"add": list(add), "remove": list(remove)}
+        return self._token("POST", f"groups/{segment(group_id, slashes=True)}/members", body)
+
+    def _token(self, method: str, path: str, body: dict[str, Any] | None = None) -> str:
+        return str(self.connection.send(method, f"/v1/directory/{path}", body)["authz_token"])

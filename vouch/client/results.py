@@ -1,0 +1,254 @@
+"""What the platform answers with. Frozen; fields that a newer platform adds are kept and not checked."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+
+class Result(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class Span(Result):
+    """Code-point offsets into the normalised text of one document version, end exclusive."""
+
+    start: int
+    end: int
+
+
+class Freshness(Result):
+    state: str
+    modified_at: AwareDatetime | None
+    review_due: AwareDatetime | None
+    superseded_by: str | None = None
+
+
+class Scores(Result):
+    dense: float | None
+    lexical: float | None
+    fused: float
+    rerank: float | None
+
+
+class Hit(Result):
+    document_id: str
+    external_id: str
+    version: int
+    source_id: str
+    title: str
+    uri: str
+    place: str
+    heading_path: tuple[str, ...]
+    span: Span
+    text: str
+    score: float
+    scores: Scores
+    freshness: Freshness
+
+
+class SearchResult(Result):
+    hits: tuple[Hit, ...]
+    trace_id: str
+
+
+class Claim(Result):
+    text: str
+    citations: tuple[int, ...]
+    verdict: Literal["supported", "partial", "unsupported"]
+    score: float
+
+
+class Citation(Result):
+    """``quote`` equals the document's text at ``span``, character for character."""
+
+    n: int
+    document_id: str
+    external_id: str
+    version: int
+    title: str
+    uri: str
+    place: str
+    span: Span
+    quote: str
+    verified: bool
+    freshness: Freshness
+
+
+class Notice(Result):
+    kind: str
+    text: str
+    document_id: str
+    document_ids: tuple[str, ...]
+    citations: tuple[int, ...]
+
+
+class Abstention(Result):
+    reason: str
+    missing: str | None
+
+
+class Answer(Result):
+    """``text`` carries its citations as ``[n]``. ``question`` and ``created_at`` only of one that is read again."""
+
+    answer_id: str
+    kind: Literal["answer", "abstention"]
+    text: str
+    claims: tuple[Claim, ...]
+    citations: tuple[Citation, ...]
+    notices: tuple[Notice, ...] = ()
+    abstention: Abstention | None
+    conversation_id: str | None = None
+    usage: dict[str, Any]
+    trace_id: str
+    question: str | None = None
+    created_at: AwareDatetime | None = None
+
+
+class Step(Result):
+    """A stage of the walk begins."""
+
+    name: str
+
+
+class Token(Result):
+    """A verified piece of the answer's text."""
+
+    text: str
+
+
+class Asked(Result):
+    answer_id: str
+    question: str
+    created_at: AwareDatetime | None
+
+
+class Conversation(Result):
+    conversation_id: str
+    questions: tuple[Asked, ...]
+
+
+class Document(Result):
+    document_id: str
+    external_id: str
+    source_id: str
+    title: str
+    uri: str
+    mime: str
+    language: str
+    owner: str | None
+    version: int
+    freshness: Freshness
+
+
+class TextPart(Result):
+    """``length``: characters of the whole text."""
+
+    document_id: str
+    version: int
+    span: Span
+    text: str
+    length: int
+
+
+class Trace(Result):
+    """How a question went; what more there is of it depends on who reads."""
+
+    trace_id: str
+    kind: Literal["search", "ask"]
+    created_at: AwareDatetime
+    ms: float
+    steps: tuple[dict[str, Any], ...]
+
+
+class ExplainedClause(Result):
+    """Matched principals, each with a membership path to it."""
+
+    clause: int
+    allow: tuple[str, ...]
+    deny: tuple[str, ...]
+    permits: bool
+    allowed_by: dict[str, list[str]]
+    denied_by: dict[str, list[str]]
+
+
+class Explanation(Result):
+    user: str
+    document_id: str
+    decision: Literal["allowed", "denied"]
+    epoch: int | None
+    reasons: tuple[str, ...]
+    clauses: tuple[ExplainedClause, ...]
+
+
+class Source(Result):
+    """``documents``: how many by state (`live`, `pending`, `quarantined`), and `readable_by_nobody`."""
+
+    id: str
+    name: str
+    kind: str
+    config: dict[str, Any]
+    owner: str | None
+    schedule: str | None
+    freshness: dict[str, str | None]
+    acl_max_age: str | None
+    acl_read_at: AwareDatetime | None
+    state: str
+    documents: dict[str, int]
+    last_job: dict[str, Any] | None
+    next_sync_at: AwareDatetime | None
+    created_at: AwareDatetime
+
+
+class Connector(Result):
+    kind: str
+    description: str
+    config_schema: dict[str, Any]
+
+
+class Stage(Result):
+    name: str
+    total: int
+    done: int
+    failed: int
+    cancelled: int
+    open: int
+
+
+class Job(Result):
+    job_id: str
+    source_id: str
+    kind: str
+    state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
+    scanned: bool
+    counts: dict[str, Any]
+    stages: tuple[Stage, ...]
+    errors: tuple[dict[str, Any], ...]
+    created_at: AwareDatetime | None
+    started_at: AwareDatetime | None
+    finished_at: AwareDatetime | None
+
+    @property
+    def ended(self) -> bool:
+        return self.state not in ("queued", "running")
+
+
+class Key(Result):
+    """``hint``: the key's last four characters."""
+
+    id: str
+    name: str
+    hint: str
+    scopes: tuple[str, ...]
+    user: str | None
+    created_at: AwareDatetime | None
+    expires_at: AwareDatetime | None
+    revoked_at: AwareDatetime | None
+    last_used_at: AwareDatetime | None
+
+
+class MadeKey(Key):
+    """``key`` is shown this once."""
+
+    key: str
