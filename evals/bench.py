@@ -124,7 +124,7 @@ def _sync(http: httpx.Client, source: str) -> tuple[dict[str, Any], float]:
             if job["state"] != "succeeded":
                 raise SystemExit(f"the sync {job['state']}: {job['errors'][:3]}")
             return job, time.monotonic() - started
-        time.sleep(0.1)
+        time.sleep(0.25)
 
 
 def _first_sync(http: httpx.Client, settings: Settings, source: str, report: Report) -> float:

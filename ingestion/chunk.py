@@ -28,7 +28,6 @@ LIMIT = 200
 _JOINT = 2
 """Tokens that joining two pieces may cost at most (a line end, a word split differently)."""
 _HEADINGS = ("heading", "title")
-_PREFIX_CHARACTERS = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +66,6 @@ def chunk(parsed: Parsed, count_tokens: CountTokens, *, target: int = TARGET, li
     packed = _merge_tiny(packed, target)
     packed = _within_limit(parsed.text, packed, count_tokens, limit)
     return [_draft(i, part) for i, part in enumerate(packed)]
-
-
-def embedding_text(title: str, heading_path: Sequence[str], text: str) -> str:
-    """What is embedded for a chunk: title and headings, cut short where long, then the chunk's text.
-
-    A heading that the text itself begins with is not said twice.
-    """
-    steps = [step for step in dict.fromkeys((title, *heading_path)) if step and not text.startswith(step)]
-    while len(steps) > 2 and sum(map(len, steps)) > _PREFIX_CHARACTERS:
-        del steps[1]  # the outer headings say least: the title and the nearest heading stay
-    prefix = " › ".join(step[: _PREFIX_CHARACTERS // 2] for step in steps)
-    return f"{prefix}\n{text}" if prefix else text
 
 
 # --- pieces --------------------------------------------------------------------------------------

@@ -51,7 +51,8 @@ def push(services: Services, source: Source, pushed: Pushed, *, actor: str) -> t
             tenant_id=tenant, id=new_id(), source_id=source.id, external_id=pushed.external_id, title="", uri=""
         )
         new = document.current_version is None
-        document.title, document.uri = pushed.title, pushed.uri or f"vouch:{source.name}/{pushed.external_id}"
+        document.title = pushed.title or document.title
+        document.uri = pushed.uri or f"vouch:{source.name}/{pushed.external_id}"
         document.owner = pushed.owner or source.owner
         document.modified_at = pushed.modified_at or clock.now()
         document.review_every_s, document.supersedes = source.review_every_s, list(pushed.supersedes)
@@ -71,7 +72,7 @@ def push(services: Services, source: Source, pushed: Pushed, *, actor: str) -> t
         job.state, job.started_at = "running", clock.now()
         session.add(job)
         session.flush()
-        meta = {"fingerprint": sha256(pushed.body.data)}
+        meta = {"fingerprint": sha256(pushed.body.data), "given_title": pushed.title}
         version = store_version(services, session, (tenant, document.id), pushed.body, meta)
         if version is None:
             job.state, job.finished_at = "succeeded", clock.now()

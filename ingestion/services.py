@@ -43,7 +43,9 @@ class Services:
 
     @cached_property
     def embedder(self) -> Embedder:
-        return load_embedder(self.settings)
+        """A worker's processes share the threads, so together they use no more than one embedder would."""
+        threads = max(1, self.settings.embed_threads // self.settings.worker_processes)
+        return load_embedder(self.settings.model_copy(update={"embed_threads": threads}))
 
     @cached_property
     def projector(self) -> Projector:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from connectors.registry import make_connector
+from connectors.registry import check_config
 from ingestion.delete import delete_documents
 from ingestion.jobs import OPEN, cancel, check_schedule, next_sync
 from ingestion.schemas import SourceIn, SourcePatch
@@ -30,7 +30,7 @@ def find_source(session: Session, tenant: str, source_id: str, *, lock: bool = F
 
 def create(session: Session, tenant: str, asked: SourceIn) -> Source:
     """Register a source. Raises :class:`BadConfig` naming the field, :class:`Conflict` for a name in use."""
-    make_connector(asked.kind, asked.config)
+    config = check_config(asked.kind, asked.config)
     taken = session.exec(
         select(Source.id).where(col(Source.tenant_id) == tenant, col(Source.name) == asked.name)
     ).first()
@@ -41,7 +41,7 @@ def create(session: Session, tenant: str, asked: SourceIn) -> Source:
         id=new_id(),
         name=asked.name,
         kind=asked.kind,
-        config=asked.config,
+        config=config,
         owner=principal_name(asked.owner, field="owner") if asked.owner else None,
         schedule=check_schedule(asked.schedule) if asked.schedule else None,
         review_every_s=_seconds(asked.freshness.review_every, "freshness.review_every"),
@@ -59,8 +59,7 @@ def change(session: Session, source: Source, asked: SourcePatch) -> None:
     """Apply what was given. The source's row is locked by the caller."""
     given = asked.model_fields_set
     if "config" in given:
-        make_connector(source.kind, asked.config or {})
-        source.config, source.cursor = asked.config or {}, None
+        source.config, source.cursor = check_config(source.kind, asked.config or {}), None
     if "owner" in given:
         source.owner = principal_name(asked.owner, field="owner") if asked.owner else None
     if "schedule" in given:

@@ -11,7 +11,7 @@ from ingestion.services import Services
 from ingestion.stages.version import building
 from vouch.catalog import ledger
 from vouch.catalog.ledger import Lease, StageName
-from vouch.catalog.tables import Chunk, Document
+from vouch.catalog.tables import Chunk
 from vouch.core.context import in_context
 from vouch.core.errors import DocumentRejected
 from vouch.core.ids import sha256
@@ -21,8 +21,7 @@ def chunk(services: Services, lease: Lease) -> list[tuple[StageName, str]]:
     """Write the version's chunks, replacing any that an earlier attempt left."""
     with services.catalog.reading() as session:
         version = building(session, lease)
-        document = session.get(Document, (lease.tenant, lease.document_id))
-    if version is None or version.parsed is None or document is None:
+    if version is None or version.parsed is None:
         with services.catalog.transaction() as session:
             ledger.cancel(session, lease)
         return []
@@ -30,7 +29,7 @@ def chunk(services: Services, lease: Lease) -> list[tuple[StageName, str]]:
     drafts = chunk_document(parsed, services.embedder.count_tokens)
     if not drafts:
         raise DocumentRejected("The document holds no text.", reason="no_text")
-    title = document.title or parsed.title
+    title = str(version.meta["given_title"]) or parsed.title
     rows = [
         Chunk(
             tenant_id=lease.tenant,

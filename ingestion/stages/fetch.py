@@ -30,11 +30,9 @@ def fetch(services: Services, lease: Lease) -> list[tuple[StageName, str]]:
     except NotFound:
         return _no_longer_wanted(services, lease)  # deleted since the scan: the next one will say so
     check_size(services, len(body.data))
-    fingerprint = str(lease.result.get("fingerprint", ""))
+    given = {name: lease.result.get(name, "") for name in ("fingerprint", "given_title")}
     with services.catalog.transaction() as session:
-        version = store_version(
-            services, session, (lease.tenant, lease.document_id), body, {"fingerprint": fingerprint}
-        )
+        version = store_version(services, session, (lease.tenant, lease.document_id), body, given)
         if version is None:
             ledger.finish(session, lease, {"unchanged": True})
             return []

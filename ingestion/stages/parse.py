@@ -31,6 +31,7 @@ def parse(services: Services, lease: Lease) -> list[tuple[StageName, str]]:
             "mime": parsed.mime,
             "language": parsed.language,
             "characters": len(parsed.text),
+            "notes": list(parsed.notes),
         }
         session.add(version)
         stage_id = ledger.finish(session, lease, then="chunk")

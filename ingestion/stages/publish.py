@@ -63,7 +63,7 @@ def _flip(session: Session, lease: Lease, version: DocumentVersion) -> None:
     assert document is not None
     document.current_version, document.state, document.problem = lease.version, "live", None
     document.fingerprint = str(version.meta.get("fingerprint", ""))
-    document.title = document.title or str(version.meta["title"])
+    document.title = str(version.meta["embedded_title"])
     document.mime, document.language = str(version.meta["mime"]), str(version.meta["language"])
     document.updated_at = version.published_at = clock.now()
     session.add_all((document, version))

@@ -130,7 +130,7 @@ class _Progress:
             session.add(document)
             if self._has_new_content(document, upsert, fresh=fresh):
                 self.counts["new" if fresh else "changed"] += 1
-                given = {"fingerprint": upsert.fingerprint}
+                given = {"fingerprint": upsert.fingerprint, "given_title": upsert.title}
                 ready.append(ledger.add(session, self.lease.tenant, self.lease.job_id, "fetch", document.id, 0, given))
             else:
                 self.counts["unchanged"] += 1

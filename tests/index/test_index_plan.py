@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from qdrant_client import QdrantClient
 
+from tests.index.world import ALICE, NOBODY, point, unit
+from vouch.core.types import IndexQuery
+from vouch.index import plan as planning
+from vouch.index.edge import EdgeIndex
 from vouch.index.plan import EXACT, EXACT_UP_TO, SMALL_INDEX, DensePlan, choose, worth_compacting
+from vouch.index.protocol import UpsertPoints
+from vouch.index.qdrant import QdrantIndex
 
 
 def test_small_indexes_are_searched_exactly_whoever_asks() -> None:
@@ -48,3 +58,20 @@ def test_compaction_is_worth_it_when_much_is_garbage_or_unindexed() -> None:
     assert not worth_compacting(points=19_000, garbage=0, unindexed=19_000)
     assert worth_compacting(points=50_000, garbage=0, unindexed=50_000)
     assert not worth_compacting(points=50_000, garbage=0, unindexed=5_000)
+
+
+@pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning", "ignore:Local mode:UserWarning")
+@pytest.mark.parametrize("plan", [EXACT, DensePlan("graph", 256), DensePlan("acorn", 256)])
+def test_every_plan_is_carried_out_under_the_filter(
+    plan: DensePlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "is_small", lambda points: False)
+    monkeypatch.setattr(planning, "choose", lambda points, visible: plan)
+    edge = EdgeIndex(tmp_path, "g1")
+    for index in (edge, QdrantIndex(QdrantClient(":memory:"), "g1")):
+        points = tuple(point(f"d{n}", access=NOBODY if n % 2 else point("d").access) for n in range(40))
+        index.apply([UpsertPoints(points)], upto=1)
+        hits = index.search(IndexQuery(unit(1), None, 40), ALICE)
+        assert hits.plan["dense"] == plan.json()
+        assert {hit.document_id for hit in hits.dense} == {f"d{n}" for n in range(0, 40, 2)}
+    edge.close()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingestion.chunk import LIMIT, TARGET, ChunkDraft, chunk, embedding_text
+from ingestion.chunk import LIMIT, TARGET, ChunkDraft, chunk
 from ingestion.parse import Parsed, parse
 from tests.ingestion import made
 from vouch.core.errors import DocumentRejected
@@ -129,15 +129,6 @@ def test_places_span_pages() -> None:
     assert only.place == "p. 1–2"
     by_page = chunk(parsed, words, target=40, limit=60)
     assert {d.place for d in by_page} >= {"p. 1", "p. 2"}
-
-
-def test_the_embedded_text_says_title_and_headings_once_and_shortly() -> None:
-    assert embedding_text("Leave", ("Sick leave",), "Stay home.") == "Leave › Sick leave\nStay home."
-    assert embedding_text("Leave", ("Sick leave",), "Sick leave\n\nStay home.") == "Leave\nSick leave\n\nStay home."
-    assert embedding_text("Leave", ("Leave",), "Leave\n\nx") == "Leave\n\nx"
-    assert embedding_text("", (), "x") == "x"
-    long = embedding_text("T" * 500, tuple(f"{i}" * 100 for i in range(5)), "x")
-    assert long.startswith("T" * 80 + " › 44") and len(long) < 200
 
 
 def test_sizes_that_do_not_fit_together() -> None:

@@ -39,7 +39,7 @@ def encrypted_docx() -> bytes:
         ("a.docx", encrypted_docx(), "encrypted"),
         ("a.pdf", made.encrypted_pdf_file(), "encrypted"),
         ("a.odt", made.odt_file(encrypted=True), "encrypted"),
-        ("a.eml", b"From: a@b.example\nSubject: x\nContent-Type: multipart/encrypted; boundary=f\n\n--f--\n", "encrypted"),
+        ("a.eml", b"From: a@b.example\nContent-Type: multipart/encrypted; boundary=f\n\n--f--\n", "encrypted"),
         ("a.docx", made.docx_file()[:-400], "truncated"),
         ("a.pdf", made.pdf_file()[:-40], "truncated"),
         ("a.rtf", rb"{\rtf1 {\b Be kind", "truncated"),

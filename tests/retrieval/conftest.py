@@ -37,7 +37,7 @@ def empty(catalog: Catalog, embedder: Embedder, tmp_path: Path) -> Iterator[Worl
 @pytest.fixture
 def world(empty: World) -> World:
     """Travel and office rules for everyone; parental leave for the group hr (Alice) alone."""
-    empty.document("Travel", TRAVEL)
-    empty.document("Office", OFFICE)
+    empty.document("Travel", TRAVEL, project=False)
+    empty.document("Office", OFFICE, project=False)
     empty.document("Parental leave", PARENTAL, allow=("group:hr",))
     return empty

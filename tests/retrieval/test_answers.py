@@ -29,8 +29,8 @@ def test_every_quote_equals_the_text_at_its_span_and_every_mark_is_a_citation(wo
         assert answer["kind"] == "answer" and answer["citations"]
         for citation in answer["citations"]:
             span = citation["span"]
-            path = f"/documents/{citation['document_id']}/text?start={span['start']}&end={span['end']}&version={citation['version']}"
-            part = world.get(path, "alice").json()
+            of = f"/documents/{citation['document_id']}/text?version={citation['version']}"
+            part = world.get(f"{of}&start={span['start']}&end={span['end']}", "alice").json()
             assert part["text"] == citation["quote"] and part["span"] == span
         numbers = {citation["n"] for citation in answer["citations"]}
         assert {n for claim in answer["claims"] for n in claim["citations"]} == numbers
@@ -39,12 +39,10 @@ def test_every_quote_equals_the_text_at_its_span_and_every_mark_is_a_citation(wo
 
 
 def test_a_row_of_a_table_is_an_answer(world: World) -> None:
-    world.document(
-        "Rates",
-        "Region | Hotel per night | Meals per day\nNorway | 180 euros | 60 euros\nPortugal | 110 euros | 40 euros",
-    )
+    norway = "Region: Norway | Hotel per night: 180 euros | Meals per day: 60 euros"
+    world.document("Rates", f"{norway}\nRegion: Portugal | Hotel per night: 110 euros | Meals per day: 40 euros")
     answer = world.ask("bob", "What is the hotel rate per night in Norway?")
-    assert "Norway | 180 euros | 60 euros" in {citation["quote"] for citation in answer["citations"]}
+    assert norway in {citation["quote"] for citation in answer["citations"]}
 
 
 def test_a_question_that_nothing_answers_is_refused_in_its_own_words(world: World) -> None:
@@ -112,9 +110,9 @@ def test_age_becomes_due_and_stale(empty: World, age: int, state: str) -> None:
     empty.document("Hotels", "Hotel costs are reimbursed up to 90 euros per night.", source="aging", modified_at=at)
     with clock.frozen(at + timedelta(days=age)):
         answer = empty.ask("bob", HOTEL)
-    assert answer["citations"][0]["freshness"] == {
-        "state": state, "modified_at": "2026-03-01T12:00:00Z", "review_due": "2026-08-28T12:00:00Z", "superseded_by": None,
-    }  # fmt: skip
+    freshness = answer["citations"][0]["freshness"]
+    assert (freshness["state"], freshness["modified_at"]) == (state, "2026-03-01T12:00:00Z")
+    assert freshness["review_due"] == "2026-08-28T12:00:00Z"
     assert [notice["kind"] for notice in answer["notices"]] == (["stale"] if state == "stale" else [])
 
 

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client import REGISTRY
 
-from retrieval import stream
+from retrieval import pipeline, stream
 from retrieval.types import Question, Released
 from tests.retrieval.world import World
 from vouch.gateway.chat import ChatReply, ChatUsage, Draft, DraftCitation, DraftClaim, DraftRequest
@@ -180,17 +180,15 @@ def test_a_client_that_goes_away_ends_the_work(world: World) -> None:
         await steps.aclose()  # type: ignore[attr-defined]
         await asyncio.to_thread(stopped.wait, 10)
 
-    real = stream.ask
-
     def watched(*args: Any) -> Any:
         try:
-            return real(*args)
+            return pipeline.ask(*args)
         except stream.ClientGone:
             stopped.set()
             raise
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stream, "ask", watched)
+        patch.setattr("retrieval.stream.ask", watched)
         asyncio.run(first_event_only())
     assert stopped.is_set()
     with world.catalog.reading() as session:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from tests.retrieval.world import World
 from vouch.core.ids import new_id
 
@@ -87,11 +85,11 @@ def test_a_forbidden_document_and_a_missing_one_are_the_same_response(world: Wor
         assert (forbidden.status_code, forbidden.content, forbidden.headers) == (404, missing.content, missing.headers)
 
 
-@pytest.mark.parametrize("impossible", ["%00", "a%00b", "x" * 200, "%F0%9F%92%A9", "..%2F..", "%ED%A0%80", "%E2%80%8B"])
-def test_an_impossible_id_is_missing(world: World, impossible: str) -> None:
-    for path in ("/documents/{}", "/documents/{}/text", "/answers/{}", "/traces/{}", "/conversations/{}"):
-        response = world.get(path.format(impossible), "bob")
-        assert (response.status_code, response.json()["code"]) == (404, "not_found")
+def test_an_impossible_id_is_missing(empty: World) -> None:
+    for impossible in ("%00", "a%00b", "x" * 200, "%F0%9F%92%A9", "..%2F..", "%ED%A0%80", "%E2%80%8B"):
+        for path in ("/documents/{}", "/documents/{}/text", "/answers/{}", "/traces/{}", "/conversations/{}"):
+            response = empty.get(path.format(impossible), "bob")
+            assert (response.status_code, response.json()["code"]) == (404, "not_found"), (path, impossible)
 
 
 def test_a_part_of_a_text_is_clipped_and_a_span_that_runs_backwards_refused(world: World) -> None:

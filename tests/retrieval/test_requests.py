@@ -53,15 +53,13 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("path", "body", "code", "field"), BAD)
-@pytest.mark.parametrize("stream", [False, True])
-def test_a_bad_request_names_the_field_and_the_code(
-    empty: World, path: str, body: dict[str, Any], code: str, field: str, stream: bool
-) -> None:
-    response = empty.post(path, "bob", **body, **({"stream": True} if stream and path == "/ask" else {}))
-    assert response.status_code == 422
-    assert response.headers["content-type"] == "application/problem+json"
-    assert (response.json()["code"], response.json()["field"]) == (code, field)
+def test_a_bad_request_names_the_field_and_the_code_streamed_or_not(empty: World) -> None:
+    for path, body, code, field in BAD:
+        for more in ({}, {"stream": True}) if path == "/ask" else ({},):
+            response = empty.post(path, "bob", **body, **more)
+            said = response.json()
+            assert (response.status_code, said["code"], said["field"]) == (422, code, field), (path, body)
+            assert response.headers["content-type"] == "application/problem+json"
 
 
 def test_a_question_of_exactly_the_limit_and_one_of_odd_characters_are_answered(world: World) -> None:
@@ -104,7 +102,7 @@ def test_every_route_documents_its_errors_and_an_example(empty: World) -> None:
     routes = [route for route in router.routes if isinstance(route, APIRoute)]
     assert len(routes) == 10
     for route in routes:
-        (method,) = route.methods
+        (method,) = sorted(route.methods or [])
         said = paths[route.path][method.lower()]["responses"]
         assert {"401", "403", "503"} <= said.keys()
         assert "application/problem+json" in said["401"]["content"]

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
-from httpx import Response
+from httpx2 import Response
 from sqlalchemy.dialects.postgresql import insert
 
 from acl import directory
@@ -51,8 +52,8 @@ class World:
     def __post_init__(self) -> None:
         self.client = TestClient(create_app(self.services))
 
-    def use(self, **parts: object) -> None:
-        self.services = replace(self.services, **parts)  # type: ignore[arg-type]
+    def use(self, **parts: Any) -> None:
+        self.services = replace(self.services, **parts)
         self.client = TestClient(create_app(self.services))
 
     @property
@@ -78,7 +79,7 @@ class World:
 
     # --- what ----------------------------------------------------------------------------------
 
-    def source(self, name: str, **fields: object) -> str:
+    def source(self, name: str, **fields: Any) -> str:
         with self.catalog.transaction() as session:
             session.add(Source(tenant_id=TENANT, id=name, name=name, kind="push", **fields))
         return name
@@ -92,8 +93,10 @@ class World:
         source: str = "docs",
         modified_at: datetime | None = None,
         supersedes: Sequence[str] = (),
+        project: bool = True,
     ) -> str:
-        """A live document whose external id is its title; each paragraph is a chunk. In the index afterwards."""
+        """A live document whose external id is its title; each paragraph is a chunk. In the index afterwards,
+        unless ``project`` leaves that to the next that does."""
         document_id = new_id()
         with self.catalog.transaction() as session:
             session.add(
@@ -102,9 +105,11 @@ class World:
                     uri=f"https://docs.example/{title}", modified_at=modified_at, supersedes=list(supersedes),
                 )
             )  # fmt: skip
-        self.publish(document_id, text)
+        self.publish(document_id, text, project=False)
         if allow is not None:
-            self.readers(document_id, allow)
+            self.readers(document_id, allow, project=False)
+        if project:
+            self.projector.catch_up()
         return document_id
 
     def publish(self, document_id: str, text: str, *, project: bool = True) -> int:

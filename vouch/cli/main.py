@@ -7,7 +7,7 @@ import sys
 import typer
 from pydantic import ValidationError
 
-from vouch.cli import output, platform
+from vouch.cli import access, ask, demo, directory, evaluate, index, job, key, output, platform, settings, source
 from vouch.core.errors import BadConfig, InvalidInput, VouchError
 
 app = typer.Typer(
@@ -16,9 +16,10 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="rich" if sys.stdout.isatty() else None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (platform,):
+for group in (platform, demo, ask, source, job, key, directory, access, index, evaluate, settings):
     group.add_to(app)
 
 

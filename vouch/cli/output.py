@@ -6,6 +6,7 @@ import json
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from vouch.core.clock import rfc3339
 from vouch.core.errors import VouchError
 
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -50,9 +52,9 @@ def visible(text: object) -> str:
     )
 
 
-def line(text: object = "", style: str | None = None) -> None:
+def line(text: object = "", style: str = "") -> None:
     """One line on standard output."""
-    console().print(Text(visible(text), style=style or ""))
+    console().print(Text(visible(text), style=style))
 
 
 def note(text: object) -> None:
@@ -75,7 +77,7 @@ def _plain(found: object) -> object:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table on a terminal; elsewhere a line per row, tab-separated, without the heading."""
-    cells = [["" if cell is None else visible(cell) for cell in row] for row in rows]
+    cells = [[visible(_cell(cell)) for cell in row] for row in rows]
     if not on_terminal():
         for row in cells:
             print("\t".join(cell.replace("\t", " ").replace("\n", " ") for cell in row))
@@ -86,6 +88,12 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     for row in cells:
         drawn.add_row(*map(Text, row))
     Console(markup=False, highlight=False).print(drawn)
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    return "" if value is None else value
 
 
 def failure(error: VouchError) -> None:

@@ -8,14 +8,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Annotated, Literal
+from json import dumps
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
+from vouch.cli.connection import ADMIN_KEY
+from vouch.cli.output import AsJson
 from vouch.core.errors import StartFailed
-
-if TYPE_CHECKING:
-    from vouch.core.settings import Settings
+from vouch.core.settings import Settings
 
 STOP_S = 2
 """Seconds that requests in hand are given when the server stops; event streams are ended."""
@@ -40,29 +41,29 @@ def prepare_in_child(settings: Settings) -> None:
         raise StartFailed("The platform could not be prepared; the reason is above.")
 
 
-def read_settings() -> Settings:
-    """The settings of the environment. Raises pydantic's ``ValidationError``."""
-    from vouch.core.settings import Settings
-
-    return Settings()
-
-
-def up() -> None:
+def up(json: AsJson = False) -> None:
     """Run the whole platform until Ctrl-C."""
     from vouch.embedded import platform
-
-    platform.up(read_settings(), prepare=prepare_in_child, on_ready=_say_ready)
-
-
-def _say_ready(settings: Settings) -> None:
     from vouch.embedded.addresses import http_url
 
-    print(f"ready {http_url(settings)}", flush=True)
-    print(f"administrator key: {settings.data_dir / 'admin.key'}", file=sys.stderr, flush=True)
+    def on_ready(settings: Settings) -> None:
+        key = settings.data_dir / ADMIN_KEY
+        _started({"ready": http_url(settings), "admin_key": str(key)}, json)
+        if not json:
+            print(f"administrator key: {key}", flush=True)
+
+    platform.up(Settings(), prepare=prepare_in_child, on_ready=on_ready)
+
+
+def _started(what: dict[str, str | int], json: bool) -> None:
+    """One line, so that what waits for it can read it."""
+    name, value = next(iter(what.items()))
+    print(dumps(what) if json else f"{name} {value}", flush=True)
 
 
 def serve(
     which: Annotated[Literal["all", "retrieval", "ingestion"], typer.Argument(help="Which service.")] = "all",
+    json: AsJson = False,
 ) -> None:
     """Serve HTTP: one service, or both on one origin."""
     import uvicorn
@@ -70,10 +71,12 @@ def serve(
     from vouch.cli.application import create_application
     from vouch.serving.logs import configure_logging
 
-    settings = read_settings()
+    settings = Settings()
     configure_logging(settings)
+    application = create_application(settings, which)
+    _started({"serving": which, "host": settings.host, "port": settings.port, "pid": os.getpid()}, json)
     uvicorn.run(
-        create_application(settings, which),
+        application,
         host=settings.host,
         port=settings.port,
         log_config=None,
@@ -83,20 +86,22 @@ def serve(
     )
 
 
-def work() -> None:
+def work(json: AsJson = False) -> None:
     """Run a worker: it does the stages of ingestion."""
-    _become("ingestion.worker")
+    _started({"working": "ingestion", "pid": os.getpid()}, json)
+    become("ingestion.worker")
 
 
-def schedule() -> None:
+def schedule(json: AsJson = False) -> None:
     """Run the scheduler: it starts syncs that are due and rings again for work that was lost."""
-    _become("ingestion.scheduler")
+    _started({"scheduling": "ingestion", "pid": os.getpid()}, json)
+    become("ingestion.scheduler")
 
 
-def _become(module: str) -> None:
-    """Celery rests on being the process that signals reach, so it takes this one over."""
+def become(module: str, *arguments: str) -> NoReturn:
+    """Turn into ``python -m module``, so that signals and the exit status are its own."""
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-P", "-m", module])  # noqa: S606 - no shell, our own interpreter
+    os.execv(sys.executable, [sys.executable, "-P", "-m", module, *arguments])  # noqa: S606 - no shell, our own interpreter
 
 
 def add_to(app: typer.Typer) -> None:

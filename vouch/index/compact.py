@@ -30,7 +30,8 @@ class Compaction:
 
     def __init__(self, source: Path, target: Path, dimensions: int) -> None:
         self.target = target
-        command = [sys.executable, "-m", "vouch.index.compact", str(source), str(target), str(dimensions)]
+        safe = ["-P"] if sys.flags.safe_path else []
+        command = [sys.executable, *safe, "-m", "vouch.index.compact", str(source), str(target), str(dimensions)]
         self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
 
     def wait_copied(self) -> None:

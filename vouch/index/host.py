@@ -96,6 +96,8 @@ class Host:
         try:
             await asyncio.to_thread(compaction.wait)
             async with turn:
+                if self._indexes.get(generation) is not index:
+                    raise IndexUnavailable(f"index {generation} was dropped while it was compacted")
                 await _in_steps(index.adopt(compaction))
         finally:
             self._end(generation, index, compaction)

@@ -17,7 +17,7 @@ from vouch.core.types import SparseVector
 
 K = 1.2
 B = 0.75
-AVERAGE_LENGTH = 128.0
+AVERAGE_LENGTH = 100.0
 """Terms of a typical chunk after stop words; fixed, because weights are stored and chunks come one at a time."""
 
 

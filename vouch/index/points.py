@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from vouch.catalog.tables import IndexGeneration
-from vouch.core.context import in_context
+from vouch.core.context import lexical_context
 from vouch.core.ids import point_id
 from vouch.core.types import AccessPayload, Acl, Clause, Point
 from vouch.index.lexical import document_vector
@@ -85,7 +85,7 @@ def points_of(
             ordinal=ordinal,
             source_id=source_id,
             dense=np.frombuffer(vector, dtype="<f4"),
-            lexical=document_vector(in_context(title or "", heading_path, text)),
+            lexical=document_vector(lexical_context(title or "", heading_path, text)),
             access=access.get((tenant, acl_id)) or compile_payload(None),
             mime=mime or "",
             language=language or "und",

@@ -1,0 +1,211 @@
+"""Stages that need no company: guards, fusion, terms, rewriting, packing, verification."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retrieval.fuse import K, fuse
+from retrieval.guard import clean, guard_output, inert
+from retrieval.pack import Packed, pack
+from retrieval.rewrite import rewrite
+from retrieval.terms import key_terms, numbers
+from retrieval.texts import Texts
+from retrieval.types import (
+    SOMEWHERE,
+    Claim,
+    Draft,
+    DraftClaim,
+    Evidence,
+    Freshness,
+    Hit,
+    Question,
+    Quote,
+    Scores,
+    Verified,
+)
+from retrieval.verify import judge, verify
+from vouch.catalog.blobs import Blobs
+from vouch.core.types import IndexHit, IndexHits, Span
+
+FRESH = Freshness("fresh", None, None)
+
+
+# --- guard ---------------------------------------------------------------------------------------
+
+
+@given(st.text())
+def test_cleaning_twice_is_cleaning_once_and_leaves_nothing_unseen(text: str) -> None:
+    once = clean(text)
+    assert clean(once) == once
+    assert not set(once) & set("\u202a\u202b\u202d\u202e\u2066\u2069\u200b\u200d\ufeff\x00\x1b\x7f")
+    once.encode()
+
+
+@pytest.mark.parametrize(
+    ("prose", "plain"),
+    [
+        ("Leave is **20 weeks**.", "Leave is 20 weeks."),
+        ("See [the policy](https://evil.example/?q=secret).", "See the policy."),
+        ("![x](https://evil.example/pixel.png) Leave is 20 weeks.", "x Leave is 20 weeks."),
+        ("<img src=x onerror=alert(1)>Leave <b>is</b> 20 weeks.", "Leave is 20 weeks."),
+        ("Leave is 20 weeks [1][7].", "Leave is 20 weeks."),
+        ("Go to https://evil.example/a now.", "Go to now."),
+        ("Go to https://intranet.example/leave now.", "Go to https://intranet.example/leave now."),
+        ("javascript:alert(1)", ""),
+        ("Le\u202eave\u200b is\x07 20 weeks.", "Leave is 20 weeks."),
+    ],
+)
+def test_prose_is_made_inert(prose: str, plain: str) -> None:
+    assert inert(prose, ["Requests: https://intranet.example/leave"]) == plain
+
+
+def test_a_verbatim_claim_is_never_touched_and_an_emptied_one_is_refused(tmp_path: Path) -> None:
+    passage = packed_of(tmp_path, "Use `rm` [see](http://x)!").passages[0]
+    evidence = (Evidence(passage, passage.span, passage.text),)
+    claims = tuple(Claim(text, evidence, "supported", 1.0) for text in (passage.text, "http://evil.example/x"))
+    guarded = guard_output(Verified(claims, ()))
+    assert [claim.text for claim in guarded.claims] == [passage.text]
+    assert [rejection.reason for rejection in guarded.rejected] == ["unsupported"]
+
+
+# --- fuse ----------------------------------------------------------------------------------------
+
+
+def ranking(*documents: str) -> tuple[IndexHit, ...]:
+    return tuple(IndexHit(document, 1, 0, 1.0 / n) for n, document in enumerate(documents, 1))
+
+
+def test_reciprocal_ranks_are_summed_over_the_arms() -> None:
+    fused = fuse(IndexHits(ranking("a", "b"), ranking("b", "c"), {}))
+    assert [candidate.document_id for candidate in fused] == ["b", "a", "c"]
+    assert fused[0].scores == Scores(0.5, 1.0, 1 / (K + 2) + 1 / (K + 1))
+    assert fused[1].scores == Scores(1.0, None, 1 / (K + 1))
+
+
+@given(st.permutations("abcdef"), st.permutations("abcdef"), st.sets(st.sampled_from("abcdef")))
+def test_what_is_left_out_might_as_well_not_have_been_found(
+    dense: list[str], lexical: list[str], hidden: set[str]
+) -> None:
+    left_out = fuse(IndexHits(ranking(*dense), ranking(*lexical), {}), without=hidden)
+    kept = [[d for d in arm if d not in hidden] for arm in (dense, lexical)]
+    never = fuse(IndexHits(ranking(*kept[0]), ranking(*kept[1]), {}))
+    assert [(c.key, c.scores.fused) for c in left_out] == [(c.key, c.scores.fused) for c in never]
+
+
+# --- terms, rewrite ------------------------------------------------------------------------------
+
+
+def test_terms_and_numbers() -> None:
+    assert key_terms("How many weeks of leave may the leaves take?") == ("weeks", "leave")
+    assert numbers("1,200.50 and twenty, 007; 12% of $3.00") == {"1200.5", "20", "7", "12", "3"}
+    assert numbers("version v2 of x3") == set()
+
+
+@pytest.mark.parametrize(
+    "text", ["And in Berlin?", "How long does it last for adopted children in Germany?", "Who approves?"]
+)
+def test_a_question_that_points_back_carries_what_it_does_not_say(text: str) -> None:
+    found = rewrite(Question(text, 8), "parental leave policy")
+    assert found.query == f"{text} parental leave policy" and found.rule == "follow_up"
+
+
+@pytest.mark.parametrize(
+    ("text", "previous"),
+    [
+        ("And in Berlin?", None),
+        ("Which hotels near the Lisbon airport offer breakfast?", "parental leave policy"),
+        ("Parental leave policy?", "parental leave policy"),
+    ],
+)
+def test_a_question_that_stands_alone_is_left_alone(text: str, previous: str | None) -> None:
+    assert rewrite(Question(text, 8), previous).query == text
+
+
+# --- pack ----------------------------------------------------------------------------------------
+
+
+def hit(blobs: Blobs, whole: str, span: Span, ordinal: int, document: str = "d", freshness: Freshness = FRESH) -> Hit:
+    return Hit(
+        document_id=document, external_id=document, version=1, ordinal=ordinal, source_id="s", title="T", uri="",
+        mime="", span=span, text=span.of(whole), text_digest=blobs.put("t", whole.encode()), place="", heading_path=(),
+        scores=Scores(fused=1.0), score=1.0 / (ordinal + 1), freshness=freshness,
+    )  # fmt: skip
+
+
+def packed_of(folder: Path, text: str) -> Packed:
+    blobs = Blobs(str(folder))
+    return pack(Texts(blobs, "t"), [hit(blobs, text, Span(0, len(text)), 0)], 8)
+
+
+def test_neighbours_are_joined_and_repeats_dropped(tmp_path: Path) -> None:
+    blobs, whole = Blobs(str(tmp_path)), "One.\n\nTwo.\n\nThree."
+    one, two, three = (hit(blobs, whole, Span(a, b), n) for n, (a, b) in enumerate([(0, 4), (6, 10), (12, 18)]))
+    again = hit(blobs, "one.", Span(0, 4), 0, "e")
+    packed = pack(Texts(blobs, "t"), [two, three, again, one], 8)
+    assert [(p.n, p.text, p.document_id) for p in packed.passages] == [(1, "Two.\n\nThree.", "d"), (2, "one.", "e")]
+    assert [p.text for p in pack(Texts(blobs, "t"), [two, one, three], 8).passages] == [whole]
+    assert [p.text for p in pack(Texts(blobs, "t"), [three, one], 8).passages] == ["Three.", "One."]
+
+
+def test_the_size_holds_and_a_text_that_cannot_be_read_is_no_evidence(tmp_path: Path) -> None:
+    blobs, whole = Blobs(str(tmp_path)), "One.\n\nTwo.\n\nThree."
+    hits = [hit(blobs, whole, Span(0, 4), n, document) for n, document in enumerate("abc")]
+    assert len(pack(Texts(blobs, "t"), hits, 2).passages) == 1  # the same words once
+    blobs.delete("t", hits[0].text_digest)
+    assert pack(Texts(blobs, "t"), hits, 2).passages == ()
+
+
+def test_the_superseded_give_way_only_to_a_successor_among_the_hits(tmp_path: Path) -> None:
+    blobs = Blobs(str(tmp_path))
+    old = hit(blobs, "Old.", Span(0, 4), 0, "old", Freshness("superseded", None, None, "new"))
+    new = hit(blobs, "New.", Span(0, 4), 0, "new")
+    texts = Texts(blobs, "t")
+    assert [p.text for p in pack(texts, [old, new], 8).passages] == ["New."]
+    assert pack(texts, [old, new], 8).withheld == {"old"}
+    assert [p.text for p in pack(texts, [old, new], 8, outdated=True).passages] == ["Old.", "New."]
+    assert [p.text for p in pack(texts, [old], 8).passages] == ["Old."]
+
+
+# --- verify --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("claim", "verdict"),
+    [
+        ("Every parent may take 20 weeks of paid leave.", "supported"),
+        ("Parents may take twenty weeks of paid leave.", "supported"),
+        ("Parents may take 30 weeks of paid leave.", "unsupported"),
+        ("Parents may not take 20 weeks of paid leave.", "partial"),
+        ("Submarines surface in spring.", "unsupported"),
+        ("!!!", "unsupported"),
+    ],
+)
+def test_lexical_support(claim: str, verdict: str) -> None:
+    assert judge(claim, ["Every parent may take 20 weeks of paid leave."])[0] == verdict
+
+
+@pytest.mark.parametrize(
+    ("quote", "reason"),
+    [
+        (Quote(1, SOMEWHERE, "Two is here."), None),
+        (Quote(1, Span(5, 17), "Two is here."), None),
+        (Quote(9, SOMEWHERE, "Two is here."), "unknown_citation"),
+        (Quote(0, SOMEWHERE, "Two is here."), "unknown_citation"),
+        (Quote(1, SOMEWHERE, "Two is  here."), "altered_quote"),
+        (Quote(1, SOMEWHERE, "two is here."), "altered_quote"),
+        (Quote(1, SOMEWHERE, " "), "altered_quote"),
+        (Quote(1, Span(4, 16), "Two is here."), "altered_quote"),
+        (Quote(1, Span(0, 99), "Two is here."), "altered_quote"),
+    ],
+)
+def test_a_quote_holds_character_for_character_or_is_refused(tmp_path: Path, quote: Quote, reason: str | None) -> None:
+    packed = packed_of(tmp_path, "One. Two is here.")
+    verified = verify(
+        Texts(Blobs(str(tmp_path)), "t"), Draft((DraftClaim("Two is here.", (quote,), 1.0),), 1.0, "w"), packed
+    )
+    assert [rejection.reason for rejection in verified.rejected] == ([reason] if reason else [])
+    assert [e.span for claim in verified.claims for e in claim.evidence] == ([] if reason else [Span(5, 17)])

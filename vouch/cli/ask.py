@@ -1,0 +1,109 @@
+"""`vouch ask` and `vouch search`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import typer
+
+from vouch.cli import output
+from vouch.cli.connection import AsUser, connect
+from vouch.cli.output import AsJson, line
+from vouch.client import Answer, Citation, Client, Hit, Step
+
+Only = Annotated[list[str] | None, typer.Option("--source", help="Only this source, by name or id; may be repeated.")]
+
+
+def ask(
+    question: Annotated[str, typer.Argument(help="Up to 4,000 characters.")],
+    as_user: AsUser = None,
+    source: Only = None,
+    conversation: Annotated[
+        str | None, typer.Option(help="An id of your own for questions that belong together.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Ask a question. Exit status 1 when there is no answer."""
+    with connect(as_user) as vouch:
+        options: dict[str, Any] = {"filter": _filter(vouch, source), "conversation_id": conversation}
+        answer = _watched(vouch, question, options) if output.on_terminal() else vouch.ask(question, **options)
+    if json:
+        output.as_json(answer)
+    else:
+        print_answer(answer)
+    if answer.kind == "abstention":
+        raise typer.Exit(1)
+
+
+def _watched(vouch: Client, question: str, options: dict[str, Any]) -> Answer:
+    """The steps are shown while they last. What is printed stays, so it is printed when the whole is released."""
+    with output.console().status("…") as status:
+        for event in vouch.ask_stream(question, **options):
+            if isinstance(event, Step):
+                status.update(f"{event.name} …")
+            if isinstance(event, Answer):
+                return event
+    raise AssertionError("a stream ends with its answer or raises")
+
+
+def print_answer(answer: Answer, *, indent: str = "") -> None:
+    """The text, then numbered citations with title, place and quote, then what the reader should know of them."""
+    if answer.abstention is not None:
+        line(f"{indent}No answer ({answer.abstention.reason}): {answer.abstention.missing or answer.text}", "yellow")
+    else:
+        line(f"{indent}{answer.text}", "bold")
+    for citation in answer.citations:
+        _print_citation(citation, indent)
+    for notice in answer.notices:
+        line(f"{indent}Note ({notice.kind}): {notice.text}", "yellow")
+
+
+def _print_citation(citation: Citation, indent: str) -> None:
+    line()
+    place = citation.place or f"characters {citation.span.start}–{citation.span.end}"
+    line(f"{indent}[{citation.n}] {citation.title}, {place}", "cyan")
+    quote = f"\n{indent}     ".join(citation.quote.splitlines())
+    line(f"{indent}    “{quote}”")
+    line(f"{indent}    {citation.uri or citation.external_id}", "dim")
+
+
+def search(
+    query: Annotated[str, typer.Argument(help="Up to 4,000 characters.")],
+    as_user: AsUser = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="Passages to show.")] = 10,
+    mode: Annotated[Literal["hybrid", "dense", "lexical"], typer.Option(help="Which index to search.")] = "hybrid",
+    rerank: Annotated[bool, typer.Option(help="Rank the candidates again.")] = True,
+    source: Only = None,
+    json: AsJson = False,
+) -> None:
+    """Find passages. Exit status 1 when there are none."""
+    with connect(as_user) as vouch:
+        found = vouch.search(query, limit=limit, mode=mode, rerank=rerank, filter=_filter(vouch, source))
+    if json:
+        output.as_json(found)
+    else:
+        for n, hit in enumerate(found.hits, 1):
+            _print_hit(n, hit)
+    if not found.hits:
+        if not json:
+            output.note("Nothing that you may read fits.")
+        raise typer.Exit(1)
+
+
+def _print_hit(n: int, hit: Hit) -> None:
+    place = hit.place or f"characters {hit.span.start}–{hit.span.end}"
+    line(f"{n}. {hit.title}, {place}  ({hit.score:.3f})", "cyan")
+    text = " ".join(hit.text.split())
+    line(f"   {text[:300]}{'…' if len(text) > 300 else ''}")
+    line(f"   {hit.uri or hit.external_id}", "dim")
+
+
+def _filter(vouch: Client, sources: list[str] | None) -> dict[str, Any]:
+    """The platform filters by id, people know names; a name needs a key with the scope `sources`."""
+    return {} if not sources else {"source": [vouch.sources.get(source).id for source in sources]}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command()(ask)
+    app.command()(search)
