@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
@@ -13,9 +15,12 @@ from evals.measures import Detection, detection, sentence_f1
 from retrieval.extract import extract
 from retrieval.extract_model import load
 from retrieval.types import Draft
+from vouch.core.errors import InvalidInput
 from vouch.gateway.embed import Embedder
 
 SEED = 20_260_301
+SEARCHED = {"xquad": "xquad-multilingual/en", "chunk-spans": "chunk-spans"}
+"""Sets whose passages are searched for among all their texts: name → folder."""
 CURVE = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
 
@@ -43,10 +48,10 @@ class AnswerReport:
     curve: dict[float, Detection]
 
 
-def run(name: str, embedder: Embedder, *, limit: int | None = None) -> AnswerReport:
-    """Answer the held-out items of ``clapnq``, ``xquad`` or ``chunk-spans``. Raises KeyError on another name."""
-    items = (i for i in _items(name, embedder) if datasets.half(i.id) == "held out")
-    answered = [answer(item, embedder) for item, _ in zip(items, range(limit or 10**9), strict=False)]
+def run(name: str, data: Path, embedder: Embedder, *, limit: int | None = None) -> AnswerReport:
+    """Answer the held-out items of ``clapnq`` or of :data:`SEARCHED`. Raises :class:`InvalidInput` on another name."""
+    held_out = (i for i in _items(name, data, embedder) if datasets.half(i.id) == "held out")
+    answered = [answer(item, embedder) for item in islice(held_out, limit)]
     return report(name, answered, load().threshold)
 
 
@@ -84,8 +89,10 @@ def _cited(item: AnswerItem, draft: Draft) -> frozenset[int]:
     )
 
 
-def _items(name: str, embedder: Embedder) -> Iterable[AnswerItem]:
+def _items(name: str, data: Path, embedder: Embedder) -> Iterable[AnswerItem]:
     if name == "clapnq":
-        return map(one_passage, datasets.clapnq())
-    folder = {"xquad": "xquad-multilingual/en", "chunk-spans": "chunk-spans"}[name]
-    return searched(datasets.evidence_spans(folder), embedder, most=500, seed=SEED)
+        return map(one_passage, datasets.clapnq(data))
+    folder = SEARCHED.get(name)
+    if folder is None:
+        raise InvalidInput(f"{name!r} is not one of {', '.join(('clapnq', *SEARCHED))}", field="name")
+    return searched(datasets.evidence_spans(data, folder), embedder, most=500, seed=SEED)

@@ -67,12 +67,12 @@ class SpanSet:
     spans: dict[str, list[tuple[str, Span]]]
 
 
-def data_folder() -> Path:
-    """Raises :class:`BadConfig` when there is no such folder."""
-    folder = Path(os.environ.get("VOUCH_EVAL_DATA") or REPOSITORY.parent / "shared" / "data").resolve()
+def data_folder(given: Path | None = None) -> Path:
+    """``given``, else ``VOUCH_EVAL_DATA``, else beside the repository. Raises :class:`BadConfig` for no folder."""
+    folder = given or Path(os.environ.get("VOUCH_EVAL_DATA") or REPOSITORY.parent / "shared" / "data")
     if not folder.is_dir():
-        raise BadConfig(f"there is no evaluation data at {folder}; VOUCH_EVAL_DATA names its folder")
-    return folder
+        raise BadConfig(f"there is no evaluation data at {folder.resolve()}; VOUCH_EVAL_DATA names its folder")
+    return folder.resolve()
 
 
 def half(item_id: str) -> Half:
@@ -80,31 +80,31 @@ def half(item_id: str) -> Half:
     return "held out" if int(hashlib.sha256(item_id.encode()).hexdigest(), 16) % 2 else "fit"
 
 
-def scifact() -> RetrievalSet:
+def scifact(data: Path) -> RetrievalSet:
     """SciFact, BEIR's test split: 5,183 abstracts, 300 claims."""
-    folder = data_folder() / "scifact"
+    folder = data / "scifact"
     documents = tuple(_abstract(row) for row in json_lines(folder / "corpus.jsonl.gz"))
     return RetrievalSet("scifact", documents, _queries(folder / "queries.jsonl"), _qrels(folder / "qrels.tsv"))
 
 
-def handbook_links() -> RetrievalSet:
+def handbook_links(data: Path) -> RetrievalSet:
     """The Sourcegraph handbook's 883 pages and 1,048 link texts, the linked page being the relevant one."""
-    folder = data_folder() / "handbook-sourcegraph"
+    folder = data / "handbook-sourcegraph"
     rows = list(json_lines(folder / "queries_links.jsonl"))
     sources = {row["_id"]: frozenset(row["metadata"]["source_pages"]) for row in rows}
     queries = {row["_id"]: row["text"] for row in rows}
-    return RetrievalSet("handbook", handbook_pages(), queries, _qrels(folder / "qrels_links.tsv"), sources)
+    return RetrievalSet("handbook", handbook_pages(data), queries, _qrels(folder / "qrels_links.tsv"), sources)
 
 
-def handbook_questions() -> RetrievalSet:
+def handbook_questions(data: Path) -> RetrievalSet:
     """The handbook and KITE's 10 real questions."""
-    folder = data_folder() / "handbook-sourcegraph"
+    folder = data / "handbook-sourcegraph"
     queries = _queries(folder / "queries_kite.jsonl")
-    return RetrievalSet("handbook-questions", handbook_pages(), queries, _qrels(folder / "qrels_kite.tsv"))
+    return RetrievalSet("handbook-questions", handbook_pages(data), queries, _qrels(folder / "qrels_kite.tsv"))
 
 
-def handbook_pages() -> tuple[RawDocument, ...]:
-    folder = data_folder() / "handbook-sourcegraph"
+def handbook_pages(data: Path) -> tuple[RawDocument, ...]:
+    folder = data / "handbook-sourcegraph"
     rows = json_lines(folder / "manifest.jsonl")
     return tuple(
         RawDocument(row["path"], row["path"], row["title"], (folder / "files" / row["path"]).read_bytes())
@@ -112,7 +112,7 @@ def handbook_pages() -> tuple[RawDocument, ...]:
     )
 
 
-def clapnq() -> tuple[SentenceItem, ...]:
+def clapnq(data: Path) -> tuple[SentenceItem, ...]:
     """CLAP NQ dev: 300 answerable and 300 unanswerable questions, each with one plausible passage."""
     return tuple(
         SentenceItem(
@@ -124,11 +124,20 @@ def clapnq() -> tuple[SentenceItem, ...]:
             gold=frozenset(row["supporting_sentences"]),
             answerable=row["label"] == "answerable",
         )
-        for row in json_lines(data_folder() / "clapnq" / "pairs.jsonl.gz")
+        for row in json_lines(data / "clapnq" / "pairs.jsonl.gz")
     )
 
 
-def answer_sentences() -> tuple[SentenceItem, ...]:
+def foreign_questions(data: Path) -> dict[str, str]:
+    """Questions that no page of the handbook answers: on the world at large, and on other companies' accounts."""
+    world = {row["id"]: row["question"] for row in json_lines(data / "clapnq" / "pairs.jsonl.gz")}
+    accounts = {row["_id"]: row["text"] for row in json_lines(data / "sec-10q" / "queries.jsonl")}
+    return {
+        f"{source}:{i}": text for source, rows in (("clapnq", world), ("sec-10q", accounts)) for i, text in rows.items()
+    }
+
+
+def answer_sentences(data: Path) -> tuple[SentenceItem, ...]:
     """QED, PolicyQA and SelQA: which sentence answers; every item is answerable."""
     return tuple(
         SentenceItem(
@@ -140,22 +149,24 @@ def answer_sentences() -> tuple[SentenceItem, ...]:
             gold=frozenset(row["selected"]),
             answerable=True,
         )
-        for row in json_lines(data_folder() / "train" / "answer-sentences" / "items.jsonl.gz")
+        for row in json_lines(data / "train" / "answer-sentences" / "items.jsonl.gz")
         if row["selected"]
     )
 
 
-def evidence_spans(name: str) -> SpanSet:
+def evidence_spans(data: Path, name: str) -> SpanSet:
     """``chunk-spans`` or ``xquad-multilingual/en``: questions over texts, with the spans that answer them."""
-    folder = data_folder() / name
-    texts = {row["_id"]: (row.get("title") or row["_id"], row["text"]) for row in json_lines(folder / "corpus.jsonl.gz")}
+    folder = data / name
+    texts = {
+        row["_id"]: (row.get("title") or row["_id"], row["text"]) for row in json_lines(folder / "corpus.jsonl.gz")
+    }
     spans: dict[str, list[tuple[str, Span]]] = {}
     for row in json_lines(folder / "spans.jsonl"):
         spans.setdefault(row["query_id"], []).append((row["doc_id"], Span(row["start"], row["end"])))
     return SpanSet(name.partition("-")[0], texts, _queries(folder / "queries.jsonl"), spans)
 
 
-RETRIEVAL: dict[str, Callable[[], RetrievalSet]] = {
+RETRIEVAL: dict[str, Callable[[Path], RetrievalSet]] = {
     "scifact": scifact,
     "handbook": handbook_links,
     "handbook-questions": handbook_questions,
@@ -164,8 +175,7 @@ RETRIEVAL: dict[str, Callable[[], RetrievalSet]] = {
 
 def json_lines(path: Path) -> Iterator[Json]:
     """Rows of a ``.jsonl`` or ``.jsonl.gz`` file."""
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as lines:
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
         for line in lines:
             yield json.loads(line)
 

@@ -59,15 +59,15 @@ class Sample:
         return self.item.source.split()[0]
 
 
-def items(embedder: Embedder) -> list[AnswerItem]:
+def items(data: Path, embedder: Embedder) -> list[AnswerItem]:
     """All sets, the same ones every time."""
     rng = random.Random(SEED)  # noqa: S311
     by_source: dict[str, list[datasets.SentenceItem]] = {}
-    for item in datasets.answer_sentences():
+    for item in datasets.answer_sentences(data):
         by_source.setdefault(item.source, []).append(item)
     picked = [i for source in sorted(by_source) for i in rng.sample(by_source[source], MOST_OF_A_SET)]
-    picked = [_maybe_cut(i) for i in picked] + list(datasets.clapnq())
-    searches = (datasets.evidence_spans(name) for name in ("xquad-multilingual/en", "chunk-spans"))
+    picked = [_maybe_cut(i) for i in picked] + list(datasets.clapnq(data))
+    searches = (datasets.evidence_spans(data, name) for name in ("xquad-multilingual/en", "chunk-spans"))
     found = [one_passage(i) for i in picked]
     return found + [i for s in searches for i in searched(s, embedder, most=500, seed=SEED)]
 
@@ -184,11 +184,13 @@ def main() -> None:
     from vouch.core.settings import Settings
 
     embedder = evaluation_embedder(Settings())
-    train = samples((i for i in items(embedder) if datasets.half(i.id) == "fit"), embedder)
+    train = samples((i for i in items(datasets.data_folder(), embedder) if datasets.half(i.id) == "fit"), embedder)
     body = document(fit(train), train, embedder)
     target = Path(retrieval.__path__[0]) / f"{VERSION}.json"
     target.write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8")
-    print(f"wrote {target.name}: threshold {body['threshold']:.3f}, keep {body['keep']}, items {body['fitted']['items']}")
+    print(
+        f"wrote {target.name}: threshold {body['threshold']:.3f}, keep {body['keep']}, items {body['fitted']['items']}"
+    )
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ one of the platform, not of a model.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,10 +18,10 @@ from acl.resolve import Access
 from evals import measures
 from evals.datasets import RawDocument, RetrievalSet
 from evals.measures import Retrieval, Run
-from ingestion.chunk import chunk, embedding_text
+from ingestion.chunk import chunk
 from ingestion.parse import parse
 from retrieval.fuse import fuse
-from vouch.core.context import in_context
+from vouch.core.context import in_context, lexical_context
 from vouch.core.errors import DocumentRejected
 from vouch.core.ids import point_id
 from vouch.core.types import AUTHENTICATED, AccessFilter, Clause, IndexHits, IndexQuery, Point, Span
@@ -79,8 +80,12 @@ class SearchReport:
     excluding_source: dict[Mode, Retrieval] | None
 
 
-def searchable(documents: Sequence[RawDocument], embedder: Embedder, folder: Path) -> Searchable:
-    """Parse, chunk, embed and index ``documents`` in ``folder``. What cannot be parsed is listed, not hidden."""
+@contextmanager
+def searchable(documents: Sequence[RawDocument], embedder: Embedder) -> Iterator[Searchable]:
+    """Parse, chunk, embed and index ``documents`` in a folder that is gone after the block.
+
+    What cannot be parsed is listed, not hidden.
+    """
     sections: list[Section] = []
     rejected: list[str] = []
     for document in documents:
@@ -88,7 +93,7 @@ def searchable(documents: Sequence[RawDocument], embedder: Embedder, folder: Pat
             sections += _sections(document, embedder)
         except DocumentRejected:
             rejected.append(document.id)
-    vectors = embedder.embed([embedding_text(s.title, s.headings, s.text) for s in sections])
+    vectors = embedder.embed([in_context(s.title, s.headings, s.text) for s in sections])
     payload = compile_payload(_ACL)
     points = tuple(
         Point(
@@ -99,7 +104,7 @@ def searchable(documents: Sequence[RawDocument], embedder: Embedder, folder: Pat
             ordinal=s.ordinal,
             source_id="evals",
             dense=vector,
-            lexical=document_vector(in_context(s.title, s.headings, s.text)),
+            lexical=document_vector(lexical_context(s.title, s.headings, s.text)),
             access=payload,
             mime="text/plain",
             language="en",
@@ -108,29 +113,30 @@ def searchable(documents: Sequence[RawDocument], embedder: Embedder, folder: Pat
         )
         for s, vector in zip(sections, vectors, strict=True)
     )
-    index = EdgeIndex(folder, "evals")
-    index.apply([UpsertPoints(points)], upto=1)
     access = compile_filter(Access(_TENANT, "user:evals", frozenset({"user:evals", AUTHENTICATED}), 1))
-    return Searchable(index, access, embedder, {(s.document, s.ordinal): s for s in sections}, tuple(rejected))
+    by_place = {(s.document, s.ordinal): s for s in sections}
+    with TemporaryDirectory() as folder:
+        index = EdgeIndex(Path(folder) / "index", "evals")
+        try:
+            index.apply([UpsertPoints(points)], upto=1)
+            yield Searchable(index, access, embedder, by_place, tuple(rejected))
+        finally:
+            index.close()
 
 
 def run(data: RetrievalSet, embedder: Embedder, *, limit: int | None = None) -> SearchReport:
     """Every mode over the same index. ``limit`` takes the first queries only."""
     queries = dict(list(data.queries.items())[:limit])
     qrels = {query: data.qrels[query] for query in queries if query in data.qrels}
-    with TemporaryDirectory() as folder:
-        found = searchable(data.documents, embedder, Path(folder) / "index")
-        try:
-            rankings = _rankings(found, queries)
-        finally:
-            found.index.close()
+    with searchable(data.documents, embedder) as found:
+        rankings = _rankings(found, queries)
     runs: dict[Mode, Run] = {mode: _run(rankings[mode]) for mode in MODES}
     figures = {mode: measures.retrieval(qrels, runs[mode]) for mode in MODES}
     without = None
     if data.on_source:
         kept = {mode: _run(rankings[mode], data.on_source) for mode in MODES}
         without = {mode: measures.retrieval(qrels, kept[mode]) for mode in MODES}
-    return SearchReport(data.name, len(data.documents), len(found.sections), figures, without)
+    return SearchReport(data.name, len(data.documents) - len(found.rejected), len(found.sections), figures, without)
 
 
 Ranking = list[tuple[str, int]]
@@ -153,7 +159,7 @@ def _rankings(found: Searchable, queries: dict[str, str]) -> dict[Mode, dict[str
 def _reranked(found: Searchable, reranker: Reranker, query: str, ranking: Ranking) -> Ranking:
     head, tail = ranking[:RERANKED], ranking[RERANKED:]
     shown = [found.sections[key] for key in head]
-    texts = ["\n".join((*dict.fromkeys((s.title, *s.headings)), s.text)) for s in shown]
+    texts = [in_context(s.title, s.headings, s.text) for s in shown]
     scores = dict(zip(head, reranker.rerank(query, texts), strict=True)) if head else {}
     return sorted(head, key=lambda key: -scores[key]) + tail
 

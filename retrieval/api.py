@@ -226,17 +226,12 @@ def get_explanation(
         return ExplainResponse(**explain(session, caller.tenant, name, document))
 
 
-def install(app: FastAPI, services: Services) -> None:
-    """Add the routes to ``app``, which has `vouch.serving.problems` installed."""
-    app.state.retrieval = services
-    app.state.catalog = services.catalog
-    app.state.secret_key = services.secret_key
-    app.include_router(router)
-
-
 def create_app(services: Services) -> FastAPI:
     """The retrieval service alone."""
     app = FastAPI(title="Vouch retrieval", summary="Permitted and cited answers from your own documents.")
+    app.state.retrieval = services
+    app.state.catalog = services.catalog
+    app.state.secret_key = services.secret_key
     install_problems(app)
-    install(app, services)
+    app.include_router(router)
     return app

@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from retrieval.extract_features import Sentence, gather
-from retrieval.terms import numbers, stems
+from retrieval.terms import numbers, stems_without_numbers
 from retrieval.types import Draft, DraftClaim, Passage, Quote
 from vouch.gateway.embed import Embedder
 
-SHARED_TERMS = 3
-OVERLAP = 0.5
-"""Part of the shorter sentence's terms, numbers aside, that the other must share."""
-COSINE = 0.6
+SHARED_TERMS = 2
+SAME_WORDING = 0.5
+"""Jaccard similarity of two sentences' terms, numbers aside, from which on they count as one sentence pattern."""
+COSINE = 0.7
+"""Least cosine of two sentences that are about the same."""
 LARGEST = 2
 """Contradicting sentences added to one answer."""
 _NO_DATE = datetime.min.replace(tzinfo=UTC)
@@ -38,7 +39,6 @@ def contrast(draft: Draft, passages: Sequence[Passage], embedder: Embedder) -> t
     sentences = [s for s in gather(passages) if s.passage.freshness.state != "superseded" and numbers(s.text)]
     claims: list[DraftClaim] = []
     found: list[Contradiction] = []
-    drafted = {quote.text for claim in draft.claims for quote in claim.quotes}
     told: set[str] = set()
     for claim in draft.claims:
         if claim.text in told:
@@ -46,14 +46,14 @@ def contrast(draft: Draft, passages: Sequence[Passage], embedder: Embedder) -> t
         rival = _rival(claim, by_n, sentences, embedder) if len(found) < LARGEST else None
         if rival is None:
             claims.append(claim)
+            told.add(claim.text)
             continue
         theirs = Quote(rival.passage.n, rival.span, rival.text)
         pair = [(claim, claim.quotes[0]), (DraftClaim(rival.text, (theirs,), claim.score), theirs)]
         pair.sort(key=lambda one: by_n[one[1].passage].modified_at or _NO_DATE, reverse=True)
-        claims += [one for one, _ in pair]
+        claims += [one for one, _ in pair if one.text not in told]
+        told |= {claim.text, rival.text}
         found.append(Contradiction(pair[0][1], pair[1][1]))
-        if rival.text in drafted:
-            told.add(rival.text)
     return replace(draft, claims=tuple(claims)), tuple(found)
 
 
@@ -75,10 +75,17 @@ def _rival(
 
 
 def _differs(a: str, b: str) -> bool:
-    """The same terms and other numbers: neither's numbers are all among the other's."""
+    """One figure stands in the place of another, in sentences about the same.
+
+    Two sentences of one pattern that differ in a word on either side are about different things (Norway and
+    Portugal, managers and directors), so that their figures differ is no contradiction.
+    """
     figures_a, figures_b = numbers(a), numbers(b)
-    if figures_a <= figures_b or figures_b <= figures_a:
+    if len(figures_a - figures_b) != 1 or len(figures_b - figures_a) != 1:
         return False
-    terms_a, terms_b = stems(a) - stems(" ".join(figures_a)), stems(b) - stems(" ".join(figures_b))
-    shared = len(terms_a & terms_b)
-    return shared >= SHARED_TERMS and shared >= OVERLAP * min(len(terms_a), len(terms_b))
+    terms_a, terms_b = stems_without_numbers(a), stems_without_numbers(b)
+    shared = terms_a & terms_b
+    if len(shared) < SHARED_TERMS:
+        return False
+    one_pattern = len(shared) >= SAME_WORDING * len(terms_a | terms_b)
+    return not (one_pattern and terms_a - shared and terms_b - shared)

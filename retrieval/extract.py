@@ -14,7 +14,7 @@ import numpy as np
 
 from retrieval.extract_features import Array, Measured, Sentence, answer_features, measure
 from retrieval.extract_model import Model, load
-from retrieval.terms import key_terms, numbers
+from retrieval.terms import key_terms, numbers, stems
 from retrieval.types import Draft, DraftClaim, Passage, Quote
 from vouch.core.sentences import ROW_SEPARATOR
 from vouch.core.types import Span
@@ -132,8 +132,6 @@ def _at(passage: Passage, span: Span) -> str:
 
 
 def _missing(question: str, found: Measured | None) -> str | None:
-    """The question's terms that no passage holds, as the question writes them; None when all are held."""
-    if found is None:
-        return ", ".join(key_terms(question)) or None
-    return ", ".join(word for stem, word in found.words.items() if stem not in found.all_stems) or None
-
+    """The question's key terms that no passage holds, as the question writes them; None when all are held."""
+    held = found.all_stems if found is not None else frozenset()
+    return ", ".join(word for word in key_terms(question) if not stems(word) & held) or None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -76,15 +76,13 @@ class Sentence:
 @dataclass(frozen=True, slots=True)
 class Measured:
     """Candidates of one question. ``features`` has shape (sentences, len(SENTENCE_FEATURES)), ``vectors``
-    (sentences, dimensions); ``weights`` is the rarity of each of the question's stems, ``words`` how the
-    question writes it; ``stems`` are each sentence's, ``context_stems`` those of its title and headings,
-    and ``all_stems`` those of every passage whole."""
+    (sentences, dimensions); ``weights`` is the rarity of each of the question's stems; ``stems`` are each
+    sentence's, ``context_stems`` those of its title and headings, and ``all_stems`` those of every passage whole."""
 
     sentences: tuple[Sentence, ...]
     features: Array
     vectors: npt.NDArray[np.float32]
     weights: dict[int, float]
-    words: dict[int, str]
     stems: tuple[frozenset[int], ...]
     context_stems: tuple[frozenset[int], ...]
     all_stems: frozenset[int]
@@ -118,10 +116,10 @@ def measure(question: str, passages: Sequence[Passage], embedder: Embedder) -> M
     everything = gather(passages)
     if not everything:
         return None
-    words = _question_words(question)
+    asked = dict.fromkeys(_tokens(question))
     tokens = [_tokens(s.text) for s in everything]
-    weights = _rarity(words, tokens)
-    scores = _bm25(list(words), tokens)
+    weights = _rarity(asked, tokens)
+    scores = _bm25(list(asked), tokens)
     kept = _prefilter(everything, scores)
     chosen = [everything[i] for i in kept]
     contexts = [s.context for s in chosen]
@@ -133,9 +131,7 @@ def measure(question: str, passages: Sequence[Passage], embedder: Embedder) -> M
     cosines = (vectors[1:] @ vectors[0]).astype(np.float64).reshape(2, len(chosen))
     features = _features(question, chosen, cosines, scores[kept], _coverages(weights, own, above))
     everywhere = frozenset().union(*under.values(), *(stems(p.text) for p in passages))
-    return Measured(
-        tuple(chosen), features, vectors[1 : len(chosen) + 1], weights, words, own, above, everywhere
-    )
+    return Measured(tuple(chosen), features, vectors[1 : len(chosen) + 1], weights, own, above, everywhere)
 
 
 def answer_features(found: Measured, chosen: Sequence[int]) -> Array:
@@ -144,7 +140,7 @@ def answer_features(found: Measured, chosen: Sequence[int]) -> Array:
     best = chosen[0]
     same = [i for i, s in enumerate(found.sentences) if s.passage.n == found.sentences[best].passage.n]
     covered = frozenset[int]().union(*(found.stems[i] | found.context_stems[i] for i in chosen))
-    total = max(len(found.words), 1)
+    total = max(len(found.weights), 1)
     return np.array(
         (
             column["cosine"].max(),
@@ -152,7 +148,7 @@ def answer_features(found: Measured, chosen: Sequence[int]) -> Array:
             column["cosine"][same].mean(),
             share(found.weights, covered),
             share(found.weights, found.all_stems),
-            sum(stem not in found.all_stems for stem in found.words) / total,
+            sum(stem not in found.all_stems for stem in found.weights) / total,
             share(found.weights, found.stems[best]),
             column["type_absent"][list(chosen)].min(),
         )
@@ -170,9 +166,9 @@ def _folded(text: str) -> str:
 
 
 def _is_heading(text: str, span: Span) -> bool:
-    """A short line without an end mark, alone between blank lines, with something below it."""
-    line = span.of(text)
-    alone = (span.start == 0 or text.endswith("\n\n", 0, span.start)) and text.startswith("\n\n", span.end)
+    """A short line without an end mark, alone between blank lines, with something below it. It may be numbered."""
+    line, start = span.of(text), text.rfind("\n", 0, span.start) + 1
+    alone = (start == 0 or text.endswith("\n\n", 0, start)) and text.startswith("\n\n", span.end)
     return alone and len(line) <= _LONGEST_HEADING and line[-1] not in ".!?:;" and ": " not in line
 
 
@@ -228,18 +224,10 @@ def _tokens(text: str) -> list[int]:
     return [stem for word in _WORD.findall(text) for stem in _word_stems(word)]
 
 
-def _question_words(question: str) -> dict[int, str]:
-    words: dict[int, str] = {}
-    for word in _WORD.findall(question):
-        for stem in _word_stems(word):
-            words.setdefault(stem, word)
-    return words
-
-
-def _rarity(words: dict[int, str], tokens: Sequence[Sequence[int]]) -> dict[int, float]:
+def _rarity(asked: Iterable[int], tokens: Sequence[Sequence[int]]) -> dict[int, float]:
     """BM25's IDF of each of the question's stems over the candidate sentences."""
     sets, count = [frozenset(t) for t in tokens], len(tokens)
-    held = {stem: sum(stem in s for s in sets) for stem in words}
+    held = {stem: sum(stem in s for s in sets) for stem in asked}
     return {stem: math.log(1 + (count - n + 0.5) / (n + 0.5)) for stem, n in held.items()}
 
 

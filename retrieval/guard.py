@@ -42,7 +42,7 @@ def clean(text: str) -> str:
 
 _IMAGE_OR_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|!?\[([^\]]*)\]\[[^\]]*\]")
 _REFERENCE = re.compile(r"^\s*\[[^\]]+\]:.*$", re.MULTILINE)
-_MARKER = re.compile(r"\s*\[\d+(?:\s*,\s*\d+)*\]")
+_MARKER = re.compile(r"\s*\[\d+(?:\s*,\s*\d+)*\](?!\()")
 _TAG = re.compile(r"</?[A-Za-z!][^>]*>")
 _URL = re.compile(r"\b(?:[a-z][a-z0-9+.-]*://|www\.|mailto:|data:|javascript:)\S+", re.IGNORECASE)
 _FORMATTING = re.compile(r"[`*_~|<>#]+")
@@ -70,9 +70,8 @@ def inert(prose: str, quotes: list[str]) -> str:
 
     An address stays only where a quote of the claim has it too, so a link leads nowhere a document does not.
     """
-    text = _REFERENCE.sub("", clean(prose))
-    text = _IMAGE_OR_LINK.sub(lambda m: m[1] or m[2] or "", text)
-    text = _MARKER.sub("", _TAG.sub("", text))
+    text = _MARKER.sub("", _REFERENCE.sub("", clean(prose)))
+    text = _TAG.sub("", _IMAGE_OR_LINK.sub(lambda m: m[1] or m[2] or "", text))
     text = _URL.sub(lambda m: m[0] if any(m[0].rstrip(".,;)") in quote for quote in quotes) else "", text)
     kept = {mark for quote in quotes for mark in _FORMATTING.findall(quote)}
     text = _FORMATTING.sub(lambda m: m[0] if m[0] in kept else "", text)

@@ -25,6 +25,7 @@ from retrieval.types import (
     Verified,
 )
 from vouch.core.ids import new_id
+from vouch.core.sentences import ROW_SEPARATOR
 
 REFUSAL = "Nothing that you can read answers this question."
 
@@ -54,7 +55,7 @@ def release(
     inputs = frozenset[str]().union(*(_inputs(claim, packed) for claim in claims))
     return Released(
         id=new_id(),
-        text=" ".join(marked(claim) for claim in cited),
+        text="".join(pieces(cited)),
         claims=cited,
         citations=citations,
         notices=notices(citations, readable, packed, contradictions),
@@ -65,9 +66,17 @@ def release(
     )
 
 
-def marked(claim: CitedClaim) -> str:
-    """A claim as it stands in the answer's text: ``Leave is 20 days. [1][2]``."""
-    return f"{claim.text} {''.join(f'[{n}]' for n in claim.citations)}"
+def pieces(claims: Sequence[CitedClaim]) -> list[str]:
+    """The answer's text, claim by claim: ``Leave is 20 days. [1][2]``, each with what parts it from the one before.
+
+    Sentences follow one another; a table's row or a list has lines of its own.
+    """
+    found: list[str] = []
+    for n, claim in enumerate(claims):
+        apart = any(ROW_SEPARATOR in text or "\n" in text for text in (claim.text, claims[n - 1].text))
+        before = "" if n == 0 else "\n" if apart else " "
+        found.append(f"{before}{claim.text} {''.join(f'[{number}]' for number in claim.citations)}")
+    return found
 
 
 def _successors(packed: Packed) -> set[str]:

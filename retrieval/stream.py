@@ -22,7 +22,7 @@ from acl.resolve import resolve
 from retrieval.generate import Profile
 from retrieval.metrics import STREAMS_CUT
 from retrieval.pipeline import ask
-from retrieval.release import marked
+from retrieval.release import pieces
 from retrieval.schemas import AnswerResponse
 from retrieval.services import Services
 from retrieval.types import Question, Released
@@ -55,13 +55,13 @@ def answer_events(
 
 def _deliver(services: Services, asker: Asker, released: Released, body: AnswerResponse, emit: Emit) -> None:
     """Sentence by sentence, each with the citations it is the first to use, then the whole."""
-    sentences = [(marked(claim), claim.citations) for claim in released.claims] or [(released.text, ())]
+    cited = [claim.citations for claim in released.claims] or [()]
     told: set[int] = set()
-    for n, (text, cited) in enumerate(sentences):
+    for text, numbers in zip(pieces(released.claims) or [released.text], cited, strict=True):
         _still_readable(services, asker, released)
-        emit("token", {"text": text if n == 0 else f" {text}"})
+        emit("token", {"text": text})
         for citation in body.citations:
-            if citation.n in cited and citation.n not in told:
+            if citation.n in numbers and citation.n not in told:
                 told.add(citation.n)
                 emit("citation", citation.model_dump(mode="json"))
     _still_readable(services, asker, released)

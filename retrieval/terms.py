@@ -8,10 +8,11 @@ from vouch.index.lexical import query_vector
 
 _WORD = re.compile(r"\w+(?:['’-]\w+)*")
 _NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?")
-_ASKING = frozenset(
+_ASKING_WORDS = (
     "many much long often may might can could would should shall must tell know need get say take there here does did"
-    " please anyone anything anybody someone something".split()
+    " please anyone anything anybody someone something"
 )
+_ASKING = frozenset(_ASKING_WORDS.split())
 """Words of asking, which say nothing of what is asked about, beyond the index's stop words."""
 _ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
@@ -39,6 +40,12 @@ def numbers(text: str) -> frozenset[str]:
     """Every number, written one way: ``1,200.50`` → ``1200.5``, ``twenty`` → ``20``, ``007`` → ``7``."""
     digits = {_plain(match.group()) for match in _NUMBER.finditer(text)}
     return frozenset(digits | {_WORDED[word] for word in _WORD.findall(text.lower()) if word in _WORDED})
+
+
+def stems_without_numbers(text: str) -> frozenset[int]:
+    """As :func:`stems`, leaving out what :func:`numbers` reads."""
+    words = _WORD.sub(lambda m: "" if m[0].lower() in _WORDED else m[0], _NUMBER.sub(" ", text))
+    return stems(words)
 
 
 def _plain(number: str) -> str:

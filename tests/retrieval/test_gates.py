@@ -84,9 +84,9 @@ def test_a_revocation_holds_for_the_next_request_before_the_index_knows(world: W
 
 
 def test_gate_two_refills_the_page_and_raises_the_alarm(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    notes = [
-        world.document(f"Board note {n}", f"Hotel costs per night on board trip {n} were high.") for n in range(70)
-    ]
+    about = "Hotel costs per night on board trip {} were high."
+    notes = [world.document(f"Board note {n}", about.format(n), project=False) for n in range(70)]
+    world.projector.catch_up()
     for note in notes:
         world.readers(note, ("group:hr",), project=False)
     before = REGISTRY.get_sample_value("vouch_gate_two_rejections_total") or 0.0

@@ -70,6 +70,11 @@ class Client:
         """A client whose requests are decided on the access state of ``authz_token`` or a later one."""
         return self._saying(X_Vouch_At_Least=authz_token)
 
+    @property
+    def url(self) -> str:
+        """The platform's address, without a slash at its end."""
+        return str(self._connection.http.base_url).rstrip("/")
+
     def close(self) -> None:
         """Close the connections, also of the clients made from this one."""
         self._connection.http.close()

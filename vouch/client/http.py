@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -31,7 +31,6 @@ class Connection:
 
     http: httpx.Client
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    sleep: Callable[[float], None] = time.sleep
 
     def saying(self, **headers: str) -> Connection:
         """The same connection with other headers, ``X_Vouch_As`` written for ``X-Vouch-As``."""
@@ -44,7 +43,7 @@ class Connection:
             response = self._send("GET", path, params=given)
             if response.status_code != 503 or tried == TRIES:
                 break
-            self.sleep(_pause(response))
+            time.sleep(_pause(response))
         return kind.model_validate(_json(response))
 
     def pages(self, path: str, name: str, kind: type[R], query: Query | None = None) -> Iterator[R]:
@@ -91,8 +90,10 @@ def segment(text: str, *, slashes: bool = False) -> str:
 def problem(response: httpx.Response) -> VouchError:
     """The platform's error, of the class that has its code."""
     try:
-        body: dict[str, Any] = dict(response.json())
-    except (ValueError, TypeError):
+        body = response.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict) or "code" not in body:
         return VouchError(f"HTTP {response.status_code} without a problem document; is this Vouch's address?")
     return from_problem(body)
 

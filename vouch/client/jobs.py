@@ -46,7 +46,7 @@ class Jobs:
             except Unavailable:
                 if time.monotonic() - heard > PATIENCE_S:
                     raise
-            self.connection.sleep(0.5)
+            time.sleep(0.5)
 
     def cancel(self, job_id: str) -> Job:
         """End a job; what was published stays."""
