@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from redis import Redis, RedisError
+from sqlmodel import Session
 
 from ingestion.delete import collect_blobs
 from ingestion.doorbell import QUEUE_OF, ring, ring_canary
@@ -35,6 +36,8 @@ QUIET_S = 3
 LOST_S = 300
 """The same while the queue is not empty."""
 CANARY_S = 20
+COLLECT_S = 3600
+"""Seconds between two collections of blobs that nothing names any more."""
 
 # Ready and due, or left behind by a dead worker.
 _OVERDUE = sa.text(
@@ -66,10 +69,10 @@ def sweep(services: Services) -> int:
         applied = active_generation(session).applied_seq
         behind = newest(session) > applied
         purged = purge_deleted(session, applied)
-        canary_due = (silence := age(session, "canary")) is None or silence.total_seconds() > CANARY_S
         beat(session, "scheduler")
-        if canary_due:
-            beat(session, "canary")
+        canary_due = _due(session, "canary", CANARY_S)
+        if _due(session, "collection", COLLECT_S):
+            purged = sorted({*purged, *session.execute(sa.text("SELECT id FROM tenant")).scalars()})
     _ring_again(services, overdue)
     services.ring("scan", started)
     for tenant in purged:
@@ -79,6 +82,15 @@ def sweep(services: Services) -> int:
     if canary_due:
         ring_canary(services.bell)
     return len(overdue)
+
+
+def _due(session: Session, part: str, every_s: float) -> bool:
+    """True once every ``every_s`` seconds, whichever scheduler asks."""
+    silence = age(session, part)
+    if silence is not None and silence.total_seconds() <= every_s:
+        return False
+    beat(session, part)
+    return True
 
 
 def _ring_again(services: Services, overdue: Iterable[Sequence[Any]]) -> None:

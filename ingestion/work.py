@@ -30,8 +30,8 @@ from vouch.core.types import Json
 
 log = logging.getLogger(__name__)
 
-Work = Callable[[Services, Lease], Sequence[tuple[StageName, str]]]
-"""A stage: does its work in transactions of its own and returns the (stage, id) pairs that became ready."""
+Work = Callable[[Services, Lease], Lease | None]
+"""A stage: does its work in transactions of its own and returns the next one, in hand or ready for anyone."""
 
 WORK: dict[str, Work] = {
     "scan": scan,
@@ -52,9 +52,13 @@ def run_stages(services: Services, stage_ids: Sequence[str]) -> None:
     ready: dict[StageName, list[str]] = defaultdict(list)
     with ledger.held(services.catalog, leases, services.settings.lease_s):
         embed_missing(services, [lease for lease in leases if lease.name == "embed"])
-        for lease in leases:
-            for name, stage_id in _do(services, lease):
-                ready[name].append(stage_id)
+        for lease in tuple(leases):
+            following = _do(services, lease)
+            while following is not None and following.held:
+                leases.append(following)
+                following = _do(services, following)
+            if following is not None:
+                ready[following.name].append(following.id)
     for name, ids in ready.items():
         services.ring(name, ids)
     if any(lease.name == "publish" for lease in leases):
@@ -63,7 +67,7 @@ def run_stages(services: Services, stage_ids: Sequence[str]) -> None:
         ledger.settle(session, sorted({lease.job_id for lease in leases}))
 
 
-def _do(services: Services, lease: Lease) -> Sequence[tuple[StageName, str]]:
+def _do(services: Services, lease: Lease) -> Lease | None:
     try:
         if lease.attempt > ledger.MAX_ATTEMPTS:
             raise DocumentRejected("Its worker died each time it was tried.", reason="worker_died")
@@ -80,7 +84,7 @@ def _do(services: Services, lease: Lease) -> Sequence[tuple[StageName, str]]:
             _give_up(services, lease, error)
         else:
             _again(services, lease, error, counts=True)
-    return ()
+    return None
 
 
 def _again(services: Services, lease: Lease, error: Exception, *, counts: bool) -> None:

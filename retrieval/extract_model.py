@@ -44,13 +44,18 @@ class Model:
 
 
 @cache
-def load(version: str = VERSION) -> Model:
-    """Read ``<version>.json``. Raises ValueError when it was fitted on other features than the code measures."""
-    body: Json = json.loads(Path(__file__).with_name(f"{version}.json").read_text(encoding="utf-8"))
-    if body["version"] != version:
-        raise ValueError(f"{version}.json calls itself {body['version']!r}")
+def load() -> Model:
+    """The model beside the code."""
+    return read(Path(__file__).with_name(f"{VERSION}.json"))
+
+
+def read(path: Path) -> Model:
+    """Raises ValueError when ``path`` holds another version, or was fitted on other features than the code measures."""
+    body: Json = json.loads(path.read_text(encoding="utf-8"))
+    if body["version"] != VERSION:
+        raise ValueError(f"{path.name} is of version {body['version']!r}; this code reads {VERSION!r}")
     return Model(
-        version,
+        VERSION,
         _logistic(body["sentence"], SENTENCE_FEATURES),
         _logistic(body["answer"], ANSWER_FEATURES),
         float(body["keep"]["share_of_best"]),

@@ -62,10 +62,11 @@ def get_job(job_id: str, caller: SourcesCaller, services: ServicesDep) -> JobOut
 async def events(job_id: str, caller: SourcesCaller, services: ServicesDep, request: Request) -> EventSourceResponse:
     """Server-sent events: `progress` whenever something moved, then `end` with the final state."""
     first = await anyio.to_thread.run_sync(_view, services, caller.tenant, job_id)
+    stopping = anyio.Event()
 
     async def stream() -> AsyncIterator[dict[str, str]]:
         shown, sent = first, ""
-        while not await request.is_disconnected():
+        while not (stopping.is_set() or await request.is_disconnected()):
             text = json.dumps(shown)
             ended = shown["state"] not in jobs.OPEN
             if text != sent:
@@ -76,7 +77,10 @@ async def events(job_id: str, caller: SourcesCaller, services: ServicesDep, requ
             await anyio.sleep(_EVERY_S)
             shown = await anyio.to_thread.run_sync(_view, services, caller.tenant, job_id)
 
-    return EventSourceResponse(stream(), headers={"Cache-Control": "no-store"})
+    # When the server stops the stream ends whole, without `end`: the job goes on, and who watches asks again.
+    return EventSourceResponse(
+        stream(), headers={"Cache-Control": "no-store"}, shutdown_event=stopping, shutdown_grace_period=1.0
+    )
 
 
 @router.post("/{job_id}/cancel", responses=problems(Forbidden, NotFound, Conflict))

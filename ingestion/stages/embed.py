@@ -9,14 +9,17 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from ingestion.services import Services
-from ingestion.stages.version import building
 from vouch.catalog import ledger
-from vouch.catalog.ledger import Lease, StageName
+from vouch.catalog.ledger import Lease
 from vouch.catalog.tables import Embedding
 from vouch.core.context import in_context
 from vouch.core.errors import VouchError
+from vouch.index.points import batched
 
 log = logging.getLogger(__name__)
+
+AT_ONCE = 512
+"""Texts embedded and stored together: a worker stopped by its time limit loses no more than these."""
 
 _UNKNOWN = sa.text(
     """
@@ -27,6 +30,7 @@ _UNKNOWN = sa.text(
     WHERE NOT EXISTS (
         SELECT 1 FROM embedding e
         WHERE e.tenant_id = :tenant AND e.model = :model AND e.text_hash = c.text_hash)
+    ORDER BY c.text_hash
     """
 )
 
@@ -46,18 +50,14 @@ def embed_missing(services: Services, leases: Sequence[Lease]) -> None:
             log.warning("a batch of %d documents was not embedded together", len(versions), exc_info=error)
 
 
-def embed(services: Services, lease: Lease) -> list[tuple[StageName, str]]:
+def embed(services: Services, lease: Lease) -> Lease | None:
     """Make sure that every chunk of the version has its vector."""
-    embedded = _embed(services, lease.tenant, [(lease.document_id, lease.version)])
-    with services.catalog.transaction() as session:
-        if building(session, lease) is None:
-            ledger.cancel(session, lease)
-            return []
-        stage_id = ledger.finish(session, lease, {"embedded_alone": embedded}, then="publish")
-    return [("publish", stage_id)] if stage_id else []
+    _embed(services, lease.tenant, [(lease.document_id, lease.version)])
+    with services.catalog.transaction(durable=False) as session:
+        return ledger.finish(session, lease, then="publish")
 
 
-def _embed(services: Services, tenant: str, versions: Sequence[tuple[str, int]]) -> int:
+def _embed(services: Services, tenant: str, versions: Sequence[tuple[str, int]]) -> None:
     model = services.embedder.name
     with services.catalog.reading() as session:
         unknown = session.execute(
@@ -69,16 +69,13 @@ def _embed(services: Services, tenant: str, versions: Sequence[tuple[str, int]])
                 "versions": [version for _, version in versions],
             },
         ).all()
-    if not unknown:
-        return 0
-    texts = [in_context(title or "", tuple(path), text) for _, title, path, text in unknown]
-    vectors = services.embedder.embed(texts)
-    with services.catalog.transaction() as session:
-        session.execute(
-            insert(Embedding).on_conflict_do_nothing(),
-            [
-                {"tenant_id": tenant, "model": model, "text_hash": row[0], "vector": vector.astype("<f4").tobytes()}
-                for row, vector in sorted(zip(unknown, vectors, strict=True), key=lambda pair: pair[0][0])
-            ],
-        )
-    return len(unknown)
+    for rows in batched(unknown, AT_ONCE):
+        vectors = services.embedder.embed([in_context(title or "", path, text) for _, title, path, text in rows])
+        with services.catalog.transaction(durable=False) as session:
+            session.execute(
+                insert(Embedding).on_conflict_do_nothing(),
+                [
+                    {"tenant_id": tenant, "model": model, "text_hash": row[0], "vector": vector.astype("<f4").tobytes()}
+                    for row, vector in zip(rows, vectors, strict=True)
+                ],
+            )

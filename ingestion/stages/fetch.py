@@ -8,14 +8,15 @@ from sqlmodel import Session
 
 from connectors.registry import make_connector
 from ingestion.services import Services
+from ingestion.stages.version import unwanted
 from vouch.catalog import ledger
-from vouch.catalog.ledger import Lease, StageName
+from vouch.catalog.ledger import Lease
 from vouch.catalog.tables import Document, DocumentVersion, Source
 from vouch.core.errors import DocumentRejected, NotFound
 from vouch.core.types import Body, Json
 
 
-def fetch(services: Services, lease: Lease) -> list[tuple[StageName, str]]:
+def fetch(services: Services, lease: Lease) -> Lease | None:
     """Store the bytes; when they are those of the current version nothing more is done.
 
     Raises ``DocumentRejected`` past ``VOUCH_MAX_DOCUMENT_MB``, and what the connector raises.
@@ -24,26 +25,20 @@ def fetch(services: Services, lease: Lease) -> list[tuple[StageName, str]]:
         document = session.get(Document, (lease.tenant, lease.document_id))
         source = session.get(Source, (lease.tenant, document.source_id)) if document else None
     if document is None or source is None or document.state == "deleted":
-        return _no_longer_wanted(services, lease)
+        unwanted(services, lease)
+        return None
     try:
         body = make_connector(source.kind, source.config).fetch(document.external_id)
     except NotFound:
-        return _no_longer_wanted(services, lease)  # deleted since the scan: the next one will say so
+        unwanted(services, lease)  # deleted since the scan: the next one will say so
+        return None
     check_size(services, len(body.data))
     given = {name: lease.result.get(name, "") for name in ("fingerprint", "given_title")}
-    with services.catalog.transaction() as session:
+    with services.catalog.transaction(durable=False) as session:
         version = store_version(services, session, (lease.tenant, lease.document_id), body, given)
         if version is None:
-            ledger.finish(session, lease, {"unchanged": True})
-            return []
-        stage_id = ledger.finish(session, lease, {"version": version}, then="parse")
-    return [("parse", stage_id)] if stage_id else []
-
-
-def _no_longer_wanted(services: Services, lease: Lease) -> list[tuple[StageName, str]]:
-    with services.catalog.transaction() as session:
-        ledger.cancel(session, lease)
-    return []
+            return ledger.finish(session, lease, {"unchanged": True})
+        return ledger.finish(session, lease, {"version": version}, then="parse", in_hand_s=services.settings.lease_s)
 
 
 def check_size(services: Services, size: int) -> None:

@@ -6,9 +6,9 @@ import sqlalchemy as sa
 from sqlmodel import Session, col
 
 from ingestion.services import Services
-from ingestion.stages.version import building
+from ingestion.stages.version import Building, building
 from vouch.catalog import ledger, outbox
-from vouch.catalog.ledger import Lease, StageName
+from vouch.catalog.ledger import Lease
 from vouch.catalog.tables import Chunk, Document, DocumentVersion, Stage
 from vouch.core import clock
 from vouch.core.errors import VouchError
@@ -22,7 +22,7 @@ _WITHOUT_VECTOR = sa.text(
 )
 
 
-def publish(services: Services, lease: Lease) -> list[tuple[StageName, str]]:
+def publish(services: Services, lease: Lease) -> None:
     """Run twice for each version: first it hands the version to the projector and waits, then it flips.
 
     Raises when a chunk or a vector is missing; the version then never becomes visible.
@@ -32,7 +32,7 @@ def publish(services: Services, lease: Lease) -> list[tuple[StageName, str]]:
         if version is None:
             ledger.cancel(session, lease)
             outbox.append(session, lease.tenant, "remove", [lease.document_id], lease.version)
-            return []
+            return
         _verify(session, lease, version, services.embedder.name)
         handed_over = session.get(Stage, (lease.tenant, lease.id))
         if handed_over is None or handed_over.wait_seq is None:
@@ -43,10 +43,9 @@ def publish(services: Services, lease: Lease) -> list[tuple[StageName, str]]:
             _flip(session, lease, version)
             ledger.finish(session, lease)
             outbox.append(session, lease.tenant, "remove", [lease.document_id], lease.version - 1)
-    return []
 
 
-def _verify(session: Session, lease: Lease, version: DocumentVersion, model: str) -> None:
+def _verify(session: Session, lease: Lease, version: Building, model: str) -> None:
     chunks, without_vector = session.execute(
         _WITHOUT_VECTOR,
         {"model": model, "tenant": lease.tenant, "document": lease.document_id, "version": lease.version},
@@ -57,7 +56,7 @@ def _verify(session: Session, lease: Lease, version: DocumentVersion, model: str
         )
 
 
-def _flip(session: Session, lease: Lease, version: DocumentVersion) -> None:
+def _flip(session: Session, lease: Lease, version: Building) -> None:
     """Make the version the current one. The document's row is locked by the caller."""
     document = session.get(Document, (lease.tenant, lease.document_id))
     assert document is not None
@@ -65,8 +64,17 @@ def _flip(session: Session, lease: Lease, version: DocumentVersion) -> None:
     document.fingerprint = str(version.meta.get("fingerprint", ""))
     document.title = str(version.meta["embedded_title"])
     document.mime, document.language = str(version.meta["mime"]), str(version.meta["language"])
-    document.updated_at = version.published_at = clock.now()
-    session.add_all((document, version))
+    document.updated_at = clock.now()
+    session.add(document)
+    session.execute(
+        sa.update(DocumentVersion)
+        .where(
+            col(DocumentVersion.tenant_id) == lease.tenant,
+            col(DocumentVersion.document_id) == lease.document_id,
+            col(DocumentVersion.version) == lease.version,
+        )
+        .values(published_at=document.updated_at)
+    )
     session.execute(
         sa.delete(Chunk).where(
             col(Chunk.tenant_id) == lease.tenant,

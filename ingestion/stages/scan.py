@@ -16,7 +16,7 @@ from connectors.registry import make_connector
 from ingestion.delete import delete_documents
 from ingestion.services import Services
 from vouch.catalog import ledger, outbox
-from vouch.catalog.ledger import Lease, StageName
+from vouch.catalog.ledger import Lease
 from vouch.catalog.tables import Document, Job, Source
 from vouch.core import clock
 from vouch.core.clock import duration
@@ -29,10 +29,8 @@ MAX_REFUSALS = 200
 COUNTED = ("seen", "new", "changed", "unchanged", "access_changed", "deleted", "unreadable", "refused")
 """``unreadable``: documents that nobody may read, because nothing says who may."""
 
-Ready = list[tuple[StageName, str]]
 
-
-def scan(services: Services, lease: Lease) -> Ready:
+def scan(services: Services, lease: Lease) -> None:
     """Run the connector over its source. Raises what the connector raises; the job then fails with it."""
     began = clock.now()
     with services.catalog.transaction() as session:
@@ -51,7 +49,6 @@ def scan(services: Services, lease: Lease) -> Ready:
         session.add(row)
         ledger.finish(session, lease, {"counts": dict(progress.counts)})
     services.ring_projector()
-    return []
 
 
 class _Progress:

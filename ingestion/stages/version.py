@@ -2,19 +2,72 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
+
+import sqlalchemy as sa
 from sqlmodel import Session
 
+from ingestion.services import Services
+from vouch.catalog import ledger
 from vouch.catalog.ledger import Lease
-from vouch.catalog.tables import Document, DocumentVersion
+from vouch.core.types import Json
+
+_BUILDING = """
+    SELECT v.raw, v.parsed, v.chunks, v.meta
+    FROM document d JOIN document_version v ON v.tenant_id = d.tenant_id AND v.document_id = d.id
+    WHERE d.tenant_id = :tenant AND d.id = :document AND v.version = :version
+    AND d.state <> 'deleted' AND v.version > coalesce(d.current_version, 0)
+"""
+_PEEK = sa.text(_BUILDING)
+_LOCK = sa.text(f"{_BUILDING} FOR NO KEY UPDATE OF d")
+_NOTE = sa.text(
+    """
+    UPDATE document_version SET parsed = coalesce(:parsed, parsed), text = coalesce(:text, text),
+        chunks = coalesce(:chunks, chunks), meta = meta || CAST(:meta AS jsonb)
+    WHERE tenant_id = :tenant AND document_id = :document AND version = :version
+    """
+)
 
 
-def building(session: Session, lease: Lease, *, lock: bool = False) -> DocumentVersion | None:
+@dataclass(frozen=True, slots=True)
+class Building:
+    """A version on its way: blob digests of its bytes and of what parsing made of them, and facts about it."""
+
+    raw: str
+    parsed: str | None
+    chunks: int
+    meta: Json
+
+
+def building(session: Session, lease: Lease, *, lock: bool = False) -> Building | None:
     """The lease's version, not yet published; None once its document is deleted or a newer version is current.
 
     ``lock`` keeps the document as it is to the end of the transaction.
     """
-    document = session.get(Document, (lease.tenant, lease.document_id), with_for_update=lock)
-    version = session.get(DocumentVersion, (lease.tenant, lease.document_id, lease.version))
-    if document is None or version is None or document.state == "deleted":
-        return None
-    return version if lease.version > (document.current_version or 0) else None
+    row = session.execute(_LOCK if lock else _PEEK, _key(lease)).first()
+    return Building(*row) if row else None
+
+
+def note(
+    session: Session,
+    lease: Lease,
+    meta: Json,
+    *,
+    parsed: str | None = None,
+    text: str | None = None,
+    chunks: int | None = None,
+) -> None:
+    """Write down what a stage made of the version; ``meta`` is merged over what is there."""
+    facts = {"parsed": parsed, "text": text, "chunks": chunks, "meta": json.dumps(meta)}
+    session.execute(_NOTE, {**_key(lease), **facts})
+
+
+def unwanted(services: Services, lease: Lease) -> None:
+    """Put the stage away: nobody needs its version any more."""
+    with services.catalog.transaction(durable=False) as session:
+        ledger.cancel(session, lease)
+
+
+def _key(lease: Lease) -> Json:
+    return {"tenant": lease.tenant, "document": lease.document_id, "version": lease.version}

@@ -10,7 +10,6 @@ import httpx
 import pytest
 
 from vouch.client import Client
-from vouch.client import http as client_http
 from vouch.core.errors import DocumentRejected, Unavailable, VouchError, every_error
 
 JOB: dict[str, Any] = {
@@ -47,7 +46,7 @@ class Platform:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long the client would have slept."""
     slept: list[float] = []
-    monkeypatch.setattr(client_http.time, "sleep", slept.append)
+    monkeypatch.setattr("time.sleep", slept.append)
     return slept
 
 

@@ -29,12 +29,16 @@ class Catalog:
         )
 
     @contextmanager
-    def transaction(self) -> Iterator[Session]:
+    def transaction(self, *, durable: bool = True) -> Iterator[Session]:
         """One read-write transaction: committed at the end of the block, rolled back by any exception.
 
+        ``durable`` False does not wait for the disk: a crash of PostgreSQL may take back the last moments, whole
+        transactions from the newest backwards. For checkpoints of work that is then simply done again.
         Raises :class:`Unavailable` when PostgreSQL cannot be reached.
         """
         with self._reaching(), Session(self.engine, expire_on_commit=False) as session, session.begin():
+            if not durable:
+                session.execute(sa.text("SET LOCAL synchronous_commit = off"))
             yield session
 
     @contextmanager

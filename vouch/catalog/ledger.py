@@ -6,6 +6,7 @@ Attempts are counted when a lease is taken, before the work, so work that kills 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,19 @@ StageName = Literal["scan", "fetch", "parse", "chunk", "embed", "publish"]
 STAGES: tuple[StageName, ...] = ("scan", "fetch", "parse", "chunk", "embed", "publish")
 MAX_ATTEMPTS = 3
 
+_FINISH = sa.text(
+    """
+    WITH done AS (
+        UPDATE stage SET state = 'done', leased_until = NULL, finished_at = now(), result = CAST(:result AS jsonb)
+        WHERE tenant_id = :tenant AND id = :id AND fence = :fence AND state = 'leased'
+        RETURNING tenant_id, job_id, document_id)
+    INSERT INTO stage (tenant_id, id, job_id, document_id, version, name, state, attempts, fence, leased_until, result)
+    SELECT tenant_id, :next_id, job_id, document_id, :version, :next_name, :state, :fence_of_next, :fence_of_next,
+        CASE WHEN :lease > 0 THEN now() + make_interval(secs => :lease) END, CAST(:result AS jsonb)
+    FROM done RETURNING id
+    """
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -39,6 +53,11 @@ class Lease:
     attempt: int
     fence: int
     result: Json
+
+    @property
+    def held(self) -> bool:
+        """False for a stage that is ready for whoever claims it first."""
+        return self.fence > 0
 
 
 def add(
@@ -89,17 +108,54 @@ def claim(session: Session, stage_ids: Sequence[str], lease_s: int) -> list[Leas
     return sorted((Lease(*row) for row in rows), key=lambda lease: lease.id)
 
 
-def finish(session: Session, lease: Lease, result: Json | None = None, *, then: StageName | None = None) -> str | None:
-    """Mark done and add the next stage, in the caller's transaction. Returns the next stage's id.
+def finish(
+    session: Session,
+    lease: Lease,
+    result: Json | None = None,
+    *,
+    then: StageName | None = None,
+    in_hand_s: int | None = None,
+) -> Lease | None:
+    """Mark done and add the next stage, in the caller's transaction. Returns the next stage, None without ``then``.
 
-    ``result`` is merged over what the stage was given, and passed on. Raises :class:`LeaseLost`, which must
-    roll the transaction back: another worker has the stage.
+    ``result`` is merged over what the stage was given, and passed on. With ``in_hand_s`` the next stage is leased
+    to the caller for that many seconds (its first attempt counted); without, it is ready and its fence is 0.
+    Raises :class:`LeaseLost`, which must roll the transaction back: another worker has the stage.
     """
     merged = {**lease.result, **(result or {})}
-    _move(session, lease, "done", {"result": merged})
     if then is None:
+        _move(session, lease, "done", {"result": merged})
         return None
-    return add(session, lease.tenant, lease.job_id, then, lease.document_id, int(merged.get("version", 0)), merged)
+    held = in_hand_s is not None
+    following = Lease(
+        tenant=lease.tenant,
+        id=new_id(),
+        job_id=lease.job_id,
+        document_id=lease.document_id,
+        version=int(merged.get("version", 0)),
+        name=then,
+        attempt=int(held),
+        fence=int(held),
+        result=merged,
+    )
+    added = session.execute(
+        _FINISH,
+        {
+            "tenant": lease.tenant,
+            "id": lease.id,
+            "fence": lease.fence,
+            "result": json.dumps(merged),
+            "next_id": following.id,
+            "next_name": then,
+            "version": following.version,
+            "state": "leased" if held else "ready",
+            "fence_of_next": following.fence,
+            "lease": in_hand_s or 0,
+        },
+    ).first()
+    if added is None:
+        raise LeaseLost()
+    return following
 
 
 def wait(session: Session, lease: Lease, seq: int) -> None:
@@ -148,7 +204,7 @@ def _move(session: Session, lease: Lease, state: str, values: Json, delay_s: flo
 
 @contextmanager
 def held(catalog: Catalog, leases: Sequence[Lease], lease_s: int) -> Iterator[None]:
-    """Keep ``leases`` alive while the block works: renewed every third of their length.
+    """Keep ``leases`` alive while the block works: renewed every third of their length. The list may grow meanwhile.
 
     A process that dies stops renewing, so its work passes on after ``lease_s`` however long the stage takes.
     """
@@ -156,6 +212,7 @@ def held(catalog: Catalog, leases: Sequence[Lease], lease_s: int) -> Iterator[No
 
     def renew() -> None:
         while not over.wait(lease_s / 3):
+            held_now = tuple(leases)
             try:
                 with catalog.transaction() as session:
                     session.execute(
@@ -164,7 +221,7 @@ def held(catalog: Catalog, leases: Sequence[Lease], lease_s: int) -> Iterator[No
                             " FROM unnest(CAST(:ids AS text[]), CAST(:fences AS bigint[])) AS v(id, fence)"
                             " WHERE s.id = v.id AND s.fence = v.fence AND s.state = 'leased'"
                         ),
-                        {"lease": lease_s, "ids": [x.id for x in leases], "fences": [x.fence for x in leases]},
+                        {"lease": lease_s, "ids": [x.id for x in held_now], "fences": [x.fence for x in held_now]},
                     )
             except Unavailable:
                 continue  # PostgreSQL is restarting; should the lease run out meanwhile, the fence decides

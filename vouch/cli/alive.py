@@ -15,7 +15,8 @@ from vouch.embedded.addresses import database_url
 
 WITHIN_S = 90
 _QUERY = """
-    SELECT EXISTS (SELECT 1 FROM heartbeat WHERE split_part(part, ':', 1) = %s AND at > now() - make_interval(secs => %s))
+    SELECT EXISTS (
+        SELECT 1 FROM heartbeat WHERE split_part(part, ':', 1) = %s AND at > now() - make_interval(secs => %s))
 """
 
 

@@ -10,6 +10,7 @@ from vouch.cli import output
 from vouch.cli.connection import AsUser, connect
 from vouch.cli.output import AsJson, line
 from vouch.client import Answer, Citation, Client, Hit, Step
+from vouch.core.errors import Forbidden
 
 Only = Annotated[list[str] | None, typer.Option("--source", help="Only this source, by name or id; may be repeated.")]
 
@@ -99,8 +100,15 @@ def _print_hit(n: int, hit: Hit) -> None:
 
 
 def _filter(vouch: Client, sources: list[str] | None) -> dict[str, Any]:
-    """The platform filters by id, people know names; a name needs a key with the scope `sources`."""
-    return {} if not sources else {"source": [vouch.sources.get(source).id for source in sources]}
+    return {} if not sources else {"source": [_source_id(vouch, source) for source in sources]}
+
+
+def _source_id(vouch: Client, source: str) -> str:
+    """The platform filters by id, people know names. Only a key with the scope `sources` can look one up."""
+    try:
+        return vouch.sources.get(source).id
+    except Forbidden:
+        return source
 
 
 def add_to(app: typer.Typer) -> None:

@@ -14,6 +14,7 @@ from ingestion.chunk import CHUNKER
 from vouch.catalog.database import Catalog
 from vouch.catalog.migrate import migrate
 from vouch.catalog.tables import ApiKey, IndexGeneration, Tenant
+from vouch.cli.connection import ADMIN_KEY as ADMIN_KEY
 from vouch.core.errors import BadConfig, StartFailed, VouchError
 from vouch.core.settings import Settings
 from vouch.embedded.addresses import database_url
@@ -22,7 +23,6 @@ from vouch.gateway.weights import locate
 from vouch.serving.logs import configure_logging
 
 FIRST_GENERATION = "g1"
-ADMIN_KEY = "admin.key"
 
 
 def first_start(settings: Settings, say: Callable[[str], None]) -> None:

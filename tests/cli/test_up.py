@@ -1,0 +1,94 @@
+"""`vouch up`: what it says, what it refuses, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+import httpx
+
+from tests.cli.conftest import COMMAND, Up, Vouch, environment, up
+
+
+def test_it_says_the_address_and_the_keys_place_and_not_the_key(running: Up) -> None:
+    ready = httpx.get(f"{running.url}/readyz")
+    assert ready.json() == {"ready": True, "parts": dict.fromkeys(("catalog", "index", "doorbell"), "ok")}
+    path = running.vouch.data_dir / "admin.key"
+    assert running.lines[1] == f"administrator key: {path}"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    key = path.read_text().strip()
+    assert key.startswith("vouch_")
+    assert key not in running.vouch.data_dir.with_suffix(".log").read_text()
+
+
+def test_a_second_start_on_the_folder_is_refused(running: Up) -> None:
+    done = running.vouch("up")
+    assert done.returncode == 1
+    assert "already runs" in done.stderr
+    assert running.url in done.stderr
+    assert done.stdout == ""
+
+
+def test_health_checks_see_the_parts_that_work_and_no_others(running: Up) -> None:
+    def status(part: str) -> int:
+        command = [COMMAND[0], "-P", "-m", "vouch.cli.alive", part]
+        return subprocess.run(command, env=environment(running.vouch.data_dir), check=False).returncode
+
+    assert [status(part) for part in ("worker", "scheduler", "no-such-part")] == [0, 0, 1]
+
+
+def test_a_taken_port_is_said(alone: Vouch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        done = alone("up", "--json", VOUCH_PORT=port)
+    assert done.returncode == 1
+    found = json.loads(done.stderr)
+    assert found["code"] == "port_taken"
+    assert port in found["detail"]
+
+
+def test_sigterm_ends_it_within_ten_seconds_with_work_in_hand_and_a_stream_open(tmp_path: Path, models: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / ".vouch.yaml").write_text("access: {allow: [authenticated]}\n")
+    for n in range(80):
+        (docs / f"{n}.md").write_text(f"# Page {n}\n\n" + f"Sentence number {n} of this page says little. " * 60)
+    with up(tmp_path / "data", models, VOUCH_LEASE_S="4") as platform:
+        vouch = platform.vouch
+        vouch.ok("source", "add", "filesystem", "docs", str(docs))
+        job = json.loads(vouch.ok("source", "sync", "docs", "--no-wait", "--json"))
+        key = (vouch.data_dir / "admin.key").read_text().strip()
+        path = f"{platform.url}/v1/jobs/{job['job_id']}/events"
+        with httpx.stream("GET", path, headers={"Authorization": f"Bearer {key}"}, timeout=30) as stream:
+            lines = stream.iter_lines()
+            assert next(lines) == "event: progress"
+            asked = time.monotonic()
+            platform.process.send_signal(signal.SIGTERM)
+            assert platform.process.wait(timeout=10) == 0
+            assert time.monotonic() - asked < 10
+            assert "event: end" not in list(lines)
+    with up(tmp_path / "data", models, VOUCH_LEASE_S="4") as again:
+        ended = json.loads(again.vouch.ok("job", "watch", job["job_id"], "--json"))
+        assert ended["counts"]["published"] == 80
+        assert json.loads(again.vouch.ok("index", "verify", "--json"))["clean"]
+
+
+def test_the_supervisor_stays_small() -> None:
+    """What `vouch up` holds for as long as it runs: nothing that the catalog, a model or a worker needs."""
+    heavy = "{'torch', 'openvino', 'numpy', 'sqlalchemy', 'sqlmodel', 'celery', 'fastapi', 'uvicorn', 'unstructured'}"
+    code = f"import sys, vouch.cli, vouch.embedded.platform; sys.exit(' '.join({heavy} & sys.modules.keys()) or 0)"
+    done = subprocess.run([COMMAND[0], "-P", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_first_start_that_fails_says_why(alone: Vouch) -> None:
+    done = alone("up", VOUCH_EMBED_MODEL=str(alone.data_dir / "no-such-model"))
+    assert done.returncode == 1
+    assert "no-such-model" in done.stderr
+    assert "could not be prepared" in done.stderr
+    assert "Traceback" not in done.stderr
