@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request, Security
+from fastapi import Depends, Header, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from acl.keys import find_key, touch_key
@@ -61,15 +61,27 @@ def authenticate(catalog: Catalog, secret_key: str, bearer: str | None, acts_for
     return Caller(key.tenant_id, key.id, frozenset(key.scopes), user)
 
 
-def calling(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]) -> Caller:
+def calling(
+    request: Request,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    acts_for: Annotated[
+        str | None,
+        Header(alias="X-Vouch-As", description="Make the request this user's: needs the scope `act_as`."),
+    ] = None,
+    at_least: Annotated[
+        str | None,
+        Header(
+            alias="X-Vouch-At-Least", description="An `authz_token`: decide on that state of access or a later one."
+        ),
+    ] = None,
+) -> Caller:
     """Dependency: the caller, on a state of access that satisfies ``X-Vouch-At-Least``."""
     state = request.app.state
-    as_user = request.headers.getlist("X-Vouch-As")
-    if len(as_user) > 1:
-        raise Unauthenticated("X-Vouch-As is given more than once.")
+    for name in ("Authorization", "X-Vouch-As", "X-Vouch-At-Least"):
+        if len(request.headers.getlist(name)) > 1:  # a proxy and we might each believe another one
+            raise Unauthenticated(f"{name} is given more than once.")
     bearer = credentials.credentials if credentials else None
-    caller = authenticate(state.catalog, state.secret_key, bearer, as_user[0] if as_user else None)
-    at_least = request.headers.get("X-Vouch-At-Least")
+    caller = authenticate(state.catalog, state.secret_key, bearer, acts_for)
     if at_least is not None:
         with state.catalog.reading() as session:
             epochs.require(session, caller.tenant, at_least)

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +192,7 @@ def _searches(http: httpx.Client, report: Report) -> None:
     random.Random(SEED).shuffle(queries)  # noqa: S311
     for query in queries[:20]:
         _search(http, query)
-    timed = sorted(_timed(lambda query=query: _search(http, query)) for query in queries[20 : 20 + SEARCHES])
+    timed = sorted(_timed(partial(_search, http, query)) for query in queries[20 : 20 + SEARCHES])
     report.add("search as one who sees half, hybrid, no rerank: p50", statistics.median(timed) * 1e3, "ms", at_most=40)
     report.add("  p95", timed[int(len(timed) * 0.95)] * 1e3, "ms", at_most=100)
     health = sorted(_timed(lambda: _ok(http.get("/healthz"))) for _ in range(100))

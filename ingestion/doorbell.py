@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 QUEUES = ("project", "publish", "embed", "documents", "scan")
 """In the order a worker empties them: what is nearly done goes first, so searchable comes early."""
 QUEUE_OF = {"scan": "scan", "fetch": "documents", "parse": "documents", "chunk": "documents", "embed": "embed"}
-BATCH = 16
+BATCH = 32
 """Documents per message: enough for well-filled embedding batches, few enough to share among workers."""
 _PROJECTOR_RUNG = "vouch:projector:rung"
 
@@ -63,6 +63,11 @@ def ring_projector(bell: Celery, redis: Redis) -> None:
             _send(bell, "ingestion.project", "project", [])
     except RedisError as error:
         log.warning("the projector was not rung: %s", error)
+
+
+def ring_maintenance(bell: Celery) -> None:
+    """Ask a worker to have the index compacted, should that be worth it."""
+    _send(bell, "ingestion.maintain", "scan", [])
 
 
 def ring_canary(bell: Celery) -> None:

@@ -7,26 +7,34 @@ from datetime import datetime
 from typing import Literal
 
 import sqlalchemy as sa
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 from sqlmodel import Session, col, select
 
 from vouch.catalog import ledger
 from vouch.catalog.tables import Document, Job, Source, Stage
 from vouch.core import clock
 from vouch.core.clock import duration, rfc3339
-from vouch.core.errors import Conflict, NotFound
+from vouch.core.errors import Conflict, InvalidInput, NotFound
 from vouch.core.ids import new_id
 from vouch.core.types import Json
 
 SyncKind = Literal["incremental", "full", "access"]
 MAX_ERRORS = 200
+CRON_FIELDS = 5
 OPEN = ("queued", "running")
 
 
 def check_schedule(schedule: str) -> str:
-    """``15m`` or a cron expression. Raises :class:`InvalidInput`."""
+    """``15m`` or a cron expression of five fields. Raises :class:`InvalidInput`, also for a day that never comes."""
     if not croniter.is_valid(schedule):
         duration(schedule, field="schedule")
+        return schedule
+    if len(schedule.split()) > CRON_FIELDS:
+        raise InvalidInput(f"a cron expression has {CRON_FIELDS} fields", field="schedule")
+    try:
+        next_sync(schedule, clock.now())
+    except CroniterBadDateError as error:
+        raise InvalidInput(f"{schedule!r} names a time that never comes", field="schedule") from error
     return schedule
 
 

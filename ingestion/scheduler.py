@@ -17,7 +17,7 @@ from redis import Redis, RedisError
 from sqlmodel import Session
 
 from ingestion.delete import collect_blobs
-from ingestion.doorbell import QUEUE_OF, ring, ring_canary
+from ingestion.doorbell import QUEUE_OF, ring, ring_canary, ring_maintenance
 from ingestion.jobs import start_due_syncs
 from ingestion.services import Services
 from ingestion.sources import purge_deleted
@@ -36,6 +36,7 @@ QUIET_S = 3
 LOST_S = 300
 """The same while the queue is not empty."""
 CANARY_S = 20
+MAINTAIN_EVERY_S = 600
 COLLECT_S = 3600
 """Seconds between two collections of blobs that nothing names any more."""
 
@@ -71,6 +72,7 @@ def sweep(services: Services) -> int:
         purged = purge_deleted(session, applied)
         beat(session, "scheduler")
         canary_due = _due(session, "canary", CANARY_S)
+        maintenance_due = _due(session, "maintenance", MAINTAIN_EVERY_S)
         if _due(session, "collection", COLLECT_S):
             purged = sorted({*purged, *session.execute(sa.text("SELECT id FROM tenant")).scalars()})
     _ring_again(services, overdue)
@@ -79,6 +81,8 @@ def sweep(services: Services) -> int:
         collect_blobs(services.catalog, services.blobs, tenant)
     if behind:
         services.ring_projector()
+    if maintenance_due:
+        ring_maintenance(services.bell)
     if canary_due:
         ring_canary(services.bell)
     return len(overdue)

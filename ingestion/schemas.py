@@ -3,21 +3,60 @@
 from __future__ import annotations
 
 import base64
-import binascii
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from vouch.core.clock import utc
 from vouch.core.errors import InvalidInput
-from vouch.core.types import Acl, Clause
+from vouch.core.types import Acl, Clause, Json
 
 Text200 = Annotated[str, Field(min_length=1, max_length=200)]
 PrincipalText = Annotated[str, Field(min_length=1, max_length=200, examples=["user:carol"])]
+Time = Annotated[AwareDatetime, AfterValidator(utc)]
+
+
+def storable(text: str) -> bool:
+    """Whether the catalog can hold it: PostgreSQL's text has no NUL, and UTF-8 has no lone surrogates."""
+    try:
+        return b"\x00" not in text.encode()
+    except UnicodeEncodeError:
+        return False
+
+
+def _texts(value: object, *path: str) -> Iterator[tuple[str, str]]:
+    """Every text in a JSON value, names of fields included, each with where it stands."""
+    if isinstance(value, str):
+        yield ".".join(path), value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield ".".join(path), name
+            yield from _texts(inner, *path, name)
+    elif isinstance(value, list):
+        for n, inner in enumerate(value):
+            yield from _texts(inner, *path, str(n))
 
 
 class Input(BaseModel):
+    """A request's body. Raises :class:`InvalidInput` for a text that cannot be kept, wherever it stands."""
+
     model_config = ConfigDict(extra="forbid")
+    _blobs: ClassVar[frozenset[str]] = frozenset()
+    """Fields that go to the blob store, which keeps anything."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _storable(cls, value: object) -> object:
+        kept = {n: v for n, v in value.items() if n not in cls._blobs} if isinstance(value, dict) else value
+        for field, text in _texts(kept):
+            if not storable(text):
+                raise InvalidInput("holds a character that cannot be kept: NUL, or half of a pair", field=field)
+        return value
+
+
+def _example(body: Json) -> ConfigDict:
+    return ConfigDict(extra="forbid", json_schema_extra={"examples": [body]})
 
 
 class ClauseIn(Input):
@@ -46,20 +85,15 @@ class FreshnessIn(Input):
 
 
 class SourceIn(Input):
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "name": "handbook",
-                    "kind": "filesystem",
-                    "config": {"path": "/srv/handbook"},
-                    "owner": "user:carol",
-                    "schedule": "15m",
-                    "freshness": {"review_every": "180d", "stale_after": "365d"},
-                }
-            ]
-        },
+    model_config = _example(
+        {
+            "name": "handbook",
+            "kind": "filesystem",
+            "config": {"path": "/srv/handbook"},
+            "owner": "user:carol",
+            "schedule": "15m",
+            "freshness": {"review_every": "180d", "stale_after": "365d"},
+        }
     )
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", examples=["handbook"])]
@@ -73,6 +107,8 @@ class SourceIn(Input):
 
 class SourcePatch(Input):
     """What is given is changed; null clears."""
+
+    model_config = _example({"schedule": "1h", "freshness": {"review_every": "90d"}, "state": "active"})
 
     config: dict[str, Any] | None = None
     owner: PrincipalText | None = None
@@ -105,6 +141,8 @@ class SourcePage(BaseModel):
 
 
 class SyncIn(Input):
+    model_config = _example({"kind": "incremental"})
+
     kind: Literal["incremental", "full", "access"] = "incremental"
 
 
@@ -123,20 +161,17 @@ class AuthzToken(BaseModel):
 class DocumentIn(Input):
     """``text``, or ``content_base64`` with its ``mime``. Without ``access`` nobody may read the document."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "title": "Leave policy",
-                    "text": "Everyone has 27 days of leave a year.",
-                    "mime": "text/markdown",
-                    "owner": "user:carol",
-                    "access": [{"allow": ["authenticated"]}],
-                }
-            ]
-        },
+    model_config = _example(
+        {
+            "title": "Leave policy",
+            "text": "Everyone has 27 days of leave a year.",
+            "mime": "text/markdown",
+            "owner": "user:carol",
+            "access": [{"allow": ["authenticated"]}],
+        }
     )
+
+    _blobs = frozenset({"text", "content_base64"})
 
     title: Annotated[str, Field(max_length=500)] = ""
     text: str | None = None
@@ -144,16 +179,14 @@ class DocumentIn(Input):
     mime: Annotated[str, Field(max_length=200)] | None = None
     uri: Annotated[str, Field(max_length=2000)] = ""
     owner: PrincipalText | None = None
-    modified_at: datetime | None = None
+    modified_at: Time | None = None
     access: AccessIn | None = None
     supersedes: Annotated[list[str], Field(max_length=100)] = []
 
     @model_validator(mode="after")
     def _one_content(self) -> DocumentIn:
         if (self.text is None) == (self.content_base64 is None):
-            raise ValueError("give either text or content_base64")
-        if self.modified_at is not None and self.modified_at.tzinfo is None:
-            raise ValueError("modified_at needs a time zone, such as 2026-03-01T12:00:00Z")
+            raise InvalidInput("give either text or content_base64", field="text")
         return self
 
     def content(self) -> bytes:
@@ -162,7 +195,7 @@ class DocumentIn(Input):
             return self.text.encode()
         try:
             return base64.b64decode(self.content_base64 or "", validate=True)
-        except binascii.Error as error:
+        except ValueError as error:
             raise InvalidInput("not base64", field="content_base64") from error
 
 
@@ -205,35 +238,33 @@ class ConnectorList(BaseModel):
 
 
 class UserIn(Input):
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"name": "Alice Okafor", "active": True}]}
-    )
+    model_config = _example({"name": "Alice Okafor", "active": True})
+
     name: Text200
     active: bool = True
 
 
 class GroupIn(Input):
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"name": "Engineering", "members": ["user:alice", "group:platform"]}]},
-    )
+    model_config = _example({"name": "Engineering", "members": ["user:alice", "group:platform"]})
+
     name: Text200
     members: Annotated[list[PrincipalText], Field(max_length=10_000)] | None = None
 
 
 class MembersIn(Input):
+    model_config = _example({"add": ["user:alice", "group:platform"], "remove": ["user:bob"]})
+
     add: Annotated[list[PrincipalText], Field(max_length=10_000)] = []
     remove: Annotated[list[PrincipalText], Field(max_length=10_000)] = []
 
 
 class KeyIn(Input):
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"name": "intranet", "scopes": ["ask", "act_as"]}]}
-    )
+    model_config = _example({"name": "intranet", "scopes": ["ask", "act_as"]})
+
     name: Text200
     scopes: Annotated[list[str], Field(min_length=1, max_length=20)]
     user: PrincipalText | None = Field(None, description="Bind the key to act for this user alone.")
-    expires_at: datetime | None = None
+    expires_at: Time | None = None
 
 
 class KeyOut(BaseModel):

@@ -43,7 +43,7 @@ def create(session: Session, tenant: str, asked: SourceIn) -> Source:
         kind=asked.kind,
         config=config,
         owner=principal_name(asked.owner, field="owner") if asked.owner else None,
-        schedule=check_schedule(asked.schedule) if asked.schedule else None,
+        schedule=check_schedule(asked.schedule) if asked.schedule is not None else None,
         review_every_s=_seconds(asked.freshness.review_every, "freshness.review_every"),
         stale_after_s=_seconds(asked.freshness.stale_after, "freshness.stale_after"),
         acl_max_age_s=_seconds(asked.acl_max_age, "acl_max_age"),
@@ -63,7 +63,7 @@ def change(session: Session, source: Source, asked: SourcePatch) -> None:
     if "owner" in given:
         source.owner = principal_name(asked.owner, field="owner") if asked.owner else None
     if "schedule" in given:
-        source.schedule = check_schedule(asked.schedule) if asked.schedule else None
+        source.schedule = check_schedule(asked.schedule) if asked.schedule is not None else None
         source.next_sync_at = next_sync(source.schedule, clock.now())
     if "freshness" in given and asked.freshness is not None:
         source.review_every_s = _seconds(asked.freshness.review_every, "freshness.review_every")
@@ -143,7 +143,7 @@ def shown(session: Session, source: Source) -> Json:
 
 
 def _seconds(text: str | None, field: str) -> int | None:
-    return int(duration(text, field=field).total_seconds()) if text else None
+    return int(duration(text, field=field).total_seconds()) if text is not None else None
 
 
 def _text(seconds: int | None) -> str | None:

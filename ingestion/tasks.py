@@ -17,6 +17,9 @@ from vouch.core.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
+MAINTAIN_S = 3600
+"""Compaction rewrites a copy of the whole index; questions and writes go on meanwhile."""
+
 
 def register(bell: Celery, services: Callable[[], Services]) -> None:
     """Give ``bell`` its tasks. ``services`` is called in the worker's child, never before the fork."""
@@ -30,6 +33,10 @@ def register(bell: Celery, services: Callable[[], Services]) -> None:
     @bell.task(name="ingestion.project")
     def project() -> None:
         _patiently(partial(_project, services()))
+
+    @bell.task(name="ingestion.maintain", time_limit=MAINTAIN_S, soft_time_limit=MAINTAIN_S - 60)
+    def maintain() -> None:
+        _patiently(services().projector.maintain)
 
     @bell.task(name="ingestion.canary")
     def canary() -> None:

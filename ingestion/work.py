@@ -122,4 +122,7 @@ def _problem(lease: Lease, error: Exception) -> Json:
         # A library's message may quote the document or a secret: it goes to the log, not to people.
         return {**found, "reason": "failed", "detail": type(error).__name__}
     reason = error.reason if isinstance(error, DocumentRejected) else error.code
-    return {**found, "reason": reason, "detail": error.detail, **({"field": error.field} if error.field else {})}
+    said: Json = {name: error.extra[name] for name in ("file", "line") if name in error.extra}
+    if error.field:
+        said["field"] = error.field
+    return {**found, "reason": reason, "detail": error.detail, **said}

@@ -54,7 +54,7 @@ from vouch.core.errors import (
 )
 from vouch.core.types import principal_name
 from vouch.serving.problems import install_problems
-from vouch.serving.responses import problems
+from vouch.serving.responses import document_problems, problems
 
 LONGEST_ID = 128
 
@@ -233,5 +233,6 @@ def create_app(services: Services) -> FastAPI:
     app.state.catalog = services.catalog
     app.state.secret_key = services.secret_key
     install_problems(app)
+    document_problems(app)
     app.include_router(router)
     return app

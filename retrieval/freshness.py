@@ -50,11 +50,18 @@ def freshness(
     """Superseded before stale before due before fresh. Without ``modified_at`` nothing ages."""
     due = stale = None
     if modified_at is not None:
-        due = modified_at + timedelta(seconds=review_every_s) if review_every_s else None
-        stale = modified_at + timedelta(seconds=stale_after_s) if stale_after_s else None
+        due, stale = _after(modified_at, review_every_s), _after(modified_at, stale_after_s)
     now = clock.now()
     if superseded_by is not None:
         return Freshness("superseded", modified_at, due, superseded_by)
     if stale is not None and stale <= now:
         return Freshness("stale", modified_at, due)
     return Freshness("due" if due is not None and due <= now else "fresh", modified_at, due)
+
+
+def _after(moment: datetime, seconds: int | None) -> datetime | None:
+    """None also for what lies beyond the calendar: a clock set to the year 9999 is not to stop anybody's search."""
+    try:
+        return moment + timedelta(seconds=seconds) if seconds else None
+    except OverflowError:
+        return None

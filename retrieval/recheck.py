@@ -112,7 +112,7 @@ def _hit(candidate: Candidate, row: Any, replaced_by: Mapping[str, tuple[str, ..
         span=Span(row.span_start, row.span_end),
         text=row.text,
         text_digest=row.text_digest,
-        place=row.place,
+        place=row.place or " › ".join(row.heading_path),
         heading_path=tuple(row.heading_path),
         scores=candidate.scores,
         score=candidate.scores.fused,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
@@ -14,7 +14,7 @@ from retrieval.guard import MAX_CONVERSATION_ID, MAX_LIMIT, clean
 from retrieval.pack import PASSAGES
 from retrieval.types import Card, Hit, Question, Released
 from vouch.catalog.tables import Answer
-from vouch.core.clock import rfc3339
+from vouch.core.clock import rfc3339, utc
 from vouch.core.types import Json, SearchFilter
 
 Moment = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
@@ -31,17 +31,17 @@ def _visible(value: str) -> str:
     return value
 
 
-def _utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
-
-
 Name = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_visible)]
 Names = Annotated[list[Name], Field(max_length=100), BeforeValidator(_one_or_more)]
-Time = Annotated[AwareDatetime, AfterValidator(_utc)]
+Time = Annotated[AwareDatetime, AfterValidator(utc)]
 
 
 class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+def _example(body: Json) -> ConfigDict:
+    return ConfigDict(extra="forbid", json_schema_extra={"examples": [body]})
 
 
 class Filter(_Request):
@@ -66,6 +66,15 @@ class Filter(_Request):
 
 
 class SearchRequest(_Request):
+    model_config = _example(
+        {
+            "query": "How many days of parental leave?",
+            "limit": 5,
+            "mode": "hybrid",
+            "filter": {"mime": ["text/markdown"], "modified_after": "2025-01-01T00:00:00Z"},
+        }
+    )
+
     query: str = Field(description="Up to 4,000 characters.", examples=["How many days of parental leave?"])
     limit: int = Field(10, ge=1, le=MAX_LIMIT)
     mode: types.Mode = "hybrid"
@@ -77,6 +86,8 @@ class SearchRequest(_Request):
 
 
 class AskRequest(_Request):
+    model_config = _example({"question": "How many days of parental leave?", "conversation_id": "mine-1"})
+
     question: str = Field(description="Up to 4,000 characters.", examples=["How many days of parental leave?"])
     conversation_id: Annotated[Name, Field(max_length=MAX_CONVERSATION_ID)] | None = Field(
         None, description="Any id of your own; a short question is then understood after the one before it."
@@ -92,6 +103,8 @@ class AskRequest(_Request):
 
 
 class FeedbackRequest(_Request):
+    model_config = _example({"helpful": True, "comment": "Right, and quickly found."})
+
     helpful: bool
     comment: Annotated[str, Field(max_length=MAX_COMMENT), AfterValidator(clean)] | None = None
 

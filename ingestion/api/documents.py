@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from fastapi import APIRouter, Request
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from ingestion import push as pushing
-from ingestion.api.requests import ServicesDep, SourcesCaller
-from ingestion.schemas import AccessIn, AuthzToken, ClauseIn, DocumentIn, PushedJob, acl_of
+from ingestion.api.requests import Id, ServicesDep, SourcesCaller
+from ingestion.schemas import AccessIn, AuthzToken, DocumentIn, PushedJob, acl_of
 from ingestion.sources import find_source
 from vouch.catalog.epoch import token
 from vouch.core import types
-from vouch.core.errors import Conflict, DocumentRejected, Forbidden, InvalidInput, NotFound, PayloadTooLarge
+from vouch.core.errors import (
+    Conflict,
+    DocumentRejected,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    PayloadTooLarge,
+    UnknownField,
+)
 from vouch.core.types import principal_name
 from vouch.serving.problems import invalid
 from vouch.serving.responses import problems
 
 router = APIRouter(prefix="/sources/{source_id}/documents", tags=["documents pushed"])
 _ERRORS = problems(Forbidden, NotFound, Conflict, InvalidInput)
-_CLAUSES: TypeAdapter[list[ClauseIn]] = TypeAdapter(list[ClauseIn])
 _FORM_TEXTS = ("title", "mime", "uri", "owner", "modified_at")
+_DOCUMENT = DocumentIn.model_json_schema(ref_template="#/components/schemas/{model}")
+del _DOCUMENT["$defs"]  # ClauseIn stands among the components already: the access route takes it too
 
 
 @router.put(
@@ -29,7 +41,7 @@ _FORM_TEXTS = ("title", "mime", "uri", "owner", "modified_at")
     responses=_ERRORS,
 )
 def put_access(
-    source_id: str, external_id: str, body: AccessIn, caller: SourcesCaller, services: ServicesDep
+    source_id: Id, external_id: Id, body: AccessIn, caller: SourcesCaller, services: ServicesDep
 ) -> AuthzToken:
     """Replace the document's clauses. Holds for the next request; embeds nothing."""
     with services.catalog.reading() as session:
@@ -46,7 +58,7 @@ def put_access(
         "requestBody": {
             "required": True,
             "content": {
-                "application/json": {"schema": DocumentIn.model_json_schema()},
+                "application/json": {"schema": _DOCUMENT},
                 "multipart/form-data": {
                     "schema": {
                         "type": "object",
@@ -56,14 +68,19 @@ def put_access(
                             "access": {"type": "string", "description": "clauses, as JSON"},
                             **{name: {"type": "string"} for name in _FORM_TEXTS},
                         },
-                    }
+                    },
+                    "example": {
+                        "file": "(the bytes of leave.pdf)",
+                        "title": "Leave policy",
+                        "access": '[{"allow": ["group:hr"]}]',
+                    },
                 },
             },
         }
     },
 )
 async def put_document(
-    source_id: str, external_id: str, request: Request, caller: SourcesCaller, services: ServicesDep
+    source_id: Id, external_id: str, request: Request, caller: SourcesCaller, services: ServicesDep
 ) -> PushedJob:
     """Send one document as JSON or as multipart (`file`, `access` as JSON, and the other fields).
 
@@ -74,7 +91,7 @@ async def put_document(
 
 
 @router.delete("/{external_id:path}", responses=_ERRORS)
-def delete_document(source_id: str, external_id: str, caller: SourcesCaller, services: ServicesDep) -> AuthzToken:
+def delete_document(source_id: Id, external_id: Id, caller: SourcesCaller, services: ServicesDep) -> AuthzToken:
     """Delete the document, its chunks, its vectors, and quotes of it. Gone for the next request."""
     with services.catalog.reading() as session:
         source = find_source(session, caller.tenant, source_id)
@@ -113,15 +130,27 @@ async def _read(request: Request) -> tuple[DocumentIn, bytes]:
             document = DocumentIn.model_validate_json(await request.body())
             return document, document.content()
         async with request.form(max_files=1, max_fields=20) as form:
-            file = form.get("file")
+            parts = dict(form)
+            if len(parts) < len(form.multi_items()):
+                raise InvalidInput("each part is sent once")
+            file = parts.pop("file", None)
             if not isinstance(file, UploadFile):
                 raise InvalidInput("a multipart push carries the document in the part `file`", field="file")
-            fields = {name: form[name] for name in _FORM_TEXTS if name in form}
-            access = form.get("access")
-            clauses = _CLAUSES.validate_json(access) if isinstance(access, str) else None
+            access = _clauses(parts.pop("access", None))
+            for name in parts:
+                if name not in _FORM_TEXTS:
+                    raise UnknownField(f"{name} is not a part here", field=name)
             document = DocumentIn.model_validate(
-                {"mime": file.content_type, **fields, "content_base64": "", "access": clauses}
+                {"mime": file.content_type, **parts, "content_base64": "", "access": access}
             )
             return document, await file.read()
     except ValidationError as error:
         raise invalid(error.errors()) from error
+
+
+def _clauses(sent: UploadFile | str | None) -> Any:
+    """The JSON of the part ``access``: None when it was not sent. Its shape is checked with the rest."""
+    try:
+        return json.loads(sent) if isinstance(sent, str) else sent
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"not JSON: {error}", field="access") from error

@@ -9,11 +9,12 @@ from typing import Annotated
 
 import anyio
 from fastapi import APIRouter, Query, Request
+from pydantic import AfterValidator
 from sqlmodel import col, select
 from sse_starlette.sse import EventSourceResponse
 
 from ingestion import jobs
-from ingestion.api.requests import Cursor, Limit, ServicesDep, SourcesCaller, decode_cursor, encode_cursor
+from ingestion.api.requests import Cursor, Id, Limit, ServicesDep, SourcesCaller, decode_cursor, encode_cursor, possible
 from ingestion.schemas import JobOut, JobPage, JobRef
 from ingestion.services import Services
 from vouch.catalog.tables import Job
@@ -23,6 +24,10 @@ from vouch.serving.responses import problems
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 _EVERY_S = 0.3
+_STREAM = (
+    'event: progress\ndata: {"state": "running", "counts": {"seen": 12}, …}\n\n'
+    'event: end\ndata: {"state": "succeeded", …}\n\n'
+)
 
 
 def _view(services: Services, tenant: str, job_id: str) -> Json:
@@ -34,7 +39,7 @@ def _view(services: Services, tenant: str, job_id: str) -> Json:
 def list_jobs(
     caller: SourcesCaller,
     services: ServicesDep,
-    source_id: Annotated[str | None, Query(max_length=100)] = None,
+    source_id: Annotated[str | None, Query(max_length=100), AfterValidator(possible)] = None,
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> JobPage:
@@ -53,13 +58,20 @@ def list_jobs(
 
 
 @router.get("/{job_id}", responses=problems(Forbidden, NotFound))
-def get_job(job_id: str, caller: SourcesCaller, services: ServicesDep) -> JobOut:
+def get_job(job_id: Id, caller: SourcesCaller, services: ServicesDep) -> JobOut:
     """State, counts, progress per stage, and every document that failed with its reason."""
     return JobOut.model_validate(_view(services, caller.tenant, job_id))
 
 
-@router.get("/{job_id}/events", responses=problems(Forbidden, NotFound), response_class=EventSourceResponse)
-async def events(job_id: str, caller: SourcesCaller, services: ServicesDep, request: Request) -> EventSourceResponse:
+@router.get(
+    "/{job_id}/events",
+    responses={
+        200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": _STREAM}}},
+        **problems(Forbidden, NotFound),
+    },
+    response_class=EventSourceResponse,
+)
+async def events(job_id: Id, caller: SourcesCaller, services: ServicesDep, request: Request) -> EventSourceResponse:
     """Server-sent events: `progress` whenever something moved, then `end` with the final state."""
     first = await anyio.to_thread.run_sync(_view, services, caller.tenant, job_id)
     stopping = anyio.Event()
@@ -84,7 +96,7 @@ async def events(job_id: str, caller: SourcesCaller, services: ServicesDep, requ
 
 
 @router.post("/{job_id}/cancel", responses=problems(Forbidden, NotFound, Conflict))
-def cancel(job_id: str, caller: SourcesCaller, services: ServicesDep) -> JobOut:
+def cancel(job_id: Id, caller: SourcesCaller, services: ServicesDep) -> JobOut:
     """End the job. What was published stays; the next sync goes on from there."""
     with services.catalog.transaction() as session:
         jobs.cancel(session, caller.tenant, job_id)
@@ -92,7 +104,7 @@ def cancel(job_id: str, caller: SourcesCaller, services: ServicesDep) -> JobOut:
 
 
 @router.post("/{job_id}/retry", status_code=202, responses=problems(Forbidden, NotFound, Conflict))
-def retry(job_id: str, caller: SourcesCaller, services: ServicesDep) -> JobRef:
+def retry(job_id: Id, caller: SourcesCaller, services: ServicesDep) -> JobRef:
     """Try again what failed or was cancelled, and nothing else."""
     ready: dict[str, list[str]] = defaultdict(list)
     with services.catalog.transaction() as session:

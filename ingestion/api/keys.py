@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from sqlmodel import col, select
 
-from acl.keys import create_key, revoke_key
-from ingestion.api.requests import AdminCaller, ServicesDep
+from acl.keys import SCOPES, create_key, revoke_key
+from ingestion.api.requests import AdminCaller, Id, ServicesDep
 from ingestion.schemas import KeyIn, KeyList, KeyMade
 from vouch.catalog.tables import ApiKey
 from vouch.core.clock import rfc3339
@@ -32,9 +32,13 @@ def _shown(row: ApiKey) -> dict[str, object]:
 
 @router.post("", status_code=201, responses=problems(InvalidInput, Forbidden))
 def make(body: KeyIn, caller: AdminCaller, services: ServicesDep, request: Request, response: Response) -> KeyMade:
-    """Make a key. A caller can hand on only scopes that its own key has."""
-    if not set(body.scopes) <= caller.scopes:
+    """Make a key. A caller can hand on only scopes that its own key has, and bind one to a user only with `act_as`:
+    who administers keys does not come to read by it.
+    """
+    if not set(body.scopes) & set(SCOPES) <= caller.scopes:
         raise Forbidden("A key can be given only scopes that yours has.")
+    if body.user is not None and "act_as" not in caller.scopes:
+        raise Forbidden("A key can be bound to a user only by one that has the scope act_as.")
     with services.catalog.transaction() as session:
         made = create_key(
             session,
@@ -64,7 +68,7 @@ def list_keys(caller: AdminCaller, services: ServicesDep) -> KeyList:
 
 
 @router.delete("/{key_id}", status_code=204, responses=problems(Forbidden, NotFound))
-def revoke(key_id: str, caller: AdminCaller, services: ServicesDep) -> None:
+def revoke(key_id: Id, caller: AdminCaller, services: ServicesDep) -> None:
     """End a key with the next request."""
     with services.catalog.transaction() as session:
         revoke_key(session, caller.tenant, key_id)

@@ -7,7 +7,7 @@ from sqlmodel import col, select
 
 from connectors.registry import connector_kinds
 from ingestion import jobs, sources
-from ingestion.api.requests import Cursor, Limit, ServicesDep, SourcesCaller, decode_cursor, encode_cursor
+from ingestion.api.requests import Cursor, Id, Limit, ServicesDep, SourcesCaller, decode_cursor, encode_cursor
 from ingestion.schemas import ConnectorList, JobRef, SourceIn, SourceOut, SourcePage, SourcePatch, SyncIn
 from vouch.catalog.tables import Source
 from vouch.core.errors import BadConfig, Conflict, Forbidden, InvalidInput, NotFound
@@ -55,7 +55,7 @@ def list_sources(caller: SourcesCaller, services: ServicesDep, limit: Limit = 50
 
 
 @router.get("/sources/{source_id}", responses=problems(Forbidden, NotFound))
-def get_source(source_id: str, caller: SourcesCaller, services: ServicesDep) -> SourceOut:
+def get_source(source_id: Id, caller: SourcesCaller, services: ServicesDep) -> SourceOut:
     """One source, by id or by name."""
     with services.catalog.reading() as session:
         source = sources.find_source(session, caller.tenant, source_id)
@@ -63,7 +63,7 @@ def get_source(source_id: str, caller: SourcesCaller, services: ServicesDep) -> 
 
 
 @router.patch("/sources/{source_id}", responses=problems(Forbidden, NotFound, BadConfig, InvalidInput))
-def change_source(source_id: str, body: SourcePatch, caller: SourcesCaller, services: ServicesDep) -> SourceOut:
+def change_source(source_id: Id, body: SourcePatch, caller: SourcesCaller, services: ServicesDep) -> SourceOut:
     """Change what is given; pause or resume with `state`."""
     with services.catalog.transaction() as session:
         source = sources.find_source(session, caller.tenant, source_id, lock=True)
@@ -73,7 +73,7 @@ def change_source(source_id: str, body: SourcePatch, caller: SourcesCaller, serv
 
 
 @router.delete("/sources/{source_id}", status_code=204, responses=problems(Forbidden, NotFound))
-def delete_source(source_id: str, caller: SourcesCaller, services: ServicesDep) -> None:
+def delete_source(source_id: Id, caller: SourcesCaller, services: ServicesDep) -> None:
     """Delete a source with its documents, chunks, vectors and blobs. Nothing of it is found from now on."""
     with services.catalog.transaction() as session:
         source = sources.find_source(session, caller.tenant, source_id, lock=True)
@@ -82,7 +82,7 @@ def delete_source(source_id: str, caller: SourcesCaller, services: ServicesDep) 
 
 
 @router.post("/sources/{source_id}/syncs", status_code=202, responses=problems(Forbidden, NotFound, Conflict))
-def sync(source_id: str, body: SyncIn, caller: SourcesCaller, services: ServicesDep) -> JobRef:
+def sync(source_id: Id, body: SyncIn, caller: SourcesCaller, services: ServicesDep) -> JobRef:
     """Start a sync; one that is under way already is answered with its job."""
     with services.catalog.transaction() as session:
         source = sources.find_source(session, caller.tenant, source_id)

@@ -60,7 +60,8 @@ def test_texts_without_words_score_zero(lexical: LexicalReranker) -> None:
 
 def test_the_setting_chooses() -> None:
     assert load_reranker(Settings(reranker="none")) is None
-    assert isinstance(load_reranker(Settings()), LexicalReranker)
+    assert load_reranker(Settings()) is None
+    assert isinstance(load_reranker(Settings(reranker="lexical")), LexicalReranker)
 
 
 @pytest.mark.parametrize("value", ["", "bm25", "cross-encoder:", "cross-encoder: ", "none "])

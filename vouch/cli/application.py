@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import FastAPI, Response
-from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
 from redis import RedisError
 
 import ingestion.api
@@ -23,8 +23,21 @@ from vouch.core.settings import Settings
 from vouch.embedded.addresses import database_url
 from vouch.serving.bounds import BoundedBodies
 from vouch.serving.problems import install_problems
+from vouch.serving.responses import document_problems
 
 Which = Literal["all", "retrieval", "ingestion"]
+METRICS_EXAMPLE = "# TYPE vouch_question_seconds histogram\n…"
+
+
+class Health(BaseModel):
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(BaseModel):
+    """``parts``: `ok`, or the code of what is wrong."""
+
+    ready: bool
+    parts: dict[str, str]
 
 
 def create_application(settings: Settings, which: Which = "all") -> FastAPI:
@@ -41,6 +54,8 @@ def create_application(settings: Settings, which: Which = "all") -> FastAPI:
             app.state.retrieval = RetrievalServices.open(settings)
         yield
         app.state.catalog.close()
+        if which != "ingestion":
+            app.state.retrieval.close()
 
     app = FastAPI(
         title="Vouch",
@@ -52,6 +67,7 @@ def create_application(settings: Settings, which: Which = "all") -> FastAPI:
     )
     app.state.secret_key = settings.secret_key.get_secret_value()
     install_problems(app)
+    document_problems(app)
     app.add_middleware(BoundedBodies, limit=int(settings.max_document_mb * 1024 * 1024 * 1.4) + 1024 * 1024)
     if which != "retrieval":
         app.include_router(ingestion.api.router)
@@ -63,18 +79,27 @@ def create_application(settings: Settings, which: Which = "all") -> FastAPI:
 
 def _add_health(app: FastAPI, settings: Settings) -> None:
     @app.get("/healthz", tags=["health"])
-    def healthz() -> dict[str, str]:
+    def healthz() -> Health:
         """The process answers."""
-        return {"status": "ok"}
+        return Health()
 
-    @app.get("/readyz", tags=["health"], responses={503: {"description": "A part is not ready; the body names it."}})
-    def readyz() -> Response:
+    unready: dict[int | str, dict[str, Any]] = {
+        503: {"model": Readiness, "description": "A part is not ready; the body names it."}
+    }
+
+    @app.get("/readyz", tags=["health"], responses=unready)
+    def readyz(response: Response) -> Readiness:
         """Everything that this service needs answers."""
         parts = {name: _state(check) for name, check in _checks(app, settings).items()}
         ready = all(state == "ok" for state in parts.values())
-        return JSONResponse({"ready": ready, "parts": parts}, 200 if ready else 503)
+        response.status_code = 200 if ready else 503
+        return Readiness(ready=ready, parts=parts)
 
-    @app.get("/metrics", tags=["health"], response_class=Response)
+    text: dict[int | str, dict[str, Any]] = {
+        200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": METRICS_EXAMPLE}}}
+    }
+
+    @app.get("/metrics", tags=["health"], response_class=Response, responses=text)
     def metrics() -> Response:
         """Prometheus text format; no label is made of anything a user wrote."""
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     )
 
     reranker: str = Field(
-        "lexical",
+        "none",
         pattern=r"^(none|lexical|cross-encoder:\S.*)$",
         description="Default rerank stage: `none`, `lexical`, or `cross-encoder:<hub name or folder>`.",
     )

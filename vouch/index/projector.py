@@ -49,6 +49,11 @@ class Projector:
                 self.index.apply(list(self._operations(session, rows)), upto=last)
                 woken += self._record(session, last)
 
+    def maintain(self) -> None:
+        """Have the index compacted where that is worth it. Questions and operations go on meanwhile."""
+        if self.index.maintain():
+            log.info("the index was compacted")
+
     def rebuild(self) -> int:
         """Write every live document to the index and remove what the catalog does not know. Embeds nothing.
 

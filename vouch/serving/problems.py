@@ -15,6 +15,8 @@ from vouch.core.errors import InvalidInput, MethodNotAllowed, NotFound, UnknownF
 
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
+WHOLE_BODY = "body"
+"""The field that is named when the fault lies in no single one."""
 
 
 def problem_response(error: VouchError) -> JSONResponse:
@@ -29,11 +31,16 @@ def problem_response(error: VouchError) -> JSONResponse:
 def invalid(faults: Sequence[Any]) -> VouchError:
     """The first fault that pydantic found, in the request's own words."""
     first: dict[str, Any] = faults[0]
+    if first["type"] == "json_invalid":
+        said = first.get("ctx", {}).get("error", "it ends too early")
+        return InvalidInput(f"The body is not JSON: {said}", field=WHOLE_BODY)
     path = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")]
-    field = ".".join(path) or None
+    field = ".".join(path) or WHOLE_BODY
     if first["type"] == "extra_forbidden":
         return UnknownField(f"{field} is not a field here", field=field)
-    return InvalidInput(str(first["msg"]), field=field)
+    if field == WHOLE_BODY and first["type"] in ("model_type", "model_attributes_type", "dict_type", "missing"):
+        return InvalidInput("The body has to be JSON of the documented shape, sent as application/json", field=field)
+    return InvalidInput(str(first["msg"]).removeprefix("Value error, "), field=field)
 
 
 async def _ours(_: Request, error: Exception) -> JSONResponse:
@@ -54,7 +61,7 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
         return problem_response(NotFound())
     if error.status_code == 405:
         return problem_response(MethodNotAllowed())
-    return problem_response(InvalidInput(str(error.detail)))
+    return problem_response(InvalidInput(str(error.detail), field=WHOLE_BODY))
 
 
 async def _unforeseen(_: Request, error: Exception) -> JSONResponse:
