@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -26,6 +27,23 @@ for _name in [n for n in os.environ if n.startswith("VOUCH_") and not n.startswi
     del os.environ[_name]  # a developer's own platform is not the one under test
 
 _TEMPLATE = "migrated"
+_DATA = Path(os.environ.get("VOUCH_EVAL_DATA") or Path(__file__).parents[2] / "shared" / "data")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs the public evaluation data where that is not there."""
+    if _DATA.is_dir():
+        return
+    needing = [item for item in items if item.get_closest_marker("data")]
+    config.hook.pytest_deselected(items=needing)
+    items[:] = [item for item in items if item not in needing]
+
+
+def pytest_report_header() -> str:
+    found = "found" if _DATA.is_dir() else "not found: tests marked `data` are left out"
+    return f"public evaluation data (VOUCH_EVAL_DATA): {found}"
+
+
 
 
 @pytest.fixture(scope="session")

@@ -101,10 +101,10 @@ def test_search_exits_1_when_nothing_fits_the_user(vouch: Vouch, synced: str) ->
 
 def test_access_is_explained_and_a_denial_exits_1(vouch: Vouch, synced: str) -> None:
     document = _json(vouch, "search", "serial comma", "--as", "ann")["hits"][0]["document_id"]
-    allowed = vouch.ok("access", "explain", "ann", document)
+    allowed = vouch.ok("access", "explain", "--user", "ann", "--document", document)
     assert allowed.startswith("user:ann: allowed\n")
     assert "group:writers: user:ann in group:writers" in allowed
-    denied = vouch("access", "explain", "user:ben", document, "--json")
+    denied = vouch("access", "explain", "--user", "user:ben", "--document", document, "--json")
     assert denied.returncode == 1
     assert json.loads(denied.stdout)["decision"] == "denied"
 

@@ -12,6 +12,8 @@ from vouch.core.errors import DocumentRejected
 
 _DATA = Path(os.environ.get("VOUCH_EVAL_DATA") or Path(__file__).parents[3] / "shared" / "data")
 _FILES = _DATA / "documents" / "files"
+pytestmark = pytest.mark.data
+
 REFUSED = {
     "duplicate-paragraphs.doc": "unsupported",
     "empty.eml": "empty",

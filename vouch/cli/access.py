@@ -21,8 +21,8 @@ def _group() -> None:
 
 @group.command()
 def explain(
-    user: Annotated[str, typer.Argument(help="`alice` or `user:alice`.")],
-    document: Annotated[str, typer.Argument(help="The document's id, as search and citations give it.")],
+    user: Annotated[str, typer.Option(help="`alice` or `user:alice`.")],
+    document: Annotated[str, typer.Option(help="The document's id, as search and citations give it.")],
     json: AsJson = False,
 ) -> None:
     """Say whether a user may read a document, with every clause and path behind it. Exit status 1 when not."""
