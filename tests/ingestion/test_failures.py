@@ -1,0 +1,150 @@
+"""What fails is tried three times and then set aside, alone; a part that is down is nobody's fault."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from ingestion import work
+from ingestion.jobs import cancel, retry, start_sync
+from ingestion.services import Services
+from ingestion.work import run_stages
+from tests.ingestion.conftest import TENANT, Walk
+from vouch.catalog.ledger import MAX_ATTEMPTS, Lease
+from vouch.core.errors import Conflict, Unavailable
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "docs"
+    root.mkdir()
+    (root / ".vouch.yaml").write_text("access: {allow: [group:staff]}\n")
+    for name in ("good", "cursed"):
+        (root / f"{name}.md").write_text(f"# {name}\n\nThis is the {name} page.")
+    return root
+
+
+def _cursed_id(walk: Walk) -> object:
+    return walk.scalar("SELECT id FROM document WHERE external_id = 'cursed.md'")
+
+
+def _no_pause(walk: Walk) -> None:
+    """Retries come after a pause; the test does not wait for it."""
+    with walk.services.catalog.transaction() as session:
+        session.execute(sa.text("UPDATE stage SET not_before = now() WHERE state = 'ready'"))
+        session.execute(sa.text("UPDATE stage SET leased_until = now() - interval '1 s' WHERE state = 'leased'"))
+
+
+def _curse(walk: Walk, monkeypatch: pytest.MonkeyPatch, error: Exception) -> list[int]:
+    """From now on parsing the cursed page raises ``error``; returns the attempts made, as they are made."""
+    parse, attempts = work.WORK["parse"], []
+
+    def cursed(services: Services, lease: Lease) -> Lease | None:
+        if lease.document_id == _cursed_id(walk):
+            attempts.append(lease.attempt)
+            raise error
+        return parse(services, lease)
+
+    monkeypatch.setitem(work.WORK, "parse", cursed)
+    return attempts
+
+
+def test_three_failures_quarantine_and_the_neighbour_goes_on(
+    walk: Walk, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts = _curse(walk, monkeypatch, RuntimeError("secret detail of the page"))
+    source = walk.add_source(path=str(folder))
+    job = walk.sync(source)
+    assert job["state"] == "running"
+    for _ in range(MAX_ATTEMPTS):
+        _no_pause(walk)
+        job = walk.finish(job["job_id"])
+    assert attempts == [1, 2, 3]
+    assert job["state"] == "succeeded"
+    assert job["counts"] | {"published": 1, "quarantined": 1} == job["counts"]
+    (error,) = job["errors"]
+    assert (error["external_id"], error["stage"], error["attempts"]) == ("cursed.md", "parse", 3)
+    assert "secret" not in str(error), "a library's words may quote the document"
+    assert walk.scalar("SELECT state FROM document WHERE external_id = 'cursed.md'") == "quarantined"
+    assert walk.verify().clean
+
+
+def test_work_that_kills_its_worker_is_given_up(walk: Walk, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts = _curse(walk, monkeypatch, KeyboardInterrupt())  # passes every handler, as a kill would
+    source = walk.add_source(path=str(folder))
+    with walk.services.catalog.transaction() as session:
+        job_id, _ = start_sync(session, source, "incremental")
+    for _ in range(MAX_ATTEMPTS):
+        with pytest.raises(KeyboardInterrupt):
+            walk.drain()
+        _no_pause(walk)
+    job = walk.finish(job_id)
+    assert attempts == [1, 2, 3]
+    assert [(e["external_id"], e["reason"]) for e in job["errors"]] == [("cursed.md", "worker_died")]
+    assert job["counts"]["published"] == 1
+
+
+def test_a_part_that_is_down_uses_up_no_attempt(walk: Walk, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        attempts = _curse(walk, patched, Unavailable("The blob store is away."))
+        job = walk.sync(walk.add_source(path=str(folder)))
+        for _ in range(MAX_ATTEMPTS + 2):
+            _no_pause(walk)
+            walk.drain()
+        assert len(attempts) > MAX_ATTEMPTS
+        assert set(attempts) == {1}
+    _no_pause(walk)
+    assert walk.finish(job["job_id"])["counts"]["published"] == 2
+
+
+def test_retry_tries_what_failed_and_nothing_else(walk: Walk, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        _curse(walk, patched, RuntimeError("x"))
+        job = walk.sync(walk.add_source(path=str(folder)))
+        for _ in range(MAX_ATTEMPTS):
+            _no_pause(walk)
+            job = walk.finish(job["job_id"])
+    embedded = walk.scalar("SELECT count(*) FROM embedding")
+    with walk.services.catalog.transaction() as session:
+        assert [name for name, _ in retry(session, TENANT, job["job_id"])] == ["parse"]
+    job = walk.finish(job["job_id"])
+    assert (job["state"], job["counts"]["published"], job["errors"]) == ("succeeded", 2, [])
+    assert walk.scalar("SELECT count(*) FROM embedding") == embedded + 1
+    with pytest.raises(Conflict), walk.services.catalog.transaction() as session:
+        retry(session, TENANT, job["job_id"])
+
+
+def test_a_cancelled_job_stops_and_the_next_sync_goes_on(walk: Walk, folder: Path) -> None:
+    source = walk.add_source(path=str(folder))
+    with walk.services.catalog.transaction() as session:
+        job_id, scan = start_sync(session, source, "incremental")
+    run_stages(walk.services, [scan or ""])
+    with walk.services.catalog.transaction() as session:
+        cancel(session, TENANT, job_id)
+    assert walk.finish(job_id)["state"] == "cancelled"
+    assert walk.scalar("SELECT count(*) FROM chunk") == 0
+    job = walk.sync(source)
+    assert job["counts"] | {"published": 2} == job["counts"]
+
+
+def test_a_document_deleted_on_its_way_never_appears(walk: Walk, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = walk.add_source(path=str(folder))
+    publish = work.WORK["publish"]
+
+    def late(services: Services, lease: Lease) -> Lease | None:
+        if lease.document_id == _cursed_id(walk) and (folder / "cursed.md").exists():
+            (folder / "cursed.md").unlink()
+            from ingestion.delete import delete_documents
+
+            with services.catalog.transaction() as session:
+                delete_documents(session, TENANT, source.id, ["cursed.md"], "test")
+        return publish(services, lease)
+
+    monkeypatch.setitem(work.WORK, "publish", late)
+    walk.sync(source)
+    assert walk.scalar("SELECT state FROM document WHERE external_id = 'cursed.md'") == "deleted"
+    found = walk.verify()
+    assert found.clean, found.report()
+    assert walk.scalar("SELECT count(*) FROM chunk WHERE text LIKE '%cursed%'") == 0
