@@ -10,12 +10,13 @@ from sqlmodel import Session
 from acl.resolve import Access, resolve
 
 # design.md, "Who may see what", 3 and 4, word for word. `state` is live and a version is current, or it is not
-# a document yet; an ACL that was read from a source ages from the later of its own reading and the source's.
+# a document yet; an ACL that was read from a source ages from the later of its own reading and the source's, and
+# counts as too old before the first reading is complete. Where Vouch is the authority (push) nothing ages.
 PERMITTED = """
     d.tenant_id = :tenant AND d.state = 'live' AND d.current_version IS NOT NULL AND s.state <> 'deleting'
     AND (
         s.acl_max_age_s IS NULL
-        OR greatest(d.acl_read_at, s.acl_read_at) IS NULL
+        OR s.kind = 'push'
         OR greatest(d.acl_read_at, s.acl_read_at) > now() - make_interval(secs => s.acl_max_age_s)
     )
     AND EXISTS (SELECT 1 FROM clause c WHERE c.tenant_id = d.tenant_id AND c.acl_id = d.acl_id)

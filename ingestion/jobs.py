@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from croniter import CroniterBadDateError, croniter
 from sqlmodel import Session, col, select
 
-from vouch.catalog import ledger
+from vouch.catalog import ledger, outbox
 from vouch.catalog.tables import Document, Job, Source, Stage
 from vouch.core import clock
 from vouch.core.clock import duration, rfc3339
@@ -22,6 +22,8 @@ SyncKind = Literal["incremental", "full", "access"]
 MAX_ERRORS = 200
 CRON_FIELDS = 5
 OPEN = ("queued", "running")
+COUNTED = ("seen", "new", "changed", "unchanged", "access_changed", "deleted", "unreadable", "refused")
+"""What every job counts. ``unreadable``: documents that nobody may read, because nothing says who may."""
 
 
 def check_schedule(schedule: str) -> str:
@@ -134,7 +136,7 @@ def view(session: Session, job: Job) -> Json:
         "kind": job.kind,
         "state": job.state,
         "scanned": job.scanned,
-        "counts": {**job.counts, "published": published, "quarantined": failed},
+        "counts": {**dict.fromkeys(COUNTED, 0), **job.counts, "published": published, "quarantined": failed},
         "stages": stages,
         "errors": [*_failures(session, job), *job.problems],
         "created_at": rfc3339(job.created_at),
@@ -144,19 +146,23 @@ def view(session: Session, job: Job) -> Json:
 
 
 def cancel(session: Session, tenant: str, job_id: str) -> None:
-    """End a job; what is done stays done. Raises :class:`Conflict` for one that has ended."""
+    """End a job; what is published stays published. Raises :class:`Conflict` for one that has ended."""
     job = find_job(session, tenant, job_id, lock=True)
     if job.state not in OPEN:
         raise Conflict(f"The job has {job.state} already.")
     job.state, job.finished_at = "cancelled", clock.now()
     session.add(job)
-    session.execute(
+    stopped = session.execute(
         sa.text(
             "UPDATE stage SET state = 'cancelled', fence = fence + 1, finished_at = now()"
             " WHERE tenant_id = :t AND job_id = :j AND state IN ('ready', 'leased', 'waiting')"
+            " RETURNING name, document_id, version"
         ),
         {"t": tenant, "j": job_id},
-    )
+    ).all()
+    for name, document_id, version in stopped:
+        if name == "publish":  # its points may be in the index already, and nothing else would take them out
+            outbox.append(session, tenant, "remove", [document_id], version)
 
 
 def retry(session: Session, tenant: str, job_id: str) -> list[tuple[str, str]]:

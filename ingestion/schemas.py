@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from vouch.catalog.tables import Document
 from vouch.core.clock import utc
 from vouch.core.errors import InvalidInput
 from vouch.core.types import Acl, Clause, Json
@@ -197,6 +198,33 @@ class DocumentIn(Input):
             return base64.b64decode(self.content_base64 or "", validate=True)
         except ValueError as error:
             raise InvalidInput("not base64", field="content_base64") from error
+
+
+class DocumentOut(BaseModel):
+    document_id: str
+    external_id: str
+    state: Literal["pending", "live", "quarantined"]
+    version: int | None = Field(description="What is shown; null until the first one is.")
+    readable_by_nobody: bool = Field(description="Nothing says who may read it.")
+    problem: dict[str, Any] | None = Field(
+        description="Why its newest version is not shown: `reason`, `detail`, `stage`."
+    )
+
+    @classmethod
+    def of(cls, row: Document) -> Self:
+        return cls(
+            document_id=row.id,
+            external_id=row.external_id,
+            state=row.state,
+            version=row.current_version,
+            readable_by_nobody=row.acl_id is None,
+            problem=row.problem,
+        )
+
+
+class DocumentPage(BaseModel):
+    documents: list[DocumentOut]
+    next_cursor: str | None
 
 
 class StageOut(BaseModel):

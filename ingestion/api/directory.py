@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from acl import directory
-from ingestion.api.requests import DirectoryCaller, ServicesDep
+from ingestion.api.requests import DirectoryCaller, Id, ServicesDep
 from ingestion.schemas import AuthzToken, GroupIn, MembersIn, UserIn
 from vouch.catalog.epoch import token
 from vouch.core.errors import Forbidden, InvalidInput, NotFound
@@ -30,7 +30,7 @@ def put_user(user_id: str, body: UserIn, caller: DirectoryCaller, services: Serv
 
 
 @router.delete("/users/{user_id:path}", responses=_ERRORS)
-def delete_user(user_id: str, caller: DirectoryCaller, services: ServicesDep) -> AuthzToken:
+def delete_user(user_id: Id, caller: DirectoryCaller, services: ServicesDep) -> AuthzToken:
     """Remove a user and their memberships."""
     with services.catalog.transaction() as session:
         epoch = directory.delete_user(session, caller.tenant, f"user:{user_id}", actor=caller.actor)
@@ -38,7 +38,7 @@ def delete_user(user_id: str, caller: DirectoryCaller, services: ServicesDep) ->
 
 
 @router.post("/groups/{group_id:path}/members", responses=_ERRORS)
-def change_members(group_id: str, body: MembersIn, caller: DirectoryCaller, services: ServicesDep) -> AuthzToken:
+def change_members(group_id: Id, body: MembersIn, caller: DirectoryCaller, services: ServicesDep) -> AuthzToken:
     """Add and remove members: users or groups, nested to any depth, cycles allowed."""
     with services.catalog.transaction() as session:
         epoch = directory.change_members(
@@ -58,7 +58,7 @@ def put_group(group_id: str, body: GroupIn, caller: DirectoryCaller, services: S
 
 
 @router.delete("/groups/{group_id:path}", responses=_ERRORS)
-def delete_group(group_id: str, caller: DirectoryCaller, services: ServicesDep) -> AuthzToken:
+def delete_group(group_id: Id, caller: DirectoryCaller, services: ServicesDep) -> AuthzToken:
     """Remove a group: what it allowed is allowed no more, what it denied is denied no more."""
     with services.catalog.transaction() as session:
         epoch = directory.delete_group(session, caller.tenant, f"group:{group_id}", actor=caller.actor)

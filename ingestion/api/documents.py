@@ -1,20 +1,22 @@
-"""`/v1/sources/{id}/documents`: pushing documents, their access, and deleting them."""
+"""`/v1/sources/{id}/documents`: how each came through; pushing documents, their access, and deleting them."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import ValidationError
+from sqlmodel import col, select
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from ingestion import push as pushing
-from ingestion.api.requests import Id, ServicesDep, SourcesCaller
-from ingestion.schemas import AccessIn, AuthzToken, DocumentIn, PushedJob, acl_of
+from ingestion.api.requests import Cursor, Id, Limit, ServicesDep, SourcesCaller, decode_cursor, encode_cursor
+from ingestion.schemas import AccessIn, AuthzToken, DocumentIn, DocumentOut, DocumentPage, PushedJob, acl_of
 from ingestion.sources import find_source
 from vouch.catalog.epoch import token
+from vouch.catalog.tables import Document
 from vouch.core import types
 from vouch.core.errors import (
     Conflict,
@@ -26,14 +28,45 @@ from vouch.core.errors import (
     UnknownField,
 )
 from vouch.core.types import principal_name
-from vouch.serving.problems import invalid
+from vouch.serving.problems import WHOLE_BODY, invalid
 from vouch.serving.responses import problems
 
-router = APIRouter(prefix="/sources/{source_id}/documents", tags=["documents pushed"])
+router = APIRouter(prefix="/sources/{source_id}/documents", tags=["documents of a source"])
 _ERRORS = problems(Forbidden, NotFound, Conflict, InvalidInput)
+State = Literal["pending", "live", "quarantined"]
 _FORM_TEXTS = ("title", "mime", "uri", "owner", "modified_at")
 _DOCUMENT = DocumentIn.model_json_schema(ref_template="#/components/schemas/{model}")
 del _DOCUMENT["$defs"]  # ClauseIn stands among the components already: the access route takes it too
+
+
+@router.get("", responses=_ERRORS)
+def list_documents(
+    source_id: Id,
+    caller: SourcesCaller,
+    services: ServicesDep,
+    state: Annotated[State | None, Query(description="Only those in this state.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> DocumentPage:
+    """The source's documents by external id: their state, and why one could not be read. No titles, no content."""
+    after = decode_cursor(cursor)
+    with services.catalog.reading() as session:
+        source = find_source(session, caller.tenant, source_id)
+        query = (
+            select(Document)
+            .where(
+                col(Document.tenant_id) == caller.tenant,
+                col(Document.source_id) == source.id,
+                col(Document.external_id) > after,
+                col(Document.state) != "deleted" if state is None else col(Document.state) == state,
+            )
+            .order_by(col(Document.external_id))
+            .limit(limit + 1)
+        )
+        rows = session.exec(query).all()
+        shown = [DocumentOut.of(row) for row in rows[:limit]]
+    more = encode_cursor(shown[-1].external_id) if len(rows) > limit else None
+    return DocumentPage(documents=shown, next_cursor=more)
 
 
 @router.put(
@@ -132,7 +165,7 @@ async def _read(request: Request) -> tuple[DocumentIn, bytes]:
         async with request.form(max_files=1, max_fields=20) as form:
             parts = dict(form)
             if len(parts) < len(form.multi_items()):
-                raise InvalidInput("each part is sent once")
+                raise InvalidInput("each part is sent once", field=WHOLE_BODY)
             file = parts.pop("file", None)
             if not isinstance(file, UploadFile):
                 raise InvalidInput("a multipart push carries the document in the part `file`", field="file")

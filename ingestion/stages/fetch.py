@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+import sqlalchemy as sa
 from sqlmodel import Session
 
 from connectors.registry import make_connector
@@ -11,9 +12,17 @@ from ingestion.services import Services
 from ingestion.stages.version import unwanted
 from vouch.catalog import ledger
 from vouch.catalog.ledger import Lease
-from vouch.catalog.tables import Document, DocumentVersion, Source
+from vouch.catalog.tables import Document, DocumentVersion
 from vouch.core.errors import DocumentRejected, NotFound
 from vouch.core.types import Body, Json
+
+_WHERE = sa.text(
+    """
+    SELECT s.kind, s.config, d.external_id
+    FROM document d JOIN source s ON s.tenant_id = d.tenant_id AND s.id = d.source_id
+    WHERE d.tenant_id = :t AND d.id = :d AND d.state <> 'deleted' AND s.state <> 'deleting'
+    """
+)
 
 
 def fetch(services: Services, lease: Lease) -> Lease | None:
@@ -22,13 +31,13 @@ def fetch(services: Services, lease: Lease) -> Lease | None:
     Raises ``DocumentRejected`` past ``VOUCH_MAX_DOCUMENT_MB``, and what the connector raises.
     """
     with services.catalog.reading() as session:
-        document = session.get(Document, (lease.tenant, lease.document_id))
-        source = session.get(Source, (lease.tenant, document.source_id)) if document else None
-    if document is None or source is None or document.state == "deleted":
+        found = session.execute(_WHERE, {"t": lease.tenant, "d": lease.document_id}).first()
+    if found is None:
         unwanted(services, lease)
         return None
+    kind, config, external_id = found
     try:
-        body = make_connector(source.kind, source.config).fetch(document.external_id)
+        body = make_connector(kind, config).fetch(external_id)
     except NotFound:
         unwanted(services, lease)  # deleted since the scan: the next one will say so
         return None

@@ -1,16 +1,14 @@
-"""Publish: write version n to the index, verify, flip the current version, remove version n-1."""
+"""Publish: write version n to the index, verify, flip the current version, remove what was before it."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlmodel import Session, col
+from sqlmodel import Session
 
 from ingestion.services import Services
 from ingestion.stages.version import Building, building
 from vouch.catalog import ledger, outbox
 from vouch.catalog.ledger import Lease
-from vouch.catalog.tables import Chunk, Document, DocumentVersion, Stage
-from vouch.core import clock
 from vouch.core.errors import VouchError
 
 _WITHOUT_VECTOR = sa.text(
@@ -20,6 +18,21 @@ _WITHOUT_VECTOR = sa.text(
     WHERE c.tenant_id = :tenant AND c.document_id = :document AND c.version = :version
     """
 )
+_FLIP = sa.text(
+    """
+    WITH flipped AS (
+        UPDATE document SET current_version = :version, state = 'live', problem = NULL, fingerprint = :fingerprint,
+            title = :title, mime = :mime, language = :language, updated_at = now()
+        WHERE tenant_id = :tenant AND id = :document),
+    published AS (
+        UPDATE document_version SET published_at = now()
+        WHERE tenant_id = :tenant AND document_id = :document AND version = :version),
+    gone AS (
+        DELETE FROM chunk WHERE tenant_id = :tenant AND document_id = :document AND version < :version
+        RETURNING version)
+    SELECT DISTINCT version FROM gone ORDER BY version
+    """
+)
 
 
 def publish(services: Services, lease: Lease) -> None:
@@ -27,22 +40,21 @@ def publish(services: Services, lease: Lease) -> None:
 
     Raises when a chunk or a vector is missing; the version then never becomes visible.
     """
-    with services.catalog.transaction() as session:
+    with services.catalog.transaction(durable=False) as session:
         version = building(session, lease, lock=True)
         if version is None:
             ledger.cancel(session, lease)
             outbox.append(session, lease.tenant, "remove", [lease.document_id], lease.version)
             return
         _verify(session, lease, version, services.embedder.name)
-        handed_over = session.get(Stage, (lease.tenant, lease.id))
-        if handed_over is None or handed_over.wait_seq is None:
-            ledger.wait(
-                session, lease, outbox.append(session, lease.tenant, "write", [lease.document_id], lease.version)
-            )
+        if lease.wait_seq is None:
+            seq = outbox.append(session, lease.tenant, "write", [lease.document_id], lease.version)
+            ledger.wait(session, lease, seq)
         else:
-            _flip(session, lease, version)
+            replaced = _flip(session, lease, version)
             ledger.finish(session, lease)
-            outbox.append(session, lease.tenant, "remove", [lease.document_id], lease.version - 1)
+            for earlier in replaced:
+                outbox.append(session, lease.tenant, "remove", [lease.document_id], earlier)
 
 
 def _verify(session: Session, lease: Lease, version: Building, model: str) -> None:
@@ -56,29 +68,18 @@ def _verify(session: Session, lease: Lease, version: Building, model: str) -> No
         )
 
 
-def _flip(session: Session, lease: Lease, version: Building) -> None:
-    """Make the version the current one. The document's row is locked by the caller."""
-    document = session.get(Document, (lease.tenant, lease.document_id))
-    assert document is not None
-    document.current_version, document.state, document.problem = lease.version, "live", None
-    document.fingerprint = str(version.meta.get("fingerprint", ""))
-    document.title = str(version.meta["embedded_title"])
-    document.mime, document.language = str(version.meta["mime"]), str(version.meta["language"])
-    document.updated_at = clock.now()
-    session.add(document)
-    session.execute(
-        sa.update(DocumentVersion)
-        .where(
-            col(DocumentVersion.tenant_id) == lease.tenant,
-            col(DocumentVersion.document_id) == lease.document_id,
-            col(DocumentVersion.version) == lease.version,
-        )
-        .values(published_at=document.updated_at)
-    )
-    session.execute(
-        sa.delete(Chunk).where(
-            col(Chunk.tenant_id) == lease.tenant,
-            col(Chunk.document_id) == lease.document_id,
-            col(Chunk.version) < lease.version,
-        )
-    )
+def _flip(session: Session, lease: Lease, version: Building) -> list[int]:
+    """Make the version the current one; the document's row is locked by the caller.
+
+    Returns every earlier version that had chunks, and so may have points: version n overtakes n-1 now and then.
+    """
+    facts = {
+        "tenant": lease.tenant,
+        "document": lease.document_id,
+        "version": lease.version,
+        "fingerprint": str(version.meta.get("fingerprint", "")),
+        "title": str(version.meta["embedded_title"]),
+        "mime": str(version.meta["mime"]),
+        "language": str(version.meta["language"]),
+    }
+    return list(session.execute(_FLIP, facts).scalars())

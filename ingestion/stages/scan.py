@@ -14,6 +14,7 @@ from sqlmodel import Session, col, select
 from acl.assign import assign
 from connectors.registry import make_connector
 from ingestion.delete import delete_documents
+from ingestion.jobs import COUNTED
 from ingestion.services import Services
 from vouch.catalog import ledger, outbox
 from vouch.catalog.ledger import Lease
@@ -26,8 +27,6 @@ from vouch.core.types import Acl, AclChanged, Change, Checkpoint, Deleted, Json,
 
 BATCH = 64
 MAX_REFUSALS = 200
-COUNTED = ("seen", "new", "changed", "unchanged", "access_changed", "deleted", "unreadable", "refused")
-"""``unreadable``: documents that nobody may read, because nothing says who may."""
 
 
 def scan(services: Services, lease: Lease) -> None:
@@ -56,11 +55,7 @@ class _Progress:
 
     def __init__(self, services: Services, lease: Lease, source: Source, job: Job) -> None:
         self.services, self.lease, self.source, self.job = services, lease, source, job
-        self.counts: Counter[str] = Counter(
-            dict.fromkeys(
-                ("seen", "new", "changed", "unchanged", "access_changed", "deleted", "unreadable", "refused"), 0
-            )
-        )
+        self.counts: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
         self.refusals: list[Json] = []
         self.seen: set[str] = set()
 

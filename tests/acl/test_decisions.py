@@ -40,7 +40,7 @@ def _seed(catalog: Catalog, world: World) -> None:
         session.execute(sa.text("TRUNCATE tenant CASCADE"))
         session.add(Tenant(id="t", name="T"))
         session.flush()
-        session.add(Source(tenant_id="t", id="s", name="s", kind="push"))
+        session.add(Source(tenant_id="t", id="s", name="s", kind="filesystem"))
         session.flush()
         for document, live in world.live.items():
             session.add(
@@ -106,14 +106,21 @@ def test_revocation_holds_for_the_next_decision(catalog: Catalog) -> None:
         assert fresh.epoch == access.epoch + 1
 
 
-@pytest.mark.parametrize("age_s, allowed", [(10, True), (7200, False)])
-def test_access_older_than_the_source_allows_denies(catalog: Catalog, age_s: int, *, allowed: bool) -> None:
+@pytest.mark.parametrize(
+    "kind, age_s, allowed",
+    [("filesystem", 10, True), ("filesystem", 7200, False), ("filesystem", None, False), ("push", None, True)],
+)
+def test_access_older_than_the_source_allows_denies(
+    catalog: Catalog, kind: str, age_s: int | None, *, allowed: bool
+) -> None:
     world = World({"user:u0": True}, {}, {"d0": [({"user:u0"}, set())]}, {"d0": True})
     _seed(catalog, world)
     with catalog.transaction() as session:
         session.execute(
-            sa.text("UPDATE source SET acl_max_age_s = 3600, acl_read_at = now() - make_interval(secs => :s)"),
-            {"s": age_s},
+            sa.text(
+                "UPDATE source SET acl_max_age_s = 3600, kind = :k, acl_read_at = now() - make_interval(secs => :s)"
+            ),
+            {"k": kind, "s": age_s},
         )
     with catalog.reading() as session:
         access = resolve(session, "t", "user:u0")

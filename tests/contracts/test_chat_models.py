@@ -86,6 +86,19 @@ def test_lies_are_passed_on_as_told(behaviour: str, output: str) -> None:
     assert not [quote for passage, quote in quotes(reply) if quote in TEXTS.get(passage, "")]
 
 
+def test_a_model_may_use_words_of_its_own() -> None:
+    with FakeChat("paraphrased") as server:
+        reply = model(server).write(REQUEST)
+    assert all(quote in TEXTS[passage] for passage, quote in quotes(reply))
+    assert not any(claim.text in LEAVE + TRAVEL for claim in reply.draft.claims)
+
+
+def test_a_model_may_lie_in_a_part_of_its_answer() -> None:
+    with FakeChat("half_true") as server:
+        told = quotes(model(server).write(REQUEST))
+    assert [quote in TEXTS[passage] for passage, quote in told] == [True, False]
+
+
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_a_model_may_say_that_the_passages_do_not_answer(output: str) -> None:
     with FakeChat("insufficient") as server:
@@ -113,8 +126,8 @@ def test_failures_say_what_happened_and_no_secret(
 
 
 def test_every_behaviour_is_tried() -> None:
-    lies = {"unknown_passage", "altered_quote", "swapped_ids", "uncited"}
-    assert set(BEHAVIOURS) == {"honest", "insufficient", *lies, *FAILURES}
+    lies = {"unknown_passage", "altered_quote", "swapped_ids", "uncited", "half_true"}
+    assert set(BEHAVIOURS) == {"honest", "paraphrased", "insufficient", *lies, *FAILURES}
 
 
 @pytest.mark.parametrize("output", OUTPUTS)

@@ -20,7 +20,7 @@ from vouch.core.settings import Settings
 
 ROOMS = ("acl", "connectors", "evals", "ingestion", "retrieval", "samples", "tests", "vouch", "web")
 HOSTS = frozenset({"127.0.0.1", "llm.example.org", "files.example.org"})
-MACHINE = re.compile(r"(?<![\w.])/(?:work|home|root|Users|mnt|opt|tmp)/|\bpypi\b|pythonhosted|\bartifactory\b")
+MACHINE = re.compile(r"(?<![\w.])/(?:home|root|Users|mnt|opt|tmp)/")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 

@@ -13,8 +13,9 @@ from acl.compile import compile_filter, compile_payload
 from acl.resolve import resolve
 from ingestion import push, sources
 from ingestion.delete import collect_blobs
-from ingestion.jobs import start_sync
+from ingestion.jobs import cancel, retry, start_sync
 from ingestion.sources import purge_deleted
+from ingestion.work import run_stages
 from tests.ingestion.conftest import TENANT, Walk
 from vouch.catalog.outbox import active_generation
 from vouch.catalog.tables import Document
@@ -192,6 +193,47 @@ def test_a_newer_push_overtakes_an_older_one(walk: Walk) -> None:
     assert walk.scalar("SELECT current_version FROM document") == 2
     assert walk.scalar("SELECT string_agg(text, '|') FROM chunk") == "Version 2 of the canteen rules."
     assert walk.verify().clean
+
+
+def _next_stages(walk: Walk, job_id: str) -> None:
+    """Do what is ready of one job, and nothing of any other; the projector is left alone."""
+    ready = "SELECT id FROM stage WHERE job_id = :j AND state = 'ready' ORDER BY created_at LIMIT 1"
+    while stage := walk.scalar(ready, j=job_id):
+        run_stages(walk.services, [str(stage)])
+
+
+def test_a_version_that_overtakes_another_leaves_no_point_of_either(walk: Walk) -> None:
+    source = walk.add_source("api", "push")
+    versions = [Body(f"The {n} river floods in spring.".encode(), "text/plain") for n in ("Elbe", "Oder", "Spree")]
+    jobs = []
+    for body in versions:
+        jobs.append(push.push(walk.services, source, push.Pushed("a", body, acl=STAFF), actor="test")[0])
+        if len(jobs) == 1:
+            walk.finish(jobs[0])
+    for job_id in jobs[:0:-1]:  # the third version first, then the second: both handed to the projector
+        _next_stages(walk, job_id)
+    walk.services.projector.catch_up()
+    _next_stages(walk, jobs[2])
+    assert walk.finish(jobs[1])["state"] == "succeeded"
+    assert _found(walk, "Spree") == {"a"} and _found(walk, "Elbe") == _found(walk, "Oder") == set()
+    assert walk.verify().clean and walk.verify().index == 1
+
+
+def test_a_job_cancelled_before_it_published_leaves_no_point(walk: Walk) -> None:
+    source = walk.add_source("api", "push")
+    body = Body(b"The Havel floods in spring.", "text/plain")
+    job_id, _ = push.push(walk.services, source, push.Pushed("a", body, acl=STAFF), actor="test")
+    _next_stages(walk, job_id)
+    walk.services.projector.catch_up()
+    assert walk.verify().index == 1  # written, and waiting to be shown
+    with walk.services.catalog.transaction() as session:
+        cancel(session, TENANT, job_id)
+    walk.services.projector.catch_up()
+    assert walk.verify().clean and walk.verify().index == 0
+    with walk.services.catalog.transaction() as session:
+        retry(session, TENANT, job_id)
+    assert walk.finish(job_id)["state"] == "succeeded"
+    assert _found(walk, "Havel") == {"a"} and walk.verify().clean
 
 
 def test_a_source_is_deleted_with_all_that_came_of_it(walk: Walk, folder: Path) -> None:

@@ -292,8 +292,8 @@ def test_another_asks_trace_is_shown_to_nobody_else(platform: Platform, secret: 
 # --- tokens of access states -------------------------------------------------------------------------
 
 
-def _at_least(platform: Platform, token: str | bytes) -> httpx.Response:
-    headers = [("X-Vouch-As", b"user:alice"), ("X-Vouch-At-Least", token)]
+def _at_least(platform: Platform, token: str) -> httpx.Response:
+    headers = [(b"X-Vouch-As", b"user:alice"), (b"X-Vouch-At-Least", token.encode())]
     return platform.http.post("/v1/search", headers=headers, json={"query": "kestrel"})
 
 
@@ -305,7 +305,7 @@ def test_a_token_is_honoured_refused_when_ahead_and_refused_when_it_is_none(plat
     problem(answer, 409, "state_not_reached")
     assert answer.headers["retry-after"]
     other = token_of("another", 1)
-    for garbage in ("garbage", "", "!!!", "AAAA", f"{token}*", other, "é".encode()):
+    for garbage in ("garbage", "", "!!!", "AAAA", f"{token}*", other, "é"):
         problem(_at_least(platform, garbage), 422, "invalid_input", "X-Vouch-At-Least")
 
 
@@ -334,3 +334,7 @@ def test_another_issuers_users_are_their_own(platform: Platform) -> None:
     assert platform.search("okta/00u1", "turnstile code")
     platform.ok("PUT", "/v1/directory/users/00u1", json={"name": "From here, same id"})
     assert not re.search("violet", json.dumps(platform.search("00u1", "turnstile code")))
+
+
+def test_the_index_holds_what_the_catalog_says_after_all_this(platform: Platform) -> None:
+    assert platform.verified().clean

@@ -244,7 +244,7 @@ def test_pushed_documents(platform: Platform, body: Any, code: str, field: str) 
     problem(platform.http.delete("/v1/sources/box/documents/bad"), 404, "not_found")  # nothing was kept
 
 
-@pytest.mark.parametrize("id_", ["a%00b", "a%0Ab", "x" * 1001])
+@pytest.mark.parametrize("id_", ["a%00b", "a%1Fb", "x" * 1001])
 def test_external_ids_that_cannot_be(platform: Platform, id_: str) -> None:
     problem(
         platform.http.put(f"/v1/sources/box/documents/{id_}", json={"text": "x"}), 422, "invalid_input", "external_id"
@@ -264,7 +264,7 @@ def test_external_ids_that_cannot_be(platform: Platform, id_: str) -> None:
         ({"files": {"file": ("a.txt", b"hello")}, "data": {"access": ["[]", "[]"]}}, "invalid_input", "body"),
         ({"files": {"file": ("a.txt", b"hello")}, "data": {"colour": "red"}}, "unknown_field", "colour"),
         ({"files": {"file": ("a.txt", b"hello")}, "data": {"owner": "carol"}}, "invalid_input", "owner"),
-        ({"content": b"garbage", "headers": {"Content-Type": "multipart/form-data; boundary=x"}}, "invalid_input", "body"),
+        ({"content": b"x", "headers": {"Content-Type": "multipart/form-data; boundary=x"}}, "invalid_input", "body"),
         ({"content": b"garbage", "headers": {"Content-Type": "multipart/form-data"}}, "invalid_input", "body"),
     ],
 )  # fmt: skip
@@ -463,37 +463,42 @@ def test_explain(platform: Platform, query: str, field: str) -> None:
 
 
 def test_the_authorization_header(platform: Platform) -> None:
-    good = platform.http.headers["Authorization"]
-    typo = good[:-1] + ("0" if good[-1] != "0" else "1")
+    good = platform.http.headers["Authorization"].encode()
+    typo = good[:-1] + (b"0" if good[-1:] != b"0" else b"1")
+    refused: list[list[bytes]] = [
+        [], [b""], [b"Bearer"], [good.removeprefix(b"Bearer ")], [b"Basic " + good[7:]], [typo], [b"Bearer vouch_x"],
+        [good + b" x"], [b"Bearer \xff\xfe"], [good + b"c3a9"],
+        [good, good], [good, b"Bearer x"], [b"Bearer x", good],
+    ]  # fmt: skip
     with httpx.Client(base_url=platform.http.base_url) as anyone:
-        for headers in (
-            [], [("Authorization", "")], [("Authorization", "Bearer")], [("Authorization", "Bearer ")],
-            [("Authorization", good.removeprefix("Bearer "))], [("Authorization", f"Basic {good[7:]}")],
-            [("Authorization", typo)], [("Authorization", "Bearer vouch_x")], [("Authorization", f"{good} x")],
-            [("Authorization", b"Bearer \xff\xfe")], [("Authorization", good + "é".encode().hex())],
-            [("Authorization", good), ("Authorization", good)],
-            [("Authorization", good), ("Authorization", "Bearer x")],
-            [("Authorization", "Bearer x"), ("Authorization", good)],
-        ):  # fmt: skip
-            response = anyone.get("/v1/sources", headers=headers)
+        for values in refused:
+            response = anyone.get("/v1/sources", headers=[(b"Authorization", value) for value in values])
             problem(response, 401, "unauthenticated")
             assert response.headers["www-authenticate"] == "Bearer"
-        assert (
-            anyone.get("/v1/sources", headers=[("authorization", good.replace("Bearer", "bearer"))]).status_code == 200
-        )
+        small = [(b"authorization", good.replace(b"Bearer", b"bearer"))]
+        assert anyone.get("/v1/sources", headers=small).status_code == 200
 
 
 def test_the_header_that_names_the_user(platform: Platform) -> None:
-    def search(*users: str | bytes) -> httpx.Response:
-        return platform.http.post("/v1/search", headers=[("X-Vouch-As", user) for user in users], json={"query": "x"})
+    def search(*users: bytes) -> httpx.Response:
+        return platform.http.post("/v1/search", headers=[(b"X-Vouch-As", user) for user in users], json={"query": "x"})
 
-    assert search("user:alice").status_code == 200
-    for garbled in ("", "alice", "group:staff", "authenticated", "user:", "user:a b", "USER:alice", b"user:\xff"):
+    assert search(b"user:alice").status_code == 200
+    for garbled in (
+        b"",
+        b"alice",
+        b"group:staff",
+        b"authenticated",
+        b"user:",
+        b"user:a b",
+        b"USER:alice",
+        b"user:\xff",
+    ):
         problem(search(garbled), 422, "invalid_input", "X-Vouch-As")
-    problem(search("user:alice", "user:bob"), 401, "unauthenticated")
-    problem(search("user:alice", "user:alice"), 401, "unauthenticated")
-    problem(search("user:alice, user:bob"), 422, "invalid_input", "X-Vouch-As")
-    problem(search("user:unknown"), 401, "unauthenticated")
+    problem(search(b"user:alice", b"user:bob"), 401, "unauthenticated")
+    problem(search(b"user:alice", b"user:alice"), 401, "unauthenticated")
+    problem(search(b"user:alice, user:bob"), 422, "invalid_input", "X-Vouch-As")
+    problem(search(b"user:unknown"), 401, "unauthenticated")
     problem(search(), 403, "acts_for_nobody")
 
 

@@ -8,8 +8,11 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -280,6 +283,54 @@ def test_a_document_pushed_without_access_is_readable_by_nobody_until_it_is_set(
     assert found.status_code == 200
 
 
+def test_a_citation_holds_for_the_version_that_it_names(platform: Platform) -> None:
+    source = platform.source("versions")
+    platform.pushed(source, "bell", "# Bell\n\nThe bell of the chapel rings at seven.\n", "authenticated")
+    answer = _checked(platform, "bob", platform.ask("bob", "When does the bell of the chapel ring?"))
+    platform.pushed(source, "bell", "# Bell\n\nNews. The bell of the chapel rings at nine.\n", "authenticated")
+    (citation,) = answer["citations"]
+    assert citation["version"] == 1 and _text(platform, "bob", citation) == citation["quote"]
+    kept = platform.get("bob", f"/v1/answers/{answer['answer_id']}").json()
+    assert kept["citations"][0]["quote"] == citation["quote"]
+    now = _checked(platform, "bob", platform.ask("bob", "When does the bell of the chapel ring?"))
+    assert "nine" in now["text"] and now["citations"][0]["version"] == 2
+
+
+@pytest.mark.parametrize("name", ["a/b c/ü#1?.md", "…/..", "100%", "x" * 1000, " ", "a//b", "🏨", "access", "a+b&c=d"])
+def test_external_ids_are_whatever_people_have(platform: Platform, name: str) -> None:
+    source = platform.http.post("/v1/sources", json={"name": "names", "kind": "push"})
+    assert source.status_code in (201, 409)
+    platform.pushed("names", quote(name, safe=""), "The gazebo is green.", "authenticated")
+    hits = platform.search(
+        "bob", "gazebo", limit=100, filter={"source": [platform.ok("GET", "/v1/sources/names")["id"]]}
+    )
+    assert [hit["external_id"] for hit in hits] == [name]
+    platform.ok("DELETE", f"/v1/sources/names/documents/{quote(name, safe='')}")
+
+
+def test_many_at_once_lose_nothing_and_double_nothing(platform: Platform) -> None:
+    """Pushes of the same documents, changes of the directory and questions, all at the same time."""
+    source = platform.source("crowd")
+
+    def write(n: int) -> int:
+        body = {"text": f"The weir keeper wrote line {n}.", "access": [{"allow": ["authenticated"]}]}
+        answer = platform.http.put(f"/v1/sources/{source}/documents/{n % 3}", json=body)
+        assert answer.status_code == 202, answer.text
+        return int(platform.ended(answer.json()["job_id"])["state"] == "succeeded")
+
+    def change(n: int) -> int:
+        platform.ok("POST", "/v1/directory/groups/staff/members", json={"add": [f"user:temp{n}"]})
+        platform.ok("POST", "/v1/directory/groups/staff/members", json={"remove": [f"user:temp{n}"]})
+        return len(platform.search("alice", "weir keeper"))
+
+    with ThreadPoolExecutor(8) as pool:
+        writes, changes = pool.map(write, range(24)), pool.map(change, range(12))
+        assert sum(writes) == 24 and len(list(changes)) == 12
+    hits = platform.search("bob", "weir keeper line", limit=100, filter={"source": [source]})
+    assert sorted(hit["external_id"] for hit in hits) == ["0", "1", "2"]
+    assert platform.verified().clean
+
+
 # --- search ----------------------------------------------------------------------------------------
 
 
@@ -504,6 +555,15 @@ def test_keys_are_made_shown_once_and_revoked(platform: Platform, handbook: str)
     problem(platform.http.post("/v1/search", **search), 401, "unauthenticated")  # type: ignore[arg-type]
 
 
+def test_a_key_ends_when_it_said_it_would(platform: Platform) -> None:
+    ends = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
+    made_key = platform.ok("POST", "/v1/keys", json={"name": "brief", "scopes": ["sources"], "expires_at": ends})
+    headers = {"Authorization": f"Bearer {made_key['key']}"}
+    assert platform.http.get("/v1/sources", headers=headers).status_code == 200
+    refused = platform.until(lambda: (r := platform.http.get("/v1/sources", headers=headers)).status_code == 401 and r)
+    problem(refused, 401, "unauthenticated")
+
+
 def test_a_key_hands_on_only_what_it_has(platform: Platform) -> None:
     admin = platform.ok("POST", "/v1/keys", json={"name": "keeper", "scopes": ["admin", "ask"]})["key"]
     keeper = httpx.Client(base_url=platform.http.base_url, headers={"Authorization": f"Bearer {admin}"})
@@ -521,3 +581,7 @@ def test_health_metrics_and_documentation_are_for_everyone(platform: Platform) -
         assert ready == {"ready": True, "parts": {"catalog": "ok", "index": "ok", "doorbell": "ok"}}
         assert "vouch_" in anyone.get("/metrics").text
         assert anyone.get("/docs").status_code == 200
+
+
+def test_the_index_holds_what_the_catalog_says_after_all_this(platform: Platform) -> None:
+    assert platform.verified().clean

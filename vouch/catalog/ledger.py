@@ -26,6 +26,12 @@ StageName = Literal["scan", "fetch", "parse", "chunk", "embed", "publish"]
 STAGES: tuple[StageName, ...] = ("scan", "fetch", "parse", "chunk", "embed", "publish")
 MAX_ATTEMPTS = 3
 
+_ADD = sa.text(
+    """
+    INSERT INTO stage (tenant_id, id, job_id, document_id, version, name, state, attempts, fence, result)
+    VALUES (:tenant, :id, :job, :document, :version, :name, 'ready', 0, 0, CAST(:result AS jsonb))
+    """
+)
 _FINISH = sa.text(
     """
     WITH done AS (
@@ -53,6 +59,8 @@ class Lease:
     attempt: int
     fence: int
     result: Json
+    wait_seq: int | None = None
+    """What the stage last waited for the projector to reach, if it did."""
 
     @property
     def held(self) -> bool:
@@ -72,15 +80,16 @@ def add(
     """A new stage, ready, with what the stage before it leaves it. Returns its id; ring it after the commit."""
     stage_id = new_id()
     session.execute(
-        sa.insert(Stage).values(
-            tenant_id=tenant,
-            id=stage_id,
-            job_id=job_id,
-            document_id=document_id,
-            version=version,
-            name=name,
-            result=given or {},
-        )
+        _ADD,
+        {
+            "tenant": tenant,
+            "id": stage_id,
+            "job": job_id,
+            "document": document_id,
+            "version": version,
+            "name": name,
+            "result": json.dumps(given or {}),
+        },
     )
     return stage_id
 
@@ -100,7 +109,7 @@ def claim(session: Session, stage_ids: Sequence[str], lease_s: int) -> list[Leas
                 WHERE s.id = ANY(:ids) AND j.state IN ('queued', 'running') AND (
                     s.state = 'ready' AND s.not_before <= now() OR s.state = 'leased' AND s.leased_until < now())
                 ORDER BY s.id FOR UPDATE OF s SKIP LOCKED)
-            RETURNING tenant_id, id, job_id, document_id, version, name, attempts, fence, result
+            RETURNING tenant_id, id, job_id, document_id, version, name, attempts, fence, result, wait_seq
             """
         ),
         {"ids": list(stage_ids), "lease": lease_s},

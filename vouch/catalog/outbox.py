@@ -12,6 +12,12 @@ from vouch.catalog.tables import IndexGeneration, IndexOpRow
 from vouch.core.errors import Unavailable
 
 _APPEND_LOCK = 0x6F7574626F78  # "outbox"
+_APPEND = sa.text(
+    """
+    INSERT INTO index_op (tenant_id, kind, document_ids, version)
+    VALUES (:tenant, :kind, CAST(:documents AS text[]), :version) RETURNING seq
+    """
+)
 IndexOpKind = Literal["write", "remove", "access"]
 
 
@@ -24,11 +30,8 @@ def append(
     has applied ``n`` can never later meet a smaller number. Append last: others wait for this commit.
     """
     session.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _APPEND_LOCK})
-    row = IndexOpRow(tenant_id=tenant, kind=kind, document_ids=list(document_ids), version=version)
-    session.add(row)
-    session.flush()
-    assert row.seq is not None
-    return row.seq
+    row = {"tenant": tenant, "kind": kind, "documents": list(document_ids), "version": version}
+    return int(session.execute(_APPEND, row).scalar_one())
 
 
 def pending(session: Session, after: int, limit: int) -> list[IndexOpRow]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Annotated, Any, Literal
 
 import typer
@@ -52,7 +53,7 @@ def print_answer(answer: Answer, *, indent: str = "") -> None:
     if answer.abstention is not None:
         line(f"{indent}No answer ({answer.abstention.reason}): {answer.abstention.missing or answer.text}", "yellow")
     else:
-        line(f"{indent}{answer.text}", "bold")
+        line(textwrap.indent(answer.text, indent), "bold")
     for citation in answer.citations:
         _print_citation(citation, indent)
     for notice in answer.notices:

@@ -112,7 +112,7 @@ def _print_source(source: Source) -> None:
 @group.command()
 def sync(
     source: Name,
-    full: Annotated[bool, typer.Option("--full", help="Read everything again, changed or not.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Try again what failed before, too.")] = False,
     access: Annotated[bool, typer.Option("--access", help="Read access rules alone.")] = False,
     wait: Annotated[bool, typer.Option(help="Follow the job to its end.")] = True,
     json: AsJson = False,

@@ -3,9 +3,11 @@
 For tests, demonstrations and trying a setting without a model. ``honest`` answers from the packed passages by
 quoting their best sentences; the others lie or fail in one way each:
 
+    paraphrased         is honest too, in words that are not the passage's own
     insufficient        says that the passages do not answer
     unknown_passage     cites passage ids that were never given
     altered_quote       quotes words that differ from the passage by a digit or a word
+    half_true           does so in every claim but the first
     swapped_ids         quotes one passage under the id of another
     uncited             gives claims without citations
     wrong_schema        gives output that is not a draft
@@ -70,6 +72,13 @@ class FakeChat:
     def url(self) -> str:
         """What ``VOUCH_CHAT_URL`` is set to."""
         return f"http://127.0.0.1:{self._server.server_port}/v1"
+
+    def behave(self, *behaviours: str) -> None:
+        """Begin another script; what was received is forgotten. Raises as the constructor does."""
+        script = [_BEHAVIOURS[name] for name in behaviours]
+        with self._lock:
+            self._script = script
+            self.received.clear()
 
     def __enter__(self) -> FakeChat:
         self._thread.start()
@@ -196,6 +205,15 @@ def _altered(quote: str) -> str:
     return f"{first} never {rest}"
 
 
+def _paraphrased(draft: Json, _: list[Json]) -> Json:
+    return {**draft, "claims": [{**c, "text": f"As it stands: {c['text']}"} for c in draft["claims"]]}
+
+
+def _half_true(draft: Json, _: list[Json]) -> Json:
+    altered = _each_citation(draft, lambda c: {**c, "quote": _altered(c["quote"])})
+    return {**draft, "claims": [*draft["claims"][:1], *altered["claims"][1:]]}
+
+
 def _swapped(draft: Json, passages: list[Json]) -> Json:
     ids = [passage["id"] for passage in passages]
     after = dict(zip(ids, ids[1:] + ids[:1], strict=True))
@@ -214,9 +232,11 @@ def _half(received: Received) -> bytes:
 
 _BEHAVIOURS = {
     "honest": _drafting(lambda draft, _: draft),
+    "paraphrased": _drafting(_paraphrased),
     "insufficient": _drafting(lambda _, __: {"claims": [], "insufficient": True, "missing": "the figure asked for"}),
     "unknown_passage": _drafting(lambda draft, _: _each_citation(draft, lambda c: {**c, "passage": "p-none"})),
     "altered_quote": _drafting(lambda draft, _: _each_citation(draft, lambda c: {**c, "quote": _altered(c["quote"])})),
+    "half_true": _drafting(_half_true),
     "swapped_ids": _drafting(_swapped),
     "uncited": _drafting(lambda draft, _: {**draft, "claims": [{**c, "citations": []} for c in draft["claims"]]}),
     "wrong_schema": _drafting(lambda _, __: {"answer": "forty-two"}),

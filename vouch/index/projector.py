@@ -14,6 +14,7 @@ from sqlmodel import Session, col
 
 from vouch.catalog import ledger
 from vouch.catalog.database import Catalog
+from vouch.catalog.heartbeat import beat
 from vouch.catalog.outbox import active_generation, newest, pending
 from vouch.catalog.tables import IndexGeneration, IndexOpRow
 from vouch.index.points import CompilePayload, access_payloads, batched, points_of, visible_versions
@@ -46,8 +47,15 @@ class Projector:
                     return woken + self._record(session, applied)
                 last = rows[-1].seq
                 assert last is not None
+                self._settle()
                 self.index.apply(list(self._operations(session, rows)), upto=last)
                 woken += self._record(session, last)
+
+    def _settle(self) -> None:
+        """Put on disk every operation that could be read so far: a number that the index has reached must never be
+        given out again after a crash of PostgreSQL. Any durable commit flushes what was committed before it."""
+        with self.catalog.transaction() as session:
+            beat(session, "projector")
 
     def maintain(self) -> None:
         """Have the index compacted where that is worth it. Questions and operations go on meanwhile."""

@@ -34,8 +34,7 @@ def invalid(faults: Sequence[Any]) -> VouchError:
     if first["type"] == "json_invalid":
         said = first.get("ctx", {}).get("error", "it ends too early")
         return InvalidInput(f"The body is not JSON: {said}", field=WHOLE_BODY)
-    path = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")]
-    field = ".".join(path) or WHOLE_BODY
+    field = ".".join(map(str, first["loc"])) or WHOLE_BODY
     if first["type"] == "extra_forbidden":
         return UnknownField(f"{field} is not a field here", field=field)
     if field == WHOLE_BODY and first["type"] in ("model_type", "model_attributes_type", "dict_type", "missing"):
@@ -52,7 +51,8 @@ async def _ours(_: Request, error: Exception) -> JSONResponse:
 
 async def _validation(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    return problem_response(invalid(error.errors()))
+    # Each path begins with where the input came in: body, query, path or header. People know that.
+    return problem_response(invalid([{**fault, "loc": fault["loc"][1:]} for fault in error.errors()]))
 
 
 async def _http(_: Request, error: Exception) -> JSONResponse:
