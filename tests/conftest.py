@@ -44,8 +44,6 @@ def pytest_report_header() -> str:
     return f"public evaluation data (VOUCH_EVAL_DATA): {found}"
 
 
-
-
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Settings with the URLs of a PostgreSQL and a Redis that run to the end of the session."""
