@@ -100,6 +100,14 @@ def fast_precision() -> Precision:
 
 
 def compile_graph(graph: Path, precision: Precision, threads: int) -> Any:
-    """The compiled model: one stream over all threads, which serves one query soonest and batches as well as any."""
-    hints = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
+    """The compiled model: one stream over all threads, which serves one query soonest and batches as well as any.
+
+    Threads are not pinned: every process would pin its own to the same first cores, and two workers share one.
+    """
+    hints = {
+        "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        "ENABLE_CPU_PINNING": False,
+    }
     return load_openvino().Core().compile_model(str(graph), "CPU", hints)
