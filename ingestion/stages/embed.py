@@ -27,9 +27,9 @@ _UNKNOWN = sa.text(
     FROM unnest(CAST(:documents AS text[]), CAST(:versions AS int[])) AS w(document_id, version)
     JOIN chunk c ON c.tenant_id = :tenant AND c.document_id = w.document_id AND c.version = w.version
     JOIN document_version v ON v.tenant_id = c.tenant_id AND v.document_id = c.document_id AND v.version = c.version
-    WHERE NOT EXISTS (
+    WHERE (
         SELECT 1 FROM embedding e
-        WHERE e.tenant_id = :tenant AND e.model = :model AND e.text_hash = c.text_hash)
+        WHERE e.tenant_id = :tenant AND e.model = :model AND e.text_hash = c.text_hash) IS NULL
     ORDER BY c.text_hash
     """
 )

@@ -13,8 +13,10 @@ from vouch.core.errors import VouchError
 
 _WITHOUT_VECTOR = sa.text(
     """
-    SELECT count(*), count(*) FILTER (WHERE e.text_hash IS NULL)
-    FROM chunk c LEFT JOIN embedding e ON e.tenant_id = c.tenant_id AND e.model = :model AND e.text_hash = c.text_hash
+    SELECT count(*), count(*) FILTER (WHERE (
+        SELECT 1 FROM embedding e
+        WHERE e.tenant_id = c.tenant_id AND e.model = :model AND e.text_hash = c.text_hash) IS NULL)
+    FROM chunk c
     WHERE c.tenant_id = :tenant AND c.document_id = :document AND c.version = :version
     """
 )

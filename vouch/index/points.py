@@ -24,17 +24,19 @@ Version = tuple[str, str, int | None]
 
 T = TypeVar("T")
 
+# Vectors are looked up one by one: a join would read the whole table for a handful as long as it has no statistics.
 # A version counts while its document is live or on its way; one that a newer current version overtook does not.
 _ROWS = sa.text(
     """
     SELECT d.tenant_id, d.id, c.version, c.ordinal, d.source_id, d.acl_id, d.owner, d.modified_at,
-        v.meta ->> 'mime', v.meta ->> 'language', v.meta ->> 'embedded_title', c.heading_path, c.text, e.vector
+        v.meta ->> 'mime', v.meta ->> 'language', v.meta ->> 'embedded_title', c.heading_path, c.text,
+        (SELECT e.vector FROM embedding e
+         WHERE e.tenant_id = d.tenant_id AND e.model = :model AND e.text_hash = c.text_hash) AS vector
     FROM unnest(CAST(:tenants AS text[]), CAST(:documents AS text[]), CAST(:versions AS int[])) AS w(tenant, id, n)
     JOIN document d ON d.tenant_id = w.tenant AND d.id = w.id AND d.state <> 'deleted'
     JOIN document_version v ON v.tenant_id = d.tenant_id AND v.document_id = d.id
         AND v.version = coalesce(w.n, d.current_version) AND v.version >= coalesce(d.current_version, 0)
     JOIN chunk c ON c.tenant_id = d.tenant_id AND c.document_id = d.id AND c.version = v.version
-    JOIN embedding e ON e.tenant_id = d.tenant_id AND e.model = :model AND e.text_hash = c.text_hash
     ORDER BY d.id, c.version, c.ordinal
     """
 )
@@ -96,6 +98,7 @@ def points_of(
             tenant, document_id, version, ordinal, source_id, acl_id, owner, modified_at,
             mime, language, title, heading_path, text, vector,
         ) in rows
+        if vector is not None
     ]  # fmt: skip
 
 
