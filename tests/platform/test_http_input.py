@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -506,3 +507,16 @@ def test_the_platform_is_in_order_after_all_this(platform: Platform) -> None:
     platform.pushed("box", "last", "The last word is persimmon.", "authenticated")
     assert "persimmon" in platform.search("bob", "what is the last word", limit=1)[0]["text"]
     assert platform.verified().clean
+
+
+def test_nobody_gets_a_body_read(platform: Platform) -> None:
+    """Without a credential the answer is 401 whatever the body is, and comes before the body is taken in."""
+
+    def endless() -> Iterator[bytes]:
+        for _ in range(10_000):
+            yield b"x" * 65536
+
+    bare = httpx.Client(base_url=platform.http.base_url)
+    problem(bare.post("/v1/ask", content=b"{garbage"), 401, "unauthenticated")
+    with contextlib.suppress(httpx.WriteError):  # the server closes on us, as it should
+        problem(bare.post("/v1/ask", content=endless()), 401, "unauthenticated")

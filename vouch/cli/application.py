@@ -21,7 +21,7 @@ from vouch.catalog.epoch import current
 from vouch.core.errors import BadConfig, VouchError
 from vouch.core.settings import Settings
 from vouch.embedded.addresses import database_url
-from vouch.serving.bounds import BoundedBodies
+from vouch.serving.bounds import BoundedBodies, CredentialFirst
 from vouch.serving.problems import install_problems
 from vouch.serving.responses import document_problems
 
@@ -69,6 +69,7 @@ def create_application(settings: Settings, which: Which = "all") -> FastAPI:
     install_problems(app)
     document_problems(app)
     app.add_middleware(BoundedBodies, limit=int(settings.max_document_mb * 1024 * 1024 * 1.4) + 1024 * 1024)
+    app.add_middleware(CredentialFirst, prefix="/v1/")
     if which != "retrieval":
         app.include_router(ingestion.api.router)
     if which != "ingestion":

@@ -1,10 +1,10 @@
-"""Request bodies are bounded before anything reads them."""
+"""What is refused before anything reads a body: one that is too large, one from nobody."""
 
 from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from vouch.core.errors import PayloadTooLarge
+from vouch.core.errors import PayloadTooLarge, Unauthenticated
 from vouch.serving.problems import problem_response
 
 
@@ -48,3 +48,19 @@ class BoundedBodies:
                 raise
             response = problem_response(PayloadTooLarge(f"At most {self.limit} bytes are accepted."))
             await response(scope, receive, send)
+
+
+class CredentialFirst:
+    """ASGI middleware: a request below ``prefix`` without any credential is refused before its body is read."""
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self.app, self.prefix = app, prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse, or pass on: whether the credential is any good is decided by the route's own dependency."""
+        bare = scope["type"] == "http" and scope["path"].startswith(self.prefix)
+        if bare and not any(name == b"authorization" for name, _ in scope["headers"]):
+            response = problem_response(Unauthenticated("Send `Authorization: Bearer <key>`."))
+            await response(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
