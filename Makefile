@@ -29,7 +29,7 @@ $(STAMP): $(LOCK) requirements/apart.txt pyproject.toml
 	$(PIP) install --no-deps --require-hashes --progress-bar on -r $(LOCK) && \
 	$(PIP) install --progress-bar on -r requirements/apart.txt && \
 	echo "Setting up $(VENV): 3/3 Vouch itself" && \
-	$(PIP) install --quiet --no-deps --no-build-isolation --editable . && \
+	PYTHONWARNINGS=ignore $(PIP) install --quiet --no-deps --no-build-isolation --editable . && \
 	touch $(STAMP) && \
 	echo "Set up in $$(( $$(date +%s) - started )) s."
 
