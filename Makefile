@@ -63,7 +63,7 @@ audit: $(STAMP) ## Look the locked dependencies up among known vulnerabilities
 
 lock: ## Write requirements/lock.txt anew from requirements/*.in (needs uv)
 	uv pip compile --quiet requirements/dev.in --override requirements/apart.txt --no-emit-package torch \
-		--generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11.7 -o $(LOCK).all
+		--generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11.2 -o $(LOCK).all
 	$(PYTHON) requirements/without_torch.py $(LOCK).all > $(LOCK)
 	rm $(LOCK).all
 
