@@ -24,14 +24,18 @@ GROUPS = [f"group:g{n}" for n in range(5)]
 DOCUMENTS = [f"d{n}" for n in range(6)]
 PRINCIPALS = [*USERS, *GROUPS, "authenticated", "user:stranger"]
 
-some = st.sets(st.sampled_from(PRINCIPALS), max_size=4)
-clauses = st.lists(st.tuples(some, st.sets(st.sampled_from(PRINCIPALS), max_size=2)), max_size=6)
+# Mostly true and mostly matching, or hardly any document would come as far as the rule under test.
+mostly = st.sampled_from([True, True, True, False])
+some = st.sets(st.sampled_from(PRINCIPALS), max_size=4) | st.sets(st.sampled_from(PRINCIPALS), min_size=5)
+denied = st.just(set()) | st.sets(st.sampled_from(PRINCIPALS), max_size=2)
+clause = st.tuples(some, denied)
+clauses = st.lists(clause, min_size=1, max_size=2) | st.lists(clause, max_size=6)
 worlds = st.builds(
     World,
-    active=st.fixed_dictionaries({u: st.booleans() for u in USERS}),
+    active=st.fixed_dictionaries(dict.fromkeys(USERS, mostly)),
     members=st.fixed_dictionaries({g: st.sets(st.sampled_from([*USERS, *GROUPS]), max_size=4) for g in GROUPS}),
     acls=st.fixed_dictionaries({d: st.none() | clauses for d in DOCUMENTS}),
-    live=st.fixed_dictionaries({d: st.booleans() for d in DOCUMENTS}),
+    live=st.fixed_dictionaries(dict.fromkeys(DOCUMENTS, mostly)),
 )
 
 
@@ -90,6 +94,42 @@ def test_both_gates_decide_as_the_design_says(catalog: Catalog, world: World) ->
             exact = acl is None or len(acl) <= CLAUSE_SLOTS
             # Past four clauses gate 1 may admit more, and never less.
             assert admitted == (document in expected) if exact else admitted >= (document in expected)
+
+
+EVERYONE = ({"authenticated"}, set[str]())
+
+
+@pytest.mark.parametrize(
+    ("acl", "allowed"),
+    [
+        ([({"user:u0"}, set())], True),
+        ([({"group:outer"}, set())], True),
+        ([({"authenticated"}, set())], True),
+        ([({"user:u1"}, set())], False),
+        ([(set(), set())], False),
+        ([], False),
+        (None, False),
+        ([({"user:u0"}, {"user:u0"})], False),
+        ([({"user:u0"}, {"group:outer"})], False),
+        ([({"user:u0"}, {"authenticated"})], False),
+        ([EVERYONE, ({"authenticated"}, {"group:inner"})], False),
+        ([({"authenticated"}, {"user:u0"}), EVERYONE], False),
+        ([EVERYONE, ({"user:u1"}, set())], False),
+        ([({"user:u1"}, set()), EVERYONE], False),
+        ([EVERYONE] * 5 + [({"user:u1"}, set())], False),
+        ([EVERYONE] * 5 + [({"authenticated"}, {"user:u0"})], False),
+        ([({"user:u0"}, {"user:u1"})], True),
+    ],
+)
+def test_each_rule_by_itself(catalog: Catalog, acl: list[tuple[set[str], set[str]]] | None, *, allowed: bool) -> None:
+    """u0 is in inner, which is in outer, which is in inner again."""
+    groups = {"group:inner": {"user:u0", "group:outer"}, "group:outer": {"group:inner"}}
+    world = World({"user:u0": True}, groups, {"d0": acl}, {"d0": True})
+    assert world.allowed("user:u0", "d0") is allowed
+    _seed(catalog, world)
+    with catalog.reading() as session:
+        access = resolve(session, "t", "user:u0")
+        assert bool(recheck(session, access, ["d0"])[1]) is allowed
 
 
 def test_revocation_holds_for_the_next_decision(catalog: Catalog) -> None:
