@@ -102,7 +102,8 @@ def start_due_syncs(session: Session) -> list[str]:
 
 def find_job(session: Session, tenant: str, job_id: str, *, lock: bool = False) -> Job:
     """Raises :class:`NotFound`."""
-    job = session.get(Job, (tenant, job_id), with_for_update=lock)
+    # Not the strongest lock: that one would also stop a worker from adding the job's next stage, which refers to it.
+    job = session.get(Job, (tenant, job_id), with_for_update={"key_share": True} if lock else None)
     if job is None:
         raise NotFound()
     return job
@@ -155,7 +156,9 @@ def cancel(session: Session, tenant: str, job_id: str) -> None:
     stopped = session.execute(
         sa.text(
             "UPDATE stage SET state = 'cancelled', fence = fence + 1, finished_at = now()"
-            " WHERE tenant_id = :t AND job_id = :j AND state IN ('ready', 'leased', 'waiting')"
+            " WHERE tenant_id = :t AND id IN ("
+            "    SELECT id FROM stage WHERE tenant_id = :t AND job_id = :j AND state IN ('ready', 'leased', 'waiting')"
+            "    ORDER BY id FOR UPDATE)"
             " RETURNING name, document_id, version"
         ),
         {"t": tenant, "j": job_id},

@@ -62,11 +62,11 @@ def sweep(services: Services) -> int:
         if not session.execute(sa.text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _LOCK}).scalar():
             return 0
         started = start_due_syncs(session)
+        ledger.settle(session, list(session.execute(_OPEN_JOBS).scalars()))
         overdue = [
             *session.execute(_OVERDUE, {"names": [s for s in ledger.STAGES if _queue(s) in quiet], "quiet": QUIET_S}),
             *session.execute(_OVERDUE, {"names": list(ledger.STAGES), "quiet": LOST_S}),
         ]
-        ledger.settle(session, list(session.execute(_OPEN_JOBS).scalars()))
         applied = active_generation(session).applied_seq
         behind = newest(session) > applied
         purged = purge_deleted(session, applied)

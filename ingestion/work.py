@@ -96,17 +96,14 @@ def _again(services: Services, lease: Lease, error: Exception, *, counts: bool) 
 def _give_up(services: Services, lease: Lease, error: Exception) -> None:
     with services.catalog.transaction() as session:
         problem = _problem(lease, error)
+        document = session.get(Document, (lease.tenant, lease.document_id), with_for_update=True)
         ledger.fail(session, lease, problem)
-        quarantine(session, lease, problem)
+        if document is not None and document.state != "deleted":
+            quarantine(session, lease, document, problem)
 
 
-def quarantine(session: Session, lease: Lease, problem: Json) -> None:
+def quarantine(session: Session, lease: Lease, document: Document, problem: Json) -> None:
     """Put the reason on the document. An earlier good version stays; without one nothing is ever shown."""
-    if not lease.document_id:
-        return
-    document = session.get(Document, (lease.tenant, lease.document_id), with_for_update=True)
-    if document is None or document.state == "deleted":
-        return
     document.problem = problem
     document.fingerprint = str(lease.result.get("fingerprint", document.fingerprint))
     if document.current_version is None:

@@ -39,11 +39,11 @@ def scan(services: Services, lease: Lease) -> None:
     for batch in _batches(connector.scan(source.cursor if job.kind == "incremental" else None)):
         progress.apply(batch)
     with services.catalog.transaction() as session:
+        row = _lock_job(session, lease)
+        assert row is not None
         if connector.lists_everything:
             progress.delete_unseen(session)
             _mark_access_read(session, source, began)
-        row = session.get(Job, (lease.tenant, lease.job_id), with_for_update=True)
-        assert row is not None
         row.scanned, row.counts, row.problems = True, dict(progress.counts), progress.refusals
         session.add(row)
         ledger.finish(session, lease, {"counts": dict(progress.counts)})
@@ -64,6 +64,7 @@ class _Progress:
         upserts = [c for c in batch if isinstance(c, Upsert)]
         deleted = [c.external_id for c in batch if isinstance(c, Deleted)]
         with self.services.catalog.transaction() as session:
+            _lock_job(session, self.lease)
             ready = self._upsert(session, upserts)
             self._set_access(session, [c for c in batch if isinstance(c, AclChanged)])
             self.counts["deleted"] += delete_documents(session, self.lease.tenant, self.source.id, deleted, self._actor)
@@ -149,13 +150,17 @@ class _Progress:
 
 
 def _begin(session: Session, lease: Lease) -> tuple[Job, Source]:
-    job = session.get(Job, (lease.tenant, lease.job_id), with_for_update=True)
+    job = _lock_job(session, lease)
     source = session.get(Source, (lease.tenant, job.source_id)) if job else None
     if job is None or source is None or source.state == "deleting":
         raise NotFound("The source is gone.")
     job.state, job.started_at = "running", job.started_at or clock.now()
     session.add(job)
     return job, source
+
+
+def _lock_job(session: Session, lease: Lease) -> Job | None:
+    return session.get(Job, (lease.tenant, lease.job_id), with_for_update={"key_share": True})
 
 
 def _batches(changes: Iterable[Change]) -> Iterator[list[Change]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import InternalError
@@ -37,3 +40,23 @@ def test_a_database_that_is_away_is_unavailable() -> None:
     away = Catalog("postgresql://postgres@/vouch?host=/nonexistent")
     with pytest.raises(Unavailable), away.reading() as session:
         session.execute(sa.text("SELECT 1"))
+
+
+def test_the_loser_of_a_deadlock_is_told_to_try_again(catalog: Catalog) -> None:
+    with catalog.transaction() as session:
+        session.add_all([Tenant(id="a", name="A"), Tenant(id="b", name="B")])
+    both_hold_one = Barrier(2)
+
+    def rename(first: str, second: str) -> str:
+        try:
+            with catalog.transaction() as session:
+                session.execute(sa.text("UPDATE tenant SET name = 'X' WHERE id = :i"), {"i": first})
+                both_hold_one.wait(10)
+                session.execute(sa.text("UPDATE tenant SET name = 'X' WHERE id = :i"), {"i": second})
+        except Unavailable:
+            return "again"
+        return "done"
+
+    with ThreadPoolExecutor(2) as pool:
+        ends = pool.map(rename, ("a", "b"), ("b", "a"))
+        assert sorted(ends) == ["again", "done"]

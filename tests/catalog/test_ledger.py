@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
+from ingestion.jobs import find_job
 from vouch.catalog import ledger
 from vouch.catalog.database import Catalog
 from vouch.catalog.tables import Job, Source, Stage, Tenant
@@ -106,3 +107,14 @@ def test_a_cancelled_job_gives_out_no_work(catalog: Catalog, stage_id: str) -> N
     with catalog.transaction() as session:
         session.execute(sa.text("UPDATE job SET state = 'cancelled'"))
         assert ledger.claim(session, [stage_id], 30) == []
+
+
+def test_a_stage_is_finished_while_its_job_is_locked(catalog: Catalog, stage_id: str) -> None:
+    """Cancelling locks the job, then its stages; a worker that had to wait for the job would hold the stage."""
+    with catalog.transaction() as session:
+        (lease,) = ledger.claim(session, [stage_id], 30)
+    with catalog.transaction() as cancelling:
+        find_job(cancelling, "t", "j", lock=True)
+        with catalog.transaction() as working:
+            working.execute(sa.text("SET LOCAL lock_timeout = '5s'"))
+            assert ledger.finish(working, lease, then="chunk")

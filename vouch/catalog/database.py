@@ -11,6 +11,9 @@ from sqlmodel import Session
 
 from vouch.core.errors import Unavailable
 
+_COLLISIONS = frozenset({"40001", "40P01", "55P03"})
+"""SQLSTATEs of a transaction that PostgreSQL undid for another's sake: serialization, deadlock, lock not available."""
+
 
 class Catalog:
     """A pool of connections to the catalog's PostgreSQL.
@@ -34,7 +37,7 @@ class Catalog:
 
         ``durable`` False does not wait for the disk: a crash of PostgreSQL may take back the last moments, whole
         transactions from the newest backwards. For checkpoints of work that is then simply done again.
-        Raises :class:`Unavailable` when PostgreSQL cannot be reached.
+        Raises :class:`Unavailable` when PostgreSQL cannot be reached, or undid the transaction for another's sake.
         """
         with self._reaching(), Session(self.engine, expire_on_commit=False) as session, session.begin():
             if not durable:
@@ -55,6 +58,8 @@ class Catalog:
         except (OperationalError, InterfaceError) as error:
             if getattr(error, "connection_invalidated", False) or _is_connection_loss(error):
                 raise Unavailable("The catalog cannot be reached.") from error
+            if getattr(error.orig, "sqlstate", None) in _COLLISIONS:
+                raise Unavailable("Two changes of the same things met; this one was undone. Try it again.") from error
             raise
 
     def close(self) -> None:

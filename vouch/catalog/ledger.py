@@ -2,6 +2,8 @@
 
 A stage is ready, then leased, then done; waiting means that the projector must catch up first.
 Attempts are counted when a lease is taken, before the work, so work that kills its worker is counted too.
+
+Rows are locked in one order everywhere: source, job, document, tenant (a new epoch), stages by id, the outbox.
 """
 
 from __future__ import annotations
@@ -226,9 +228,12 @@ def held(catalog: Catalog, leases: Sequence[Lease], lease_s: int) -> Iterator[No
                 with catalog.transaction() as session:
                     session.execute(
                         sa.text(
-                            "UPDATE stage s SET leased_until = now() + make_interval(secs => :lease)"
-                            " FROM unnest(CAST(:ids AS text[]), CAST(:fences AS bigint[])) AS v(id, fence)"
-                            " WHERE s.id = v.id AND s.fence = v.fence AND s.state = 'leased'"
+                            "UPDATE stage SET leased_until = now() + make_interval(secs => :lease)"
+                            " WHERE (tenant_id, id) IN ("
+                            "    SELECT s.tenant_id, s.id FROM stage s"
+                            "    JOIN unnest(CAST(:ids AS text[]), CAST(:fences AS bigint[])) AS v(id, fence)"
+                            "    ON s.id = v.id AND s.fence = v.fence AND s.state = 'leased'"
+                            "    ORDER BY s.id FOR UPDATE OF s)"
                         ),
                         {"lease": lease_s, "ids": [x.id for x in held_now], "fences": [x.fence for x in held_now]},
                     )
@@ -248,8 +253,9 @@ def wake(session: Session, applied_seq: int) -> list[str]:
     """Make ready what waited for the projector to reach ``applied_seq``. Returns the stages' ids."""
     rows = session.execute(
         sa.text(
-            "UPDATE stage SET state = 'ready', not_before = now(), rung_at = now()"
-            " WHERE state = 'waiting' AND wait_seq <= :seq RETURNING id"
+            "UPDATE stage SET state = 'ready', not_before = now(), rung_at = now() WHERE (tenant_id, id) IN ("
+            "    SELECT tenant_id, id FROM stage WHERE state = 'waiting' AND wait_seq <= :seq ORDER BY id FOR UPDATE)"
+            " RETURNING id"
         ),
         {"seq": applied_seq},
     )
