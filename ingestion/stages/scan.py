@@ -21,7 +21,7 @@ from vouch.catalog.ledger import Lease
 from vouch.catalog.tables import Document, Job, Source
 from vouch.core import clock
 from vouch.core.clock import duration
-from vouch.core.errors import NotFound
+from vouch.core.errors import LeaseLost, NotFound
 from vouch.core.ids import new_id
 from vouch.core.types import Acl, AclChanged, Change, Checkpoint, Deleted, Json, Refused, Upsert
 
@@ -40,7 +40,6 @@ def scan(services: Services, lease: Lease) -> None:
         progress.apply(batch)
     with services.catalog.transaction() as session:
         row = _lock_job(session, lease)
-        assert row is not None
         if connector.lists_everything:
             progress.delete_unseen(session)
             _mark_access_read(session, source, began)
@@ -151,16 +150,20 @@ class _Progress:
 
 def _begin(session: Session, lease: Lease) -> tuple[Job, Source]:
     job = _lock_job(session, lease)
-    source = session.get(Source, (lease.tenant, job.source_id)) if job else None
-    if job is None or source is None or source.state == "deleting":
+    source = session.get(Source, (lease.tenant, job.source_id))
+    if source is None or source.state == "deleting":
         raise NotFound("The source is gone.")
     job.state, job.started_at = "running", job.started_at or clock.now()
     session.add(job)
     return job, source
 
 
-def _lock_job(session: Session, lease: Lease) -> Job | None:
-    return session.get(Job, (lease.tenant, lease.job_id), with_for_update={"key_share": True})
+def _lock_job(session: Session, lease: Lease) -> Job:
+    """Raises :class:`LeaseLost` when the job was cancelled since the scan was claimed: nothing more may come of it."""
+    job = session.get(Job, (lease.tenant, lease.job_id), with_for_update={"key_share": True}, populate_existing=True)
+    if job is None or job.state not in ("queued", "running"):
+        raise LeaseLost()
+    return job
 
 
 def _batches(changes: Iterable[Change]) -> Iterator[list[Change]]:

@@ -15,11 +15,13 @@ from ingestion import push, sources
 from ingestion.delete import collect_blobs
 from ingestion.jobs import cancel, retry, start_sync
 from ingestion.sources import purge_deleted
+from ingestion.stages.scan import scan
 from ingestion.work import run_stages
 from tests.ingestion.conftest import TENANT, Walk
+from vouch.catalog import ledger
 from vouch.catalog.outbox import active_generation
 from vouch.catalog.tables import Document
-from vouch.core.errors import BadConfig, Conflict, NotFound
+from vouch.core.errors import BadConfig, Conflict, LeaseLost, NotFound
 from vouch.core.ids import point_id
 from vouch.core.types import Body, Clause, IndexQuery
 from vouch.index.lexical import query_vector
@@ -234,6 +236,21 @@ def test_a_job_cancelled_before_it_published_leaves_no_point(walk: Walk) -> None
         retry(session, TENANT, job_id)
     assert walk.finish(job_id)["state"] == "succeeded"
     assert _found(walk, "Havel") == {"a"} and walk.verify().clean
+
+
+def test_a_scan_cancelled_after_it_was_claimed_does_nothing_more(walk: Walk, folder: Path) -> None:
+    source = walk.add_source(path=str(folder))
+    with walk.services.catalog.transaction() as session:
+        job_id, stage_id = start_sync(session, source, "full")
+        assert stage_id is not None
+    with walk.services.catalog.transaction() as session:
+        (lease,) = ledger.claim(session, [stage_id], 30)
+    with walk.services.catalog.transaction() as session:
+        cancel(session, TENANT, job_id)
+    with pytest.raises(LeaseLost):
+        scan(walk.services, lease)
+    assert walk.finish(job_id)["state"] == "cancelled"
+    assert walk.scalar("SELECT count(*) FROM document") == 0
 
 
 def test_a_source_is_deleted_with_all_that_came_of_it(walk: Walk, folder: Path) -> None:
