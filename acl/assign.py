@@ -16,6 +16,13 @@ from vouch.core.errors import InvalidInput
 from vouch.core.ids import sha256
 from vouch.core.types import Acl, Clause
 
+_REMEMBER = sa.text(
+    """
+    INSERT INTO document_change (tenant_id, document_id, epoch, acl_id, deleted)
+    SELECT tenant_id, id, :epoch, acl_id, false FROM document WHERE tenant_id = :tenant AND id = ANY(:ids)
+    """
+)
+
 MAX_CLAUSES = 64
 MAX_PRINCIPALS = 2_000
 
@@ -92,5 +99,6 @@ def assign(session: Session, tenant: str, acls: Mapping[str, Acl | None], *, act
         actor=actor,
         detail={"documents": changed[:100]},
     )
+    session.execute(_REMEMBER, {"tenant": tenant, "ids": list(changed), "epoch": epoch})
     outbox.append(session, tenant, "access", sorted(changed))
     return epoch

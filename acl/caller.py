@@ -11,7 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from acl.keys import find_key, touch_key
 from vouch.catalog import epoch as epochs
-from vouch.catalog.database import Catalog
+from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.core import clock
 from vouch.core.errors import ActsForNobody, Forbidden, Unauthenticated
 from vouch.core.types import principal_name
@@ -47,10 +47,10 @@ def authenticate(catalog: Catalog, secret_key: str, bearer: str | None, acts_for
     """Decide who is calling. Raises :class:`Unauthenticated`, or :class:`Forbidden` without ``act_as``."""
     if not bearer:
         raise Unauthenticated("Send `Authorization: Bearer <key>`.")
-    with catalog.reading() as session:
+    with catalog.reading(ACROSS_TENANTS) as session:
         key = find_key(session, secret_key, bearer)
     if key.last_used_at is None or (clock.now() - key.last_used_at).total_seconds() > 60:
-        with catalog.transaction() as session:
+        with catalog.transaction(key.tenant_id) as session:
             touch_key(session, key)
     user = key.user_id
     if acts_for is not None:
@@ -83,7 +83,7 @@ def calling(
     bearer = credentials.credentials if credentials else None
     caller = authenticate(state.catalog, state.secret_key, bearer, acts_for)
     if at_least is not None:
-        with state.catalog.reading() as session:
+        with state.catalog.reading(caller.tenant) as session:
             epochs.require(session, caller.tenant, at_least)
     return caller
 

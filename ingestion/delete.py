@@ -47,13 +47,20 @@ def delete_documents(
             sa.text(f"DELETE FROM {table} WHERE tenant_id = :t AND document_id = ANY(:ids)"),  # noqa: S608 - our names
             {"t": tenant, "ids": gone},
         )
-    epochs.bump(
+    epoch = epochs.bump(
         session,
         tenant,
         kind="deleted",
         subject=f"{len(gone)} documents",
         actor=actor,
         detail={"documents": list(gone[:100])},
+    )
+    session.execute(
+        sa.text(
+            "INSERT INTO document_change (tenant_id, document_id, epoch, acl_id, deleted)"
+            " SELECT :t, unnest(CAST(:ids AS text[])), :epoch, NULL, true"
+        ),
+        {"t": tenant, "ids": list(gone), "epoch": epoch},
     )
     for document_id in sorted(gone):
         outbox.append(session, tenant, "remove", [document_id])
@@ -65,7 +72,7 @@ def collect_blobs(catalog: Catalog, blobs: Blobs, tenant: str) -> int:
 
     Writers hold the blob lock shared from storing a blob to the commit that names it; this holds it alone.
     """
-    with catalog.transaction() as session:
+    with catalog.transaction(tenant) as session:
         blobs.lock(session, alone=True)
         named = set(
             session.execute(

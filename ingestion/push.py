@@ -45,7 +45,7 @@ def push(services: Services, source: Source, pushed: Pushed, *, actor: str) -> t
     _check_id(pushed.external_id)
     check_size(services, len(pushed.body.data))
     job_id, ready = new_id(), None
-    with services.catalog.transaction() as session:
+    with services.catalog.transaction(source.tenant_id) as session:
         _lock_active(session, source)
         document = find(session, source, pushed.external_id) or Document(
             tenant_id=tenant, id=new_id(), source_id=source.id, external_id=pushed.external_id, title="", uri=""
@@ -91,7 +91,7 @@ def set_access(services: Services, source: Source, external_id: str, acl: Acl | 
     Raises :class:`NotFound`, and :class:`Conflict` for a source whose access comes from elsewhere.
     """
     _require_push(source)
-    with services.catalog.transaction() as session:
+    with services.catalog.transaction(source.tenant_id) as session:
         document = find(session, source, external_id)
         if document is None or document.state == "deleted":
             raise NotFound()
@@ -105,7 +105,7 @@ def set_access(services: Services, source: Source, external_id: str, acl: Acl | 
 def remove(services: Services, source: Source, external_id: str, *, actor: str) -> int:
     """Delete one document; it is gone for the next request. Returns the epoch. Raises :class:`NotFound`."""
     _require_push(source)
-    with services.catalog.transaction() as session:
+    with services.catalog.transaction(source.tenant_id) as session:
         if not delete_documents(session, source.tenant_id, source.id, [external_id], actor):
             raise NotFound()
         epoch = epochs.current(session, source.tenant_id)

@@ -22,6 +22,7 @@ from ingestion.jobs import start_due_syncs
 from ingestion.services import Services
 from ingestion.sources import purge_deleted
 from vouch.catalog import ledger
+from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.heartbeat import age, beat
 from vouch.catalog.outbox import active_generation, newest
 from vouch.core.errors import Unavailable
@@ -58,7 +59,7 @@ _OPEN_JOBS = sa.text("SELECT id FROM job WHERE state IN ('queued', 'running')")
 def sweep(services: Services) -> int:
     """Ring again for what was lost, settle jobs, start due syncs. Returns how many stages were rung."""
     quiet = _quiet_queues(services.redis)
-    with services.catalog.transaction() as session:
+    with services.catalog.transaction(ACROSS_TENANTS) as session:
         if not session.execute(sa.text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _LOCK}).scalar():
             return 0
         started = start_due_syncs(session)

@@ -11,7 +11,7 @@ from redis import Redis
 from acl.compile import compile_payload
 from ingestion.doorbell import make_celery, ring, ring_projector
 from vouch.catalog.blobs import Blobs
-from vouch.catalog.database import Catalog
+from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.catalog.outbox import active_generation
 from vouch.core.settings import Settings
 from vouch.embedded.addresses import blob_url, database_url, redis_broker_url, redis_client_url
@@ -35,7 +35,7 @@ class Services:
         """Connect lazily: nothing here fails while a server is still starting."""
         return cls(
             settings,
-            Catalog(database_url(settings)),
+            Catalog(database_url(settings), audit_key=settings.audit_key),
             Blobs(blob_url(settings)),
             make_celery(redis_broker_url(settings)),
             Redis.from_url(redis_client_url(settings), socket_timeout=5, socket_connect_timeout=2),
@@ -49,7 +49,7 @@ class Services:
 
     @cached_property
     def projector(self) -> Projector:
-        with self.catalog.reading() as session:
+        with self.catalog.reading(ACROSS_TENANTS) as session:
             generation = active_generation(session).id
         return Projector(self.catalog, open_index(self.settings, generation), compile_payload)
 

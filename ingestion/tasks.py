@@ -11,6 +11,7 @@ from celery import Celery
 from ingestion.doorbell import projector_looks
 from ingestion.services import Services
 from ingestion.work import run_stages
+from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.heartbeat import beat
 from vouch.catalog.ledger import STAGES
 from vouch.core.errors import Unavailable
@@ -40,7 +41,7 @@ def register(bell: Celery, services: Callable[[], Services]) -> None:
 
     @bell.task(name="ingestion.canary")
     def canary() -> None:
-        with services().catalog.transaction() as session:
+        with services().catalog.transaction(ACROSS_TENANTS) as session:
             beat(session, "worker")
 
 

@@ -21,6 +21,7 @@ from ingestion.stages.parse import parse
 from ingestion.stages.publish import publish
 from ingestion.stages.scan import scan
 from vouch.catalog import ledger, outbox
+from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.ledger import Lease, StageName
 from vouch.catalog.tables import Document
 from vouch.core import clock
@@ -45,7 +46,7 @@ WORK: dict[str, Work] = {
 
 def run_stages(services: Services, stage_ids: Sequence[str]) -> None:
     """Do those of ``stage_ids`` that can be done now. What others hold, or is done already, is left alone."""
-    with services.catalog.transaction() as session:
+    with services.catalog.transaction(ACROSS_TENANTS) as session:
         leases = ledger.claim(session, stage_ids, services.settings.lease_s)
     if not leases:
         return
@@ -63,7 +64,7 @@ def run_stages(services: Services, stage_ids: Sequence[str]) -> None:
         services.ring(name, ids)
     if any(lease.name == "publish" for lease in leases):
         services.ring_projector()
-    with services.catalog.transaction() as session:
+    with services.catalog.transaction(ACROSS_TENANTS) as session:
         ledger.settle(session, sorted({lease.job_id for lease in leases}))
 
 
@@ -89,12 +90,12 @@ def _do(services: Services, lease: Lease) -> Lease | None:
 
 def _again(services: Services, lease: Lease, error: Exception, *, counts: bool) -> None:
     """Try later. A part that is down is not the document's fault, so the attempt does not count."""
-    with services.catalog.transaction() as session:
+    with services.catalog.transaction(lease.tenant) as session:
         ledger.retry(session, lease, _problem(lease, error), delay_s=2.0**lease.attempt, counts=counts)
 
 
 def _give_up(services: Services, lease: Lease, error: Exception) -> None:
-    with services.catalog.transaction() as session:
+    with services.catalog.transaction(lease.tenant) as session:
         problem = _problem(lease, error)
         document = session.get(Document, (lease.tenant, lease.document_id), with_for_update=True)
         ledger.fail(session, lease, problem)

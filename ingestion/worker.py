@@ -10,7 +10,7 @@ from celery.signals import worker_ready
 from ingestion.doorbell import QUEUES, make_celery
 from ingestion.services import Services
 from ingestion.tasks import register
-from vouch.catalog.database import Catalog
+from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.catalog.heartbeat import beat
 from vouch.core.settings import Settings
 from vouch.embedded.addresses import database_url, redis_broker_url
@@ -31,8 +31,8 @@ def main() -> None:
 
     @worker_ready.connect(weak=False)
     def first_beat(**_: object) -> None:
-        catalog = Catalog(database_url(settings))
-        with catalog.transaction() as session:
+        catalog = Catalog(database_url(settings), audit_key=settings.audit_key)
+        with catalog.transaction(ACROSS_TENANTS) as session:
             beat(session, "worker")
         catalog.close()  # the children fork from this process: they must not share a connection
 

@@ -50,7 +50,7 @@ class Kept:
 def save_answer(services: Services, access: Access, question: Question, released: Released, trace: Recorder) -> None:
     """Insert the answer, its citations and its trace, all or nothing."""
     tenant = access.tenant
-    with services.catalog.transaction() as session:
+    with services.catalog.transaction(tenant) as session:
         if question.conversation_id is not None:
             conversation = {"tenant_id": tenant, "id": _own(access.user, question.conversation_id)}
             session.execute(
@@ -85,7 +85,7 @@ def read_answer(catalog: Catalog, asker: Asker, answer_id: str) -> Kept:
 
     Raises :class:`NotFound` otherwise. Titles, places and freshness are today's.
     """
-    with catalog.reading() as session:
+    with catalog.reading(asker.tenant) as session:
         row = session.get(AnswerRow, (asker.tenant, answer_id))
         if row is None or row.user_id != asker.user:
             raise NotFound()
@@ -110,7 +110,7 @@ def give_feedback(catalog: Catalog, asker: Asker, answer_id: str, helpful: bool,
     """Keep the asker's verdict on their own answer; a second one replaces the first. Raises :class:`NotFound`."""
     read_answer(catalog, asker, answer_id)
     verdict = {"helpful": helpful, "comment": comment}
-    with catalog.transaction() as session:
+    with catalog.transaction(asker.tenant) as session:
         session.execute(
             insert(Feedback)
             .values(tenant_id=asker.tenant, answer_id=answer_id, user_id=asker.user, **verdict)
@@ -123,7 +123,7 @@ def read_conversation(catalog: Catalog, asker: Asker, conversation_id: str) -> l
 
     Raises :class:`NotFound` for one that they never began.
     """
-    with catalog.reading() as session:
+    with catalog.reading(asker.tenant) as session:
         if session.get(ConversationRow, (asker.tenant, _own(asker.user, conversation_id))) is None:
             raise NotFound()
         newest = (

@@ -222,7 +222,7 @@ def get_explanation(
 ) -> ExplainResponse:
     """The decision, with every clause and the membership path behind each match. Needs the scope `admin`."""
     name = principal_name(user, kind="user", field="user")
-    with services.catalog.reading() as session:
+    with services.catalog.reading(caller.tenant) as session:
         return ExplainResponse(**explain(session, caller.tenant, name, document))
 
 

@@ -77,7 +77,7 @@ def cards(session: Session, access: Access, document_ids: Collection[str]) -> tu
 
 def read_document(services: Services, asker: Asker, document_id: str) -> Card:
     """Raises :class:`NotFound` for one that is missing, gone, not published or not the asker's to read."""
-    with services.catalog.reading() as session:
+    with services.catalog.reading(asker.tenant) as session:
         return _card(session, asker, document_id)
 
 
@@ -93,7 +93,7 @@ def read_text(
     start, end = span
     if end is not None and end < start:
         raise InvalidInput("A span does not end before it starts.", field="end")
-    with services.catalog.reading() as session:
+    with services.catalog.reading(asker.tenant) as session:
         card = _card(session, asker, document_id)
         row = session.get(DocumentVersion, (asker.tenant, document_id, version or card.version))
     if row is None or row.text is None or row.published_at is None:

@@ -20,7 +20,7 @@ _SUCCESSORS = sa.text(
     )
     SELECT old.id AS old, new.id AS new FROM old
     JOIN document new ON new.source_id = old.source_id AND old.external_id = ANY(new.supersedes)
-    WHERE new.tenant_id = :tenant AND new.supersedes && ARRAY(SELECT CAST(external_id AS text) FROM old)
+    WHERE new.tenant_id = :tenant AND cardinality(new.supersedes) > 0
     AND new.state = 'live' AND new.current_version IS NOT NULL
     AND new.id <> old.id AND NOT new.external_id = ANY(old.supersedes)
     ORDER BY new.modified_at DESC NULLS LAST, new.id

@@ -96,7 +96,7 @@ def ask(
 
 
 def _find(services: Services, asker: Asker, question: Question, trace: Recorder) -> _Evidence:
-    with trace.step("resolve"), services.catalog.reading() as session:
+    with trace.step("resolve"), services.catalog.reading(asker.tenant) as session:
         access = resolve(session, asker.tenant, asker.user)
         previous = previous_query(session, asker.tenant, asker.user, question.conversation_id)
     with trace.step("rewrite"):

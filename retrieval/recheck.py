@@ -60,7 +60,7 @@ def recheck_candidates(
     :func:`acl.recheck.recheck` raises.
     """
     documents = {candidate.document_id for candidate in candidates}
-    with services.catalog.reading() as session:
+    with services.catalog.reading(access.tenant) as session:
         replaced_by = successors(session, access.tenant, documents)
         access, readable = recheck(session, access, documents.union(*replaced_by.values()))
         refused = tuple(c for c in candidates if c.document_id not in readable)

@@ -43,7 +43,7 @@ def release(
     reads the same whether there is nothing to find, or something that the asker may not see.
     """
     draft, verified, contradictions = written
-    with services.catalog.reading() as session:
+    with services.catalog.reading(access.tenant) as session:
         _, readable = cards(session, access, packed.document_ids | packed.withheld | _successors(packed))
     claims = [claim for claim in verified.claims if _inputs(claim, packed) <= readable.keys()]
     if not any(claim.verdict == "supported" for claim in claims):

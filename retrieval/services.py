@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from retrieval.cache import QueryVectors
 from vouch.catalog.blobs import Blobs
-from vouch.catalog.database import Catalog
+from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.catalog.outbox import active_generation
 from vouch.core.errors import BadConfig
 from vouch.core.settings import Settings
@@ -45,8 +45,8 @@ class Services:
         """
         if settings.secret_key is None:
             raise BadConfig("VOUCH_SECRET_KEY is not set.", field="secret_key")
-        catalog = Catalog(database_url(settings))
-        with catalog.reading() as session:
+        catalog = Catalog(database_url(settings), audit_key=settings.audit_key)
+        with catalog.reading(ACROSS_TENANTS) as session:
             generation = active_generation(session).id
         embedder = load_embedder(settings)
         return cls(

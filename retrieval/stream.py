@@ -69,7 +69,7 @@ def _deliver(services: Services, asker: Asker, released: Released, body: AnswerR
 
 
 def _still_readable(services: Services, asker: Asker, released: Released) -> None:
-    with services.catalog.reading() as session:
+    with services.catalog.reading(asker.tenant) as session:
         _, readable = recheck(session, resolve(session, asker.tenant, asker.user), released.document_ids)
     if not released.document_ids <= readable:
         STREAMS_CUT.inc()

@@ -144,7 +144,7 @@ def _scored(one: Candidate | Hit) -> Json:
 def save_search(catalog: Catalog, row: Trace) -> None:
     """Insert a search's trace. The commit does not wait for the disk: a crash may lose the last traces, a
     shutdown loses none, and whoever asks for the trace next finds it."""
-    with catalog.transaction() as session:
+    with catalog.transaction(row.tenant_id) as session:
         session.execute(sa.text("SET LOCAL synchronous_commit TO off"))
         session.add(row)
 
@@ -156,7 +156,7 @@ def read_trace(catalog: Catalog, caller: Caller, trace_id: str) -> Json:
     answer only while all that fed it is readable. An administrator sees how it went, what gate 2 refused
     included, and nothing of what was asked or answered, unless they are the asker. Others: :class:`NotFound`.
     """
-    with catalog.reading() as session:
+    with catalog.reading(caller.tenant) as session:
         row = session.get(Trace, (caller.tenant, trace_id))
         asked = row is not None and caller.user == row.user_id and "ask" in caller.scopes
         administers = "admin" in caller.scopes

@@ -93,7 +93,7 @@ def _database(servers: Settings, template: str) -> Iterator[str]:
 @pytest.fixture
 def catalog(database_url: str) -> Iterator[Catalog]:
     """The catalog in this test's own database."""
-    catalog = Catalog(database_url)
+    catalog = Catalog(database_url, audit_key=b"of the tests")
     yield catalog
     catalog.close()
 

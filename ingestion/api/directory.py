@@ -22,7 +22,7 @@ def _answer(tenant: str, epoch: int) -> AuthzToken:
 @router.put("/users/{user_id:path}", responses=_ERRORS)
 def put_user(user_id: str, body: UserIn, caller: DirectoryCaller, services: ServicesDep) -> AuthzToken:
     """Create or replace a user. `active: false` ends their access with the next request."""
-    with services.catalog.transaction() as session:
+    with services.catalog.transaction(caller.tenant) as session:
         epoch = directory.put_user(
             session, caller.tenant, f"user:{user_id}", name=body.name, active=body.active, actor=caller.actor
         )
@@ -32,7 +32,7 @@ def put_user(user_id: str, body: UserIn, caller: DirectoryCaller, services: Serv
 @router.delete("/users/{user_id:path}", responses=_ERRORS)
 def delete_user(user_id: Id, caller: DirectoryCaller, services: ServicesDep) -> AuthzToken:
     """Remove a user and their memberships."""
-    with services.catalog.transaction() as session:
+    with services.catalog.transaction(caller.tenant) as session:
         epoch = directory.delete_user(session, caller.tenant, f"user:{user_id}", actor=caller.actor)
     return _answer(caller.tenant, epoch)
 
@@ -40,7 +40,7 @@ def delete_user(user_id: Id, caller: DirectoryCaller, services: ServicesDep) -> 
 @router.post("/groups/{group_id:path}/members", responses=_ERRORS)
 def change_members(group_id: Id, body: MembersIn, caller: DirectoryCaller, services: ServicesDep) -> AuthzToken:
     """Add and remove members: users or groups, nested to any depth, cycles allowed."""
-    with services.catalog.transaction() as session:
+    with services.catalog.transaction(caller.tenant) as session:
         epoch = directory.change_members(
             session, caller.tenant, f"group:{group_id}", add=body.add, remove=body.remove, actor=caller.actor
         )
@@ -50,7 +50,7 @@ def change_members(group_id: Id, body: MembersIn, caller: DirectoryCaller, servi
 @router.put("/groups/{group_id:path}", responses=_ERRORS)
 def put_group(group_id: str, body: GroupIn, caller: DirectoryCaller, services: ServicesDep) -> AuthzToken:
     """Create or replace a group. Without `members` those it has stay."""
-    with services.catalog.transaction() as session:
+    with services.catalog.transaction(caller.tenant) as session:
         epoch = directory.put_group(
             session, caller.tenant, f"group:{group_id}", name=body.name, members=body.members, actor=caller.actor
         )
@@ -60,6 +60,6 @@ def put_group(group_id: str, body: GroupIn, caller: DirectoryCaller, services: S
 @router.delete("/groups/{group_id:path}", responses=_ERRORS)
 def delete_group(group_id: Id, caller: DirectoryCaller, services: ServicesDep) -> AuthzToken:
     """Remove a group: what it allowed is allowed no more, what it denied is denied no more."""
-    with services.catalog.transaction() as session:
+    with services.catalog.transaction(caller.tenant) as session:
         epoch = directory.delete_group(session, caller.tenant, f"group:{group_id}", actor=caller.actor)
     return _answer(caller.tenant, epoch)

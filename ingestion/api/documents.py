@@ -50,7 +50,7 @@ def list_documents(
 ) -> DocumentPage:
     """The source's documents by external id: their state, and why one could not be read. No titles, no content."""
     after = decode_cursor(cursor)
-    with services.catalog.reading() as session:
+    with services.catalog.reading(caller.tenant) as session:
         source = find_source(session, caller.tenant, source_id)
         query = (
             select(Document)
@@ -77,7 +77,7 @@ def put_access(
     source_id: Id, external_id: Id, body: AccessIn, caller: SourcesCaller, services: ServicesDep
 ) -> AuthzToken:
     """Replace the document's clauses. Holds for the next request; embeds nothing."""
-    with services.catalog.reading() as session:
+    with services.catalog.reading(caller.tenant) as session:
         source = find_source(session, caller.tenant, source_id)
     epoch = pushing.set_access(services, source, external_id, acl_of(body), actor=caller.actor)
     return AuthzToken(authz_token=token(caller.tenant, epoch))
@@ -126,7 +126,7 @@ async def put_document(
 @router.delete("/{external_id:path}", responses=_ERRORS)
 def delete_document(source_id: Id, external_id: Id, caller: SourcesCaller, services: ServicesDep) -> AuthzToken:
     """Delete the document, its chunks, its vectors, and quotes of it. Gone for the next request."""
-    with services.catalog.reading() as session:
+    with services.catalog.reading(caller.tenant) as session:
         source = find_source(session, caller.tenant, source_id)
     epoch = pushing.remove(services, source, external_id, actor=caller.actor)
     return AuthzToken(authz_token=token(caller.tenant, epoch))
@@ -140,7 +140,7 @@ def _push(
     services: ServicesDep,
 ) -> PushedJob:
     document, data = sent
-    with services.catalog.reading() as session:
+    with services.catalog.reading(caller.tenant) as session:
         source = find_source(session, caller.tenant, source_id)
     pushed = pushing.Pushed(
         external_id=external_id,

@@ -31,7 +31,7 @@ _STREAM = (
 
 
 def _view(services: Services, tenant: str, job_id: str) -> Json:
-    with services.catalog.reading() as session:
+    with services.catalog.reading(tenant) as session:
         return jobs.view(session, jobs.find_job(session, tenant, job_id))
 
 
@@ -45,7 +45,7 @@ def list_jobs(
 ) -> JobPage:
     """Jobs, newest first."""
     before = decode_cursor(cursor)
-    with services.catalog.reading() as session:
+    with services.catalog.reading(caller.tenant) as session:
         query = select(Job).where(col(Job.tenant_id) == caller.tenant).order_by(col(Job.id).desc()).limit(limit + 1)
         if source_id is not None:
             query = query.where(col(Job.source_id) == source_id)
@@ -98,7 +98,7 @@ async def events(job_id: Id, caller: SourcesCaller, services: ServicesDep, reque
 @router.post("/{job_id}/cancel", responses=problems(Forbidden, NotFound, Conflict))
 def cancel(job_id: Id, caller: SourcesCaller, services: ServicesDep) -> JobOut:
     """End the job. What was published stays; the next sync goes on from there."""
-    with services.catalog.transaction() as session:
+    with services.catalog.transaction(caller.tenant) as session:
         jobs.cancel(session, caller.tenant, job_id)
     return JobOut.model_validate(_view(services, caller.tenant, job_id))
 
@@ -107,7 +107,7 @@ def cancel(job_id: Id, caller: SourcesCaller, services: ServicesDep) -> JobOut:
 def retry(job_id: Id, caller: SourcesCaller, services: ServicesDep) -> JobRef:
     """Try again what failed or was cancelled, and nothing else."""
     ready: dict[str, list[str]] = defaultdict(list)
-    with services.catalog.transaction() as session:
+    with services.catalog.transaction(caller.tenant) as session:
         for name, stage_id in jobs.retry(session, caller.tenant, job_id):
             ready[name].append(stage_id)
     for name, ids in ready.items():

@@ -39,7 +39,7 @@ def make(body: KeyIn, caller: AdminCaller, services: ServicesDep, request: Reque
         raise Forbidden("A key can be given only scopes that yours has.")
     if body.user is not None and "act_as" not in caller.scopes:
         raise Forbidden("A key can be bound to a user only by one that has the scope act_as.")
-    with services.catalog.transaction() as session:
+    with services.catalog.transaction(caller.tenant) as session:
         made = create_key(
             session,
             request.app.state.secret_key,
@@ -60,7 +60,7 @@ def make(body: KeyIn, caller: AdminCaller, services: ServicesDep, request: Reque
 @router.get("", responses=problems(Forbidden))
 def list_keys(caller: AdminCaller, services: ServicesDep) -> KeyList:
     """All keys of the tenant, newest first; never the keys themselves."""
-    with services.catalog.reading() as session:
+    with services.catalog.reading(caller.tenant) as session:
         rows = session.exec(
             select(ApiKey).where(col(ApiKey.tenant_id) == caller.tenant).order_by(col(ApiKey.id).desc())
         ).all()
@@ -70,5 +70,5 @@ def list_keys(caller: AdminCaller, services: ServicesDep) -> KeyList:
 @router.delete("/{key_id}", status_code=204, responses=problems(Forbidden, NotFound))
 def revoke(key_id: Id, caller: AdminCaller, services: ServicesDep) -> None:
     """End a key with the next request."""
-    with services.catalog.transaction() as session:
+    with services.catalog.transaction(caller.tenant) as session:
         revoke_key(session, caller.tenant, key_id)

@@ -33,7 +33,7 @@ def connectors(_: SourcesCaller) -> ConnectorList:
 @router.post("/sources", status_code=201, responses=problems(Forbidden, BadConfig, InvalidInput, Conflict))
 def create_source(body: SourceIn, caller: SourcesCaller, services: ServicesDep) -> SourceOut:
     """Register a source. Its config is checked before anything is kept."""
-    with services.catalog.transaction() as session:
+    with services.catalog.transaction(caller.tenant) as session:
         source = sources.create(session, caller.tenant, body)
         return SourceOut.model_validate(sources.shown(session, source))
 
@@ -42,7 +42,7 @@ def create_source(body: SourceIn, caller: SourcesCaller, services: ServicesDep) 
 def list_sources(caller: SourcesCaller, services: ServicesDep, limit: Limit = 50, cursor: Cursor = None) -> SourcePage:
     """Sources by name."""
     after = decode_cursor(cursor)
-    with services.catalog.reading() as session:
+    with services.catalog.reading(caller.tenant) as session:
         rows = session.exec(
             select(Source)
             .where(col(Source.tenant_id) == caller.tenant, col(Source.state) != "deleting", col(Source.name) > after)
@@ -57,7 +57,7 @@ def list_sources(caller: SourcesCaller, services: ServicesDep, limit: Limit = 50
 @router.get("/sources/{source_id}", responses=problems(Forbidden, NotFound))
 def get_source(source_id: Id, caller: SourcesCaller, services: ServicesDep) -> SourceOut:
     """One source, by id or by name."""
-    with services.catalog.reading() as session:
+    with services.catalog.reading(caller.tenant) as session:
         source = sources.find_source(session, caller.tenant, source_id)
         return SourceOut.model_validate(sources.shown(session, source))
 
@@ -65,7 +65,7 @@ def get_source(source_id: Id, caller: SourcesCaller, services: ServicesDep) -> S
 @router.patch("/sources/{source_id}", responses=problems(Forbidden, NotFound, BadConfig, InvalidInput))
 def change_source(source_id: Id, body: SourcePatch, caller: SourcesCaller, services: ServicesDep) -> SourceOut:
     """Change what is given; pause or resume with `state`."""
-    with services.catalog.transaction() as session:
+    with services.catalog.transaction(caller.tenant) as session:
         source = sources.find_source(session, caller.tenant, source_id, lock=True)
         sources.change(session, source, body)
         session.flush()
@@ -75,7 +75,7 @@ def change_source(source_id: Id, body: SourcePatch, caller: SourcesCaller, servi
 @router.delete("/sources/{source_id}", status_code=204, responses=problems(Forbidden, NotFound))
 def delete_source(source_id: Id, caller: SourcesCaller, services: ServicesDep) -> None:
     """Delete a source with its documents, chunks, vectors and blobs. Nothing of it is found from now on."""
-    with services.catalog.transaction() as session:
+    with services.catalog.transaction(caller.tenant) as session:
         source = sources.find_source(session, caller.tenant, source_id, lock=True)
         sources.delete(session, source, actor=caller.actor)
     services.ring_projector()
@@ -84,7 +84,7 @@ def delete_source(source_id: Id, caller: SourcesCaller, services: ServicesDep) -
 @router.post("/sources/{source_id}/syncs", status_code=202, responses=problems(Forbidden, NotFound, Conflict))
 def sync(source_id: Id, body: SyncIn, caller: SourcesCaller, services: ServicesDep) -> JobRef:
     """Start a sync; one that is under way already is answered with its job."""
-    with services.catalog.transaction() as session:
+    with services.catalog.transaction(caller.tenant) as session:
         source = sources.find_source(session, caller.tenant, source_id)
         job_id, stage_id = jobs.start_sync(session, source, body.kind)
     services.ring("scan", [stage_id] if stage_id else [])

@@ -20,7 +20,7 @@ _FORGET = sa.text("DELETE FROM chunk WHERE tenant_id = :t AND document_id = :d A
 
 def chunk(services: Services, lease: Lease) -> Lease | None:
     """Write the version's chunks, replacing any that an earlier attempt left."""
-    with services.catalog.reading() as session:
+    with services.catalog.reading(lease.tenant) as session:
         version = building(session, lease)
     if version is None or version.parsed is None:
         unwanted(services, lease)
@@ -46,7 +46,7 @@ def chunk(services: Services, lease: Lease) -> Lease | None:
         }
         for draft in drafts
     ]
-    with services.catalog.transaction(durable=False) as session:
+    with services.catalog.transaction(lease.tenant, durable=False) as session:
         if building(session, lease, lock=True) is None:
             ledger.cancel(session, lease)
             return None

@@ -53,13 +53,13 @@ def embed_missing(services: Services, leases: Sequence[Lease]) -> None:
 def embed(services: Services, lease: Lease) -> Lease | None:
     """Make sure that every chunk of the version has its vector."""
     _embed(services, lease.tenant, [(lease.document_id, lease.version)])
-    with services.catalog.transaction(durable=False) as session:
+    with services.catalog.transaction(lease.tenant, durable=False) as session:
         return ledger.finish(session, lease, then="publish")
 
 
 def _embed(services: Services, tenant: str, versions: Sequence[tuple[str, int]]) -> None:
     model = services.embedder.name
-    with services.catalog.reading() as session:
+    with services.catalog.reading(tenant) as session:
         unknown = session.execute(
             _UNKNOWN,
             {
@@ -71,7 +71,7 @@ def _embed(services: Services, tenant: str, versions: Sequence[tuple[str, int]])
         ).all()
     for rows in batched(unknown, AT_ONCE):
         vectors = services.embedder.embed([in_context(title or "", path, text) for _, title, path, text in rows])
-        with services.catalog.transaction(durable=False) as session:
+        with services.catalog.transaction(tenant, durable=False) as session:
             session.execute(
                 insert(Embedding).on_conflict_do_nothing(),
                 [

@@ -30,7 +30,7 @@ def fetch(services: Services, lease: Lease) -> Lease | None:
 
     Raises ``DocumentRejected`` past ``VOUCH_MAX_DOCUMENT_MB``, and what the connector raises.
     """
-    with services.catalog.reading() as session:
+    with services.catalog.reading(lease.tenant) as session:
         found = session.execute(_WHERE, {"t": lease.tenant, "d": lease.document_id}).first()
     if found is None:
         unwanted(services, lease)
@@ -43,7 +43,7 @@ def fetch(services: Services, lease: Lease) -> Lease | None:
         return None
     check_size(services, len(body.data))
     given = {name: lease.result.get(name, "") for name in ("fingerprint", "given_title")}
-    with services.catalog.transaction(durable=False) as session:
+    with services.catalog.transaction(lease.tenant, durable=False) as session:
         version = store_version(services, session, (lease.tenant, lease.document_id), body, given)
         if version is None:
             return ledger.finish(session, lease, {"unchanged": True})

@@ -11,7 +11,7 @@ from vouch.catalog.ledger import Lease
 
 def parse(services: Services, lease: Lease) -> Lease | None:
     """Raises ``DocumentRejected`` with a stable reason for what cannot be read."""
-    with services.catalog.reading() as session:
+    with services.catalog.reading(lease.tenant) as session:
         version = building(session, lease)
     if version is None:
         unwanted(services, lease)
@@ -25,7 +25,7 @@ def parse(services: Services, lease: Lease) -> Lease | None:
         "characters": len(parsed.text),
         "notes": list(parsed.notes),
     }
-    with services.catalog.transaction(durable=False) as session:
+    with services.catalog.transaction(lease.tenant, durable=False) as session:
         services.blobs.lock(session)
         elements = services.blobs.put(lease.tenant, parsed.to_json())
         text = services.blobs.put(lease.tenant, parsed.text.encode())

@@ -42,7 +42,7 @@ def publish(services: Services, lease: Lease) -> None:
 
     Raises when a chunk or a vector is missing; the version then never becomes visible.
     """
-    with services.catalog.transaction(durable=False) as session:
+    with services.catalog.transaction(lease.tenant, durable=False) as session:
         version = building(session, lease, lock=True)
         if version is None:
             ledger.cancel(session, lease)

@@ -32,13 +32,13 @@ MAX_REFUSALS = 200
 def scan(services: Services, lease: Lease) -> None:
     """Run the connector over its source. Raises what the connector raises; the job then fails with it."""
     began = clock.now()
-    with services.catalog.transaction() as session:
+    with services.catalog.transaction(lease.tenant) as session:
         job, source = _begin(session, lease)
     connector = make_connector(source.kind, source.config)
     progress = _Progress(services, lease, source, job)
     for batch in _batches(connector.scan(source.cursor if job.kind == "incremental" else None)):
         progress.apply(batch)
-    with services.catalog.transaction() as session:
+    with services.catalog.transaction(lease.tenant) as session:
         row = _lock_job(session, lease)
         if connector.lists_everything:
             progress.delete_unseen(session)
@@ -62,7 +62,7 @@ class _Progress:
         """Commit a batch with its next stages, then ring for them."""
         upserts = [c for c in batch if isinstance(c, Upsert)]
         deleted = [c.external_id for c in batch if isinstance(c, Deleted)]
-        with self.services.catalog.transaction() as session:
+        with self.services.catalog.transaction(self.lease.tenant) as session:
             _lock_job(session, self.lease)
             ready = self._upsert(session, upserts)
             self._set_access(session, [c for c in batch if isinstance(c, AclChanged)])

@@ -65,7 +65,7 @@ def note(
 
 def unwanted(services: Services, lease: Lease) -> None:
     """Put the stage away: nobody needs its version any more."""
-    with services.catalog.transaction(durable=False) as session:
+    with services.catalog.transaction(lease.tenant, durable=False) as session:
         ledger.cancel(session, lease)
 
 

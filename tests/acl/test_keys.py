@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from acl.caller import authenticate
 from acl.keys import create_key, make_key, revoke_key
-from vouch.catalog.database import Catalog
+from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.catalog.tables import Tenant
 from vouch.core import clock
 from vouch.core.errors import Forbidden, InvalidInput, Unauthenticated
@@ -19,7 +19,7 @@ SECRET = "s" * 32
 
 @pytest.fixture
 def key(catalog: Catalog) -> str:
-    with catalog.transaction() as session:
+    with catalog.transaction(ACROSS_TENANTS) as session:
         session.add(Tenant(id="t", name="T"))
         session.flush()
         made = create_key(session, SECRET, "t", name="app", scopes=["ask", "act_as"])
@@ -33,7 +33,7 @@ def test_a_key_is_who_it_says(catalog: Catalog, key: str) -> None:
 
 
 def test_the_key_itself_is_nowhere_in_the_catalog(catalog: Catalog, key: str) -> None:
-    with catalog.reading() as session:
+    with catalog.reading(ACROSS_TENANTS) as session:
         row = session.execute(sa.text("SELECT api_key::text FROM api_key")).scalar_one()
     assert key not in row
     assert key.split("_")[1] not in row
@@ -51,14 +51,14 @@ def test_another_secret_knows_no_key(catalog: Catalog, key: str) -> None:
 
 
 def test_a_revoked_key_ends_now(catalog: Catalog, key: str) -> None:
-    with catalog.transaction() as session:
+    with catalog.transaction(ACROSS_TENANTS) as session:
         revoke_key(session, "t", session.execute(sa.text("SELECT id FROM api_key")).scalar_one())
     with pytest.raises(Unauthenticated):
         authenticate(catalog, SECRET, key, None)
 
 
 def test_an_expired_key_ends(catalog: Catalog, key: str) -> None:
-    with catalog.transaction() as session:
+    with catalog.transaction(ACROSS_TENANTS) as session:
         made = create_key(session, SECRET, "t", name="x", scopes=["ask"], expires_at=clock.now() + timedelta(minutes=1))
     assert authenticate(catalog, SECRET, made.secret, None)
     with clock.frozen(clock.now() + timedelta(minutes=2)), pytest.raises(Unauthenticated):
@@ -66,7 +66,7 @@ def test_an_expired_key_ends(catalog: Catalog, key: str) -> None:
 
 
 def test_acting_for_users_needs_the_scope(catalog: Catalog, key: str) -> None:
-    with catalog.transaction() as session:
+    with catalog.transaction(ACROSS_TENANTS) as session:
         bound = create_key(session, SECRET, "t", name="x", scopes=["ask"], user="user:alice").secret
     assert authenticate(catalog, SECRET, bound, None).user == "user:alice"
     assert authenticate(catalog, SECRET, bound, "user:alice").user == "user:alice"
@@ -83,5 +83,5 @@ def test_only_one_plain_user_can_be_acted_for(catalog: Catalog, key: str, smuggl
 
 
 def test_a_scope_that_does_not_exist_is_refused(catalog: Catalog, key: str) -> None:
-    with pytest.raises(InvalidInput), catalog.transaction() as session:
+    with pytest.raises(InvalidInput), catalog.transaction(ACROSS_TENANTS) as session:
         create_key(session, SECRET, "t", name="x", scopes=["root"])

@@ -9,47 +9,47 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import InternalError
 
-from vouch.catalog.database import Catalog
+from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.catalog.tables import Tenant
 from vouch.core.errors import Unavailable
 
 
 def test_an_exception_undoes_the_whole_transaction(catalog: Catalog) -> None:
-    with pytest.raises(ZeroDivisionError), catalog.transaction() as session:
+    with pytest.raises(ZeroDivisionError), catalog.transaction(ACROSS_TENANTS) as session:
         session.add(Tenant(id="t", name="T"))
         session.flush()
         _ = 1 / 0
-    with catalog.reading() as session:
+    with catalog.reading(ACROSS_TENANTS) as session:
         assert session.get(Tenant, "t") is None
 
 
 def test_a_reading_refuses_to_write(catalog: Catalog) -> None:
-    with pytest.raises(InternalError, match="read-only"), catalog.reading() as session:
+    with pytest.raises(InternalError, match="read-only"), catalog.reading(ACROSS_TENANTS) as session:
         session.execute(sa.text("INSERT INTO tenant (id, name, authz_epoch) VALUES ('t', 'T', 1)"))
 
 
 def test_a_reading_sees_one_moment(catalog: Catalog) -> None:
-    with catalog.reading() as session:
+    with catalog.reading(ACROSS_TENANTS) as session:
         assert session.get(Tenant, "t") is None
-        with catalog.transaction() as other:
+        with catalog.transaction(ACROSS_TENANTS) as other:
             other.add(Tenant(id="t", name="T"))
         assert session.execute(sa.text("SELECT count(*) FROM tenant")).scalar() == 0
 
 
 def test_a_database_that_is_away_is_unavailable() -> None:
     away = Catalog("postgresql://postgres@/vouch?host=/nonexistent")
-    with pytest.raises(Unavailable), away.reading() as session:
+    with pytest.raises(Unavailable), away.reading(ACROSS_TENANTS) as session:
         session.execute(sa.text("SELECT 1"))
 
 
 def test_the_loser_of_a_deadlock_is_told_to_try_again(catalog: Catalog) -> None:
-    with catalog.transaction() as session:
+    with catalog.transaction(ACROSS_TENANTS) as session:
         session.add_all([Tenant(id="a", name="A"), Tenant(id="b", name="B")])
     both_hold_one = Barrier(2)
 
     def rename(first: str, second: str) -> str:
         try:
-            with catalog.transaction() as session:
+            with catalog.transaction(ACROSS_TENANTS) as session:
                 session.execute(sa.text("UPDATE tenant SET name = 'X' WHERE id = :i"), {"i": first})
                 both_hold_one.wait(10)
                 session.execute(sa.text("UPDATE tenant SET name = 'X' WHERE id = :i"), {"i": second})

@@ -7,14 +7,14 @@ import sqlalchemy as sa
 
 from ingestion.jobs import find_job
 from vouch.catalog import ledger
-from vouch.catalog.database import Catalog
+from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.catalog.tables import Job, Source, Stage, Tenant
 from vouch.core.errors import LeaseLost
 
 
 @pytest.fixture
 def stage_id(catalog: Catalog) -> str:
-    with catalog.transaction() as session:
+    with catalog.transaction(ACROSS_TENANTS) as session:
         session.add(Tenant(id="t", name="T"))
         session.flush()
         session.add(Source(tenant_id="t", id="s", name="s", kind="push"))
@@ -25,7 +25,7 @@ def stage_id(catalog: Catalog) -> str:
 
 
 def _stage(catalog: Catalog, stage_id: str) -> Stage:
-    with catalog.reading() as session:
+    with catalog.reading(ACROSS_TENANTS) as session:
         found = session.get(Stage, ("t", stage_id))
         assert found is not None
         session.expunge(found)
@@ -33,60 +33,60 @@ def _stage(catalog: Catalog, stage_id: str) -> Stage:
 
 
 def _expire(catalog: Catalog, stage_id: str) -> None:
-    with catalog.transaction() as session:
+    with catalog.transaction(ACROSS_TENANTS) as session:
         session.execute(
             sa.text("UPDATE stage SET leased_until = now() - interval '1 s' WHERE id = :i"), {"i": stage_id}
         )
 
 
 def test_one_worker_alone_gets_a_stage(catalog: Catalog, stage_id: str) -> None:
-    with catalog.transaction() as session:
+    with catalog.transaction(ACROSS_TENANTS) as session:
         assert len(ledger.claim(session, [stage_id], 30)) == 1
-    with catalog.transaction() as session:
+    with catalog.transaction(ACROSS_TENANTS) as session:
         assert ledger.claim(session, [stage_id], 30) == []
 
 
 def test_attempts_count_before_the_work(catalog: Catalog, stage_id: str) -> None:
     for attempt in (1, 2, 3):
-        with catalog.transaction() as session:
+        with catalog.transaction(ACROSS_TENANTS) as session:
             (lease,) = ledger.claim(session, [stage_id], 30)
         assert lease.attempt == attempt == _stage(catalog, stage_id).attempts
         _expire(catalog, stage_id)
 
 
 def test_a_worker_that_lost_its_lease_cannot_finish(catalog: Catalog, stage_id: str) -> None:
-    with catalog.transaction() as session:
+    with catalog.transaction(ACROSS_TENANTS) as session:
         (first,) = ledger.claim(session, [stage_id], 30)
     _expire(catalog, stage_id)
-    with catalog.transaction() as session:
+    with catalog.transaction(ACROSS_TENANTS) as session:
         (second,) = ledger.claim(session, [stage_id], 30)
-    with pytest.raises(LeaseLost), catalog.transaction() as session:
+    with pytest.raises(LeaseLost), catalog.transaction(ACROSS_TENANTS) as session:
         ledger.finish(session, first, then="chunk")
-    with catalog.transaction() as session:
+    with catalog.transaction(ACROSS_TENANTS) as session:
         assert ledger.finish(session, second, then="chunk")
         assert session.execute(sa.text("SELECT count(*) FROM stage WHERE name = 'chunk'")).scalar() == 1
 
 
 def test_work_in_hand_keeps_its_lease(catalog: Catalog, stage_id: str) -> None:
-    with catalog.transaction() as session:
+    with catalog.transaction(ACROSS_TENANTS) as session:
         leases = ledger.claim(session, [stage_id], 1)
     before = _stage(catalog, stage_id).leased_until
     with ledger.held(catalog, leases, 1):
         while _stage(catalog, stage_id).leased_until == before:
             pass
-    with catalog.transaction() as session:
+    with catalog.transaction(ACROSS_TENANTS) as session:
         ledger.finish(session, leases[0])
 
 
 def test_a_down_part_is_not_held_against_the_document(catalog: Catalog, stage_id: str) -> None:
-    with catalog.transaction() as session:
+    with catalog.transaction(ACROSS_TENANTS) as session:
         (lease,) = ledger.claim(session, [stage_id], 30)
         ledger.retry(session, lease, {"reason": "unavailable"}, delay_s=0, counts=False)
     assert _stage(catalog, stage_id).attempts == 0
 
 
 def test_waiting_ends_when_the_projector_has_come_far_enough(catalog: Catalog, stage_id: str) -> None:
-    with catalog.transaction() as session:
+    with catalog.transaction(ACROSS_TENANTS) as session:
         (lease,) = ledger.claim(session, [stage_id], 30)
         ledger.wait(session, lease, 7)
         assert ledger.wake(session, 6) == []
@@ -95,7 +95,7 @@ def test_waiting_ends_when_the_projector_has_come_far_enough(catalog: Catalog, s
 
 
 def test_a_job_ends_when_nothing_is_left(catalog: Catalog, stage_id: str) -> None:
-    with catalog.transaction() as session:
+    with catalog.transaction(ACROSS_TENANTS) as session:
         assert ledger.settle(session, ["j"]) == []
         (lease,) = ledger.claim(session, [stage_id], 30)
         ledger.fail(session, lease, {"reason": "corrupt"})
@@ -104,17 +104,17 @@ def test_a_job_ends_when_nothing_is_left(catalog: Catalog, stage_id: str) -> Non
 
 
 def test_a_cancelled_job_gives_out_no_work(catalog: Catalog, stage_id: str) -> None:
-    with catalog.transaction() as session:
+    with catalog.transaction(ACROSS_TENANTS) as session:
         session.execute(sa.text("UPDATE job SET state = 'cancelled'"))
         assert ledger.claim(session, [stage_id], 30) == []
 
 
 def test_a_stage_is_finished_while_its_job_is_locked(catalog: Catalog, stage_id: str) -> None:
     """Cancelling locks the job, then its stages; a worker that had to wait for the job would hold the stage."""
-    with catalog.transaction() as session:
+    with catalog.transaction(ACROSS_TENANTS) as session:
         (lease,) = ledger.claim(session, [stage_id], 30)
-    with catalog.transaction() as cancelling:
+    with catalog.transaction(ACROSS_TENANTS) as cancelling:
         find_job(cancelling, "t", "j", lock=True)
-        with catalog.transaction() as working:
+        with catalog.transaction(ACROSS_TENANTS) as working:
             working.execute(sa.text("SET LOCAL lock_timeout = '5s'"))
             assert ledger.finish(working, lease, then="chunk")

@@ -5,25 +5,25 @@ from __future__ import annotations
 from threading import Thread
 
 from vouch.catalog import outbox
-from vouch.catalog.database import Catalog
+from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.catalog.tables import Tenant
 
 
 def test_concurrent_writers_append_in_commit_order(catalog: Catalog) -> None:
-    with catalog.transaction() as session:
+    with catalog.transaction(ACROSS_TENANTS) as session:
         session.add(Tenant(id="t", name="T"))
     seen: list[int] = []
 
     def write(n: int) -> None:
         for _ in range(20):
-            with catalog.transaction() as session:
+            with catalog.transaction(ACROSS_TENANTS) as session:
                 outbox.append(session, "t", "write", [f"d{n}"])
 
     threads = [Thread(target=write, args=(n,)) for n in range(4)]
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads) or len(seen) < 80:
-        with catalog.reading() as session:
+        with catalog.reading(ACROSS_TENANTS) as session:
             found = [row.seq for row in outbox.pending(session, seen[-1] if seen else 0, 1000)]
         seen.extend(seq for seq in found if seq is not None)
     for thread in threads:

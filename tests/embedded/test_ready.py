@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from vouch.catalog.database import Catalog
+from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.catalog.heartbeat import beat
 from vouch.core.errors import Unavailable
 from vouch.core.settings import Settings
@@ -20,15 +20,15 @@ from vouch.embedded import ready
 @pytest.mark.parametrize("written", ["worker", "worker:laptop"])
 def test_a_part_is_ready_once_it_beat_after_its_start(catalog: Catalog, written: str) -> None:
     heartbeat = ready.Heartbeat("worker", catalog.url)
-    with catalog.transaction() as session:
+    with catalog.transaction(ACROSS_TENANTS) as session:
         beat(session, written)
     heartbeat.note_start()
     assert not heartbeat.fresh()  # the beat of an earlier run
-    with catalog.transaction() as session:
+    with catalog.transaction(ACROSS_TENANTS) as session:
         beat(session, "workers")
         beat(session, "scheduler")
     assert not heartbeat.fresh()
-    with catalog.transaction() as session:
+    with catalog.transaction(ACROSS_TENANTS) as session:
         beat(session, written)
     assert heartbeat.fresh()
 

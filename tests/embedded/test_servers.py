@@ -17,7 +17,7 @@ from kombu import Connection
 from redis import Redis, RedisError
 
 from tests.embedded.dummies import alive, eventually
-from vouch.catalog.database import Catalog
+from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.core.errors import StartFailed
 from vouch.core.settings import Settings
 from vouch.embedded import postgres
@@ -136,7 +136,7 @@ def test_postgres_killed_with_a_backend_at_work_recovers_what_was_committed(runn
     with _connect(running) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 1 AS n")
     catalog = Catalog(database_url(running.settings))
-    with catalog.reading() as session:
+    with catalog.reading(ACROSS_TENANTS) as session:
         assert session.execute(COUNT).scalar() == 1
     before = running.supervisor.pids()["postgres"]
     busy, other = _connect(running), _connect(running)
@@ -146,7 +146,7 @@ def test_postgres_killed_with_a_backend_at_work_recovers_what_was_committed(runn
     os.kill(before, signal.SIGKILL)
     eventually(lambda: _restarted(running, "postgres", before) and _postgres_answers(running))
     assert not alive(busy.info.backend_pid)
-    with catalog.reading() as session:  # the same pool: it connects anew on its own
+    with catalog.reading(ACROSS_TENANTS) as session:  # the same pool: it connects anew on its own
         assert session.execute(COUNT).scalar() == 1
     catalog.close()
     for connection in (busy, other):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
 
 from acl.compile import compile_payload
 from acl.directory import put_group, put_user
@@ -16,6 +17,7 @@ from ingestion.schemas import SourceIn
 from ingestion.services import Services
 from ingestion.sources import create
 from ingestion.work import run_stages
+from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.tables import IndexGeneration, Source, Tenant
 from vouch.core.settings import Settings
 from vouch.core.types import Json
@@ -25,6 +27,7 @@ from vouch.index.projector import Projector
 from vouch.index.verify import Difference, verify
 
 TENANT = "t"
+SECRET = SecretStr("of the tests, and long enough for one")
 
 _READY = sa.text(
     "SELECT id FROM stage WHERE state = 'ready' AND not_before <= now()"
@@ -40,24 +43,24 @@ class Walk:
     index: EdgeIndex
 
     def add_source(self, name: str = "docs", kind: str = "filesystem", **config: object) -> Source:
-        with self.services.catalog.transaction() as session:
+        with self.services.catalog.transaction(ACROSS_TENANTS) as session:
             return create(session, TENANT, SourceIn(name=name, kind=kind, config=config))
 
     def sync(self, source: Source, kind: str = "incremental") -> Json:
         """Start a sync, do all of it, and return the ended job."""
-        with self.services.catalog.transaction() as session:
+        with self.services.catalog.transaction(ACROSS_TENANTS) as session:
             job_id, _ = start_sync(session, source, kind)  # type: ignore[arg-type]
         return self.finish(job_id)
 
     def finish(self, job_id: str) -> Json:
         self.drain()
-        with self.services.catalog.reading() as session:
+        with self.services.catalog.reading(ACROSS_TENANTS) as session:
             return view(session, find_job(session, TENANT, job_id))
 
     def drain(self) -> None:
         """Run stages and the projector, as workers would, until neither has anything to do."""
         while True:
-            with self.services.catalog.reading() as session:
+            with self.services.catalog.reading(ACROSS_TENANTS) as session:
                 ready = list(session.execute(_READY).scalars())
             if ready:
                 run_stages(self.services, ready)
@@ -65,19 +68,25 @@ class Walk:
                 return
 
     def verify(self) -> Difference:
-        with self.services.catalog.reading() as session:
+        with self.services.catalog.reading(ACROSS_TENANTS) as session:
             return verify(session, self.index, compile_payload)
 
     def scalar(self, query: str, **values: object) -> object:
-        with self.services.catalog.reading() as session:
+        with self.services.catalog.reading(ACROSS_TENANTS) as session:
             return session.execute(sa.text(query), values).scalar()
 
 
 @pytest.fixture
 def walk(tmp_path: Path, database_url: str, redis_url: str, embedder: Embedder) -> Iterator[Walk]:
-    settings = Settings(data_dir=tmp_path / "data", database_url=database_url, redis_url=redis_url, lease_s=5)
+    settings = Settings(
+        data_dir=tmp_path / "data",
+        database_url=database_url,
+        redis_url=redis_url,
+        lease_s=5,
+        secret_key="of the tests, and long enough for one",
+    )
     services = Services.open(settings)
-    with services.catalog.transaction() as session:
+    with services.catalog.transaction(ACROSS_TENANTS) as session:
         session.add(Tenant(id=TENANT, name="T"))
         session.add(IndexGeneration(id="g1", model=embedder.name, dimensions=embedder.dimensions, chunker="test"))
         session.flush()

@@ -13,6 +13,7 @@ from ingestion.doorbell import make_celery, ring, ring_projector
 from ingestion.jobs import start_sync
 from ingestion.scheduler import sweep
 from tests.ingestion.conftest import TENANT, Walk
+from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.tables import Source
 from vouch.core import clock
 
@@ -29,12 +30,12 @@ def _waiting(walk: Walk, queue: str) -> int:
 
 
 def test_a_lost_ring_is_rung_again(walk: Walk, source: Source) -> None:
-    with walk.services.catalog.transaction() as session:
+    with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
         start_sync(session, source, "incremental")  # and never rung
     sweep(walk.services)
     assert _waiting(walk, "scan") <= 1  # index maintenance, perhaps: the stage has not been quiet for long
     walk.services.redis.flushall()
-    with walk.services.catalog.transaction() as session:
+    with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
         session.execute(
             sa.text("UPDATE stage SET rung_at = now() - interval '1 min', not_before = now() - interval '1 min'")
         )
@@ -44,7 +45,7 @@ def test_a_lost_ring_is_rung_again(walk: Walk, source: Source) -> None:
 
 
 def test_work_of_a_dead_worker_is_rung_alone(walk: Walk, source: Source) -> None:
-    with walk.services.catalog.transaction() as session:
+    with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
         start_sync(session, source, "incremental")
         session.execute(
             sa.text(
@@ -56,7 +57,7 @@ def test_work_of_a_dead_worker_is_rung_alone(walk: Walk, source: Source) -> None
 
 
 def test_syncs_start_when_they_are_due_and_once(walk: Walk, source: Source) -> None:
-    with walk.services.catalog.transaction() as session:
+    with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
         row = session.get_one(Source, (TENANT, source.id))
         row.schedule, row.next_sync_at = "15m", clock.now() - timedelta(seconds=1)
         session.add(row)
@@ -67,7 +68,7 @@ def test_syncs_start_when_they_are_due_and_once(walk: Walk, source: Source) -> N
 
 
 def test_an_index_that_is_behind_is_rung_for(walk: Walk, source: Source) -> None:
-    with walk.services.catalog.transaction() as session:
+    with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
         session.execute(sa.text("INSERT INTO index_op (tenant_id, kind) VALUES ('t', 'write')"))
     sweep(walk.services)
     assert _waiting(walk, "project") >= 1

@@ -12,6 +12,7 @@ from ingestion.jobs import cancel, retry, start_sync
 from ingestion.services import Services
 from ingestion.work import run_stages
 from tests.ingestion.conftest import TENANT, Walk
+from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.ledger import MAX_ATTEMPTS, Lease
 from vouch.core.errors import Conflict, Unavailable
 
@@ -32,7 +33,7 @@ def _cursed_id(walk: Walk) -> object:
 
 def _no_pause(walk: Walk) -> None:
     """Retries come after a pause; the test does not wait for it."""
-    with walk.services.catalog.transaction() as session:
+    with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
         session.execute(sa.text("UPDATE stage SET not_before = now() WHERE state = 'ready'"))
         session.execute(sa.text("UPDATE stage SET leased_until = now() - interval '1 s' WHERE state = 'leased'"))
 
@@ -74,7 +75,7 @@ def test_three_failures_quarantine_and_the_neighbour_goes_on(
 def test_work_that_kills_its_worker_is_given_up(walk: Walk, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     attempts = _curse(walk, monkeypatch, KeyboardInterrupt())  # passes every handler, as a kill would
     source = walk.add_source(path=str(folder))
-    with walk.services.catalog.transaction() as session:
+    with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
         job_id, _ = start_sync(session, source, "incremental")
     for _ in range(MAX_ATTEMPTS):
         with pytest.raises(KeyboardInterrupt):
@@ -107,21 +108,21 @@ def test_retry_tries_what_failed_and_nothing_else(walk: Walk, folder: Path, monk
             _no_pause(walk)
             job = walk.finish(job["job_id"])
     embedded = walk.scalar("SELECT count(*) FROM embedding")
-    with walk.services.catalog.transaction() as session:
+    with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
         assert [name for name, _ in retry(session, TENANT, job["job_id"])] == ["parse"]
     job = walk.finish(job["job_id"])
     assert (job["state"], job["counts"]["published"], job["errors"]) == ("succeeded", 2, [])
     assert walk.scalar("SELECT count(*) FROM embedding") == embedded + 1
-    with pytest.raises(Conflict), walk.services.catalog.transaction() as session:
+    with pytest.raises(Conflict), walk.services.catalog.transaction(ACROSS_TENANTS) as session:
         retry(session, TENANT, job["job_id"])
 
 
 def test_a_cancelled_job_stops_and_the_next_sync_goes_on(walk: Walk, folder: Path) -> None:
     source = walk.add_source(path=str(folder))
-    with walk.services.catalog.transaction() as session:
+    with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
         job_id, scan = start_sync(session, source, "incremental")
     run_stages(walk.services, [scan or ""])
-    with walk.services.catalog.transaction() as session:
+    with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
         cancel(session, TENANT, job_id)
     assert walk.finish(job_id)["state"] == "cancelled"
     assert walk.scalar("SELECT count(*) FROM chunk") == 0
@@ -138,7 +139,7 @@ def test_a_document_deleted_on_its_way_never_appears(walk: Walk, folder: Path, m
             (folder / "cursed.md").unlink()
             from ingestion.delete import delete_documents
 
-            with services.catalog.transaction() as session:
+            with services.catalog.transaction(ACROSS_TENANTS) as session:
                 delete_documents(session, TENANT, source.id, ["cursed.md"], "test")
         return publish(services, lease)
 

@@ -19,6 +19,7 @@ from ingestion.stages.scan import scan
 from ingestion.work import run_stages
 from tests.ingestion.conftest import TENANT, Walk
 from vouch.catalog import ledger
+from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.outbox import active_generation
 from vouch.catalog.tables import Document
 from vouch.core.errors import BadConfig, Conflict, LeaseLost, NotFound
@@ -46,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _found(walk: Walk, text: str, user: str = "user:alice") -> set[str]:
-    with walk.services.catalog.reading() as session:
+    with walk.services.catalog.reading(ACROSS_TENANTS) as session:
         access = compile_filter(resolve(session, TENANT, user))
         hits = walk.index.search(IndexQuery(None, query_vector(text), 10), access).lexical
         return {session.get_one(Document, (TENANT, hit.document_id)).external_id for hit in hits}
@@ -228,11 +229,11 @@ def test_a_job_cancelled_before_it_published_leaves_no_point(walk: Walk) -> None
     _next_stages(walk, job_id)
     walk.services.projector.catch_up()
     assert walk.verify().index == 1  # written, and waiting to be shown
-    with walk.services.catalog.transaction() as session:
+    with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
         cancel(session, TENANT, job_id)
     walk.services.projector.catch_up()
     assert walk.verify().clean and walk.verify().index == 0
-    with walk.services.catalog.transaction() as session:
+    with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
         retry(session, TENANT, job_id)
     assert walk.finish(job_id)["state"] == "succeeded"
     assert _found(walk, "Havel") == {"a"} and walk.verify().clean
@@ -240,12 +241,12 @@ def test_a_job_cancelled_before_it_published_leaves_no_point(walk: Walk) -> None
 
 def test_a_scan_cancelled_after_it_was_claimed_does_nothing_more(walk: Walk, folder: Path) -> None:
     source = walk.add_source(path=str(folder))
-    with walk.services.catalog.transaction() as session:
+    with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
         job_id, stage_id = start_sync(session, source, "full")
         assert stage_id is not None
-    with walk.services.catalog.transaction() as session:
+    with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
         (lease,) = ledger.claim(session, [stage_id], 30)
-    with walk.services.catalog.transaction() as session:
+    with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
         cancel(session, TENANT, job_id)
     with pytest.raises(LeaseLost):
         scan(walk.services, lease)
@@ -256,11 +257,11 @@ def test_a_scan_cancelled_after_it_was_claimed_does_nothing_more(walk: Walk, fol
 def test_a_source_is_deleted_with_all_that_came_of_it(walk: Walk, folder: Path) -> None:
     source = walk.add_source(path=str(folder))
     walk.sync(source)
-    with walk.services.catalog.transaction() as session:
+    with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
         sources.delete(session, sources.find_source(session, TENANT, "docs", lock=True), actor="test")
     assert _found(walk, "annual leave") == set() or walk.scalar("SELECT count(*) FROM document WHERE state='live'") == 0
     walk.drain()
-    with walk.services.catalog.transaction() as session:
+    with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
         assert purge_deleted(session, 10**9) == [TENANT]
     assert collect_blobs(walk.services.catalog, walk.services.blobs, TENANT) > 0
     assert walk.services.blobs.list(TENANT) == []
@@ -277,18 +278,18 @@ def test_blobs_in_use_are_kept(walk: Walk, folder: Path) -> None:
 
 def test_one_sync_of_a_source_at_a_time(walk: Walk, folder: Path) -> None:
     source = walk.add_source(path=str(folder))
-    with walk.services.catalog.transaction() as session:
+    with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
         first, stage = start_sync(session, source, "incremental")
         assert stage is not None
         assert start_sync(session, source, "incremental") == (first, None)
-    with pytest.raises(Conflict), walk.services.catalog.transaction() as session:
+    with pytest.raises(Conflict), walk.services.catalog.transaction(ACROSS_TENANTS) as session:
         start_sync(session, source, "full")
     walk.finish(first)
 
 
 def test_a_lost_index_is_written_again_without_embedding(walk: Walk, folder: Path) -> None:
     walk.sync(walk.add_source(path=str(folder)))
-    with walk.services.catalog.transaction() as session:
+    with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
         session.execute(sa.text("DELETE FROM index_op"))
         session.execute(sa.text("UPDATE embedding SET created_at = '2000-01-01'"))
     _damage(walk)
@@ -300,7 +301,7 @@ def test_a_lost_index_is_written_again_without_embedding(walk: Walk, folder: Pat
 
 def _damage(walk: Walk) -> None:
     """Lose one document's points, and leave a stray behind."""
-    with walk.services.catalog.reading() as session:
+    with walk.services.catalog.reading(ACROSS_TENANTS) as session:
         points = points_of(session, visible_versions(session), active_generation(session), compile_payload)
     stray = replace(points[0], id=point_id(TENANT, "ghost", 1, 0, "g1"), document_id="ghost")
     lost = RemoveVersions(TENANT, points[0].document_id)
@@ -309,7 +310,7 @@ def _damage(walk: Walk) -> None:
 
 def test_text_and_spans_agree_for_every_chunk(walk: Walk, folder: Path) -> None:
     walk.sync(walk.add_source(path=str(folder)))
-    with walk.services.catalog.reading() as session:
+    with walk.services.catalog.reading(ACROSS_TENANTS) as session:
         rows = session.execute(
             sa.text(
                 "SELECT v.text, c.text, c.span_start, c.span_end FROM chunk c JOIN document_version v"

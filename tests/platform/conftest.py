@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from acl.compile import compile_payload
-from vouch.catalog.database import Catalog
+from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.catalog.outbox import active_generation
 from vouch.cli.platform import prepare_in_child
 from vouch.core.settings import Settings
@@ -108,10 +108,10 @@ class Platform:
 
     def verified(self) -> Difference:
         """What `vouch index verify` finds once the projector has caught up."""
-        catalog = Catalog(database_url(self.settings))
+        catalog = Catalog(database_url(self.settings), audit_key=self.settings.audit_key)
 
         def look() -> Difference | None:
-            with catalog.reading() as session:
+            with catalog.reading(ACROSS_TENANTS) as session:
                 index = open_index(self.settings, active_generation(session).id)
                 found = verify(session, index, compile_payload)
             return found if found.behind == 0 else None

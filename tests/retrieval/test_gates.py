@@ -16,6 +16,7 @@ from prometheus_client import REGISTRY
 from retrieval import pipeline, stream
 from retrieval.types import Question, Released
 from tests.retrieval.world import World
+from vouch.catalog.database import ACROSS_TENANTS
 from vouch.gateway.chat import ChatReply, ChatUsage, Draft, DraftCitation, DraftClaim, DraftRequest
 
 QUESTION = "How many weeks of paid parental leave may a parent take?"
@@ -191,5 +192,5 @@ def test_a_client_that_goes_away_ends_the_work(world: World) -> None:
         patch.setattr("retrieval.stream.ask", watched)
         asyncio.run(first_event_only())
     assert stopped.is_set()
-    with world.catalog.reading() as session:
+    with world.catalog.reading(ACROSS_TENANTS) as session:
         assert session.execute(sa.text("SELECT count(*) FROM answer")).scalar_one() == 0

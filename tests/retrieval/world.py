@@ -23,7 +23,7 @@ from retrieval.cache import QueryVectors
 from retrieval.services import Services
 from vouch.catalog import outbox
 from vouch.catalog.blobs import Blobs
-from vouch.catalog.database import Catalog
+from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.catalog.tables import Chunk, Document, DocumentVersion, Embedding, IndexGeneration, Source, Tenant
 from vouch.core import clock
 from vouch.core.context import in_context
@@ -66,13 +66,13 @@ class World:
         return Asker(TENANT, f"user:{name}", "key")
 
     def member(self, group: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
-        with self.catalog.transaction() as session:
+        with self.catalog.transaction(ACROSS_TENANTS) as session:
             directory.change_members(session, TENANT, f"group:{group}", add=add, remove=remove, actor="test")
 
     def headers(self, user: str | None, *scopes: str) -> dict[str, str]:
         scopes = scopes or ("ask", "act_as")
         if scopes not in self.keys:
-            with self.catalog.transaction() as session:
+            with self.catalog.transaction(ACROSS_TENANTS) as session:
                 self.keys[scopes] = create_key(session, SECRET, TENANT, name="test", scopes=scopes).secret
         headers = {"Authorization": f"Bearer {self.keys[scopes]}"}
         return headers | ({"X-Vouch-As": f"user:{user}"} if user else {})
@@ -80,7 +80,7 @@ class World:
     # --- what ----------------------------------------------------------------------------------
 
     def source(self, name: str, **fields: Any) -> str:
-        with self.catalog.transaction() as session:
+        with self.catalog.transaction(ACROSS_TENANTS) as session:
             session.add(Source(tenant_id=TENANT, id=name, name=name, kind="push", **fields))
         return name
 
@@ -98,7 +98,7 @@ class World:
         """A live document whose external id is its title; each paragraph is a chunk. In the index afterwards,
         unless ``project`` leaves that to the next that does."""
         document_id = new_id()
-        with self.catalog.transaction() as session:
+        with self.catalog.transaction(ACROSS_TENANTS) as session:
             session.add(
                 Document(
                     tenant_id=TENANT, id=document_id, source_id=source, external_id=title, title=title,
@@ -115,7 +115,7 @@ class World:
     def publish(self, document_id: str, text: str, *, project: bool = True) -> int:
         """A new version of a document, made current. Without ``project`` the index does not know yet."""
         paragraphs = list(_paragraphs(text))
-        with self.catalog.transaction() as session:
+        with self.catalog.transaction(ACROSS_TENANTS) as session:
             document = session.get_one(Document, (TENANT, document_id))
             texts = [in_context(document.title, [], text[a:b]) for a, b in paragraphs]
             version, old = document.last_version + 1, document.current_version
@@ -158,14 +158,14 @@ class World:
 
     def readers(self, document_id: str, allow: Sequence[str], *, project: bool = True) -> None:
         """Without ``project`` only gate 2 knows."""
-        with self.catalog.transaction() as session:
+        with self.catalog.transaction(ACROSS_TENANTS) as session:
             assign(session, TENANT, {document_id: (Clause.of(allow),) if allow else None}, actor="test")
         if project:
             self.projector.catch_up()
 
     def forget(self, document_id: str) -> None:
         """The document was never there."""
-        with self.catalog.transaction() as session:
+        with self.catalog.transaction(ACROSS_TENANTS) as session:
             session.execute(sa.delete(Document).where(sa.literal_column("id") == document_id))
             outbox.append(session, TENANT, "remove", [document_id])
         self.projector.catch_up()
@@ -193,7 +193,7 @@ class World:
 
 def open_world(catalog: Catalog, embedder: Embedder, folder: Path) -> Iterator[World]:
     """Alice (hr), Bob and Dave (nothing); a source called docs."""
-    with catalog.transaction() as session:
+    with catalog.transaction(ACROSS_TENANTS) as session:
         session.add(Tenant(id=TENANT, name="Acme"))
         session.add(IndexGeneration(id="g1", model=embedder.name, dimensions=embedder.dimensions, chunker="paragraphs"))
         session.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum
 
 import sqlalchemy as sa
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -15,14 +16,29 @@ _COLLISIONS = frozenset({"40001", "40P01", "55P03"})
 """SQLSTATEs of a transaction that PostgreSQL undid for another's sake: serialization, deadlock, lock not available."""
 
 
+class AcrossTenants(Enum):
+    """The type of :data:`ACROSS_TENANTS`."""
+
+    ALLOWED = "across tenants"
+
+
+ACROSS_TENANTS = AcrossTenants.ALLOWED
+"""For what belongs to no tenant: finding out whose credential a request carries, the scheduler, the projector."""
+
+_ENTER = "SELECT set_config('role', 'vouch_tenant', true), set_config('vouch.tenant', %s, true)"
+"""What row-level security goes by. Both end with the transaction."""
+
+
 class Catalog:
     """A pool of connections to the catalog's PostgreSQL.
 
-    ``url`` is a plain ``postgresql://`` URL; the driver is psycopg 3.
+    ``url`` is a plain ``postgresql://`` URL; the driver is psycopg 3. ``audit_key`` seals the audit log; without
+    it nothing that is audited can be done.
     """
 
-    def __init__(self, url: str, *, pool: int = 10) -> None:
+    def __init__(self, url: str, *, audit_key: bytes | None = None, pool: int = 10) -> None:
         self.url = url
+        self._info = {"audit_key": audit_key}
         self.engine = sa.create_engine(
             url.replace("postgresql://", "postgresql+psycopg://", 1),
             pool_size=pool,
@@ -32,24 +48,35 @@ class Catalog:
         )
 
     @contextmanager
-    def transaction(self, *, durable: bool = True) -> Iterator[Session]:
+    def transaction(self, tenant: str | AcrossTenants, *, durable: bool = True) -> Iterator[Session]:
         """One read-write transaction: committed at the end of the block, rolled back by any exception.
+
+        PostgreSQL itself hides every row of other tenants in it, whatever the statements forget to say.
 
         ``durable`` False does not wait for the disk: a crash of PostgreSQL may take back the last moments, whole
         transactions from the newest backwards. For checkpoints of work that is then simply done again.
         Raises :class:`Unavailable` when PostgreSQL cannot be reached, or undid the transaction for another's sake.
         """
-        with self._reaching(), Session(self.engine, expire_on_commit=False) as session, session.begin():
+        with (
+            self._reaching(),
+            Session(self.engine, expire_on_commit=False, info=self._info) as session,
+            session.begin(),
+        ):
+            _enter(session, tenant)
             if not durable:
                 session.execute(sa.text("SET LOCAL synchronous_commit = off"))
             yield session
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
-        """One snapshot of the whole catalog; a write inside fails. What gate 2 and every report read through."""
+    def reading(self, tenant: str | AcrossTenants) -> Iterator[Session]:
+        """One snapshot of a tenant's rows; a write inside fails. What gate 2 and every report read through."""
         snapshot = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        with self._reaching(), Session(snapshot, expire_on_commit=False) as session, session.begin():
+        with self._reaching(), self._session(snapshot) as session, session.begin():
+            _enter(session, tenant)
             yield session
+
+    def _session(self, engine: sa.Engine) -> Session:
+        return Session(engine, expire_on_commit=False, info=self._info)
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
@@ -64,6 +91,11 @@ class Catalog:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _enter(session: Session, tenant: str | AcrossTenants) -> None:
+    if not isinstance(tenant, AcrossTenants):
+        session.connection().exec_driver_sql(_ENTER, (tenant,))
 
 
 def _is_connection_loss(error: OperationalError | InterfaceError) -> bool:

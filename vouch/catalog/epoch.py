@@ -8,13 +8,16 @@ import binascii
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from vouch.catalog import audit
 from vouch.catalog.tables import AuthzEvent
 from vouch.core.errors import InvalidInput, NotFound, StateNotReached
 from vouch.core.types import Json
 
 
 def bump(session: Session, tenant: str, *, kind: str, subject: str, actor: str, detail: Json | None = None) -> int:
-    """Begin a new epoch and log what began it, in the caller's transaction. Returns the epoch.
+    """Begin a new epoch, log what began it and put it on the audit chain, all in the caller's transaction.
+
+    Returns the epoch, under which the caller writes its history (``user_change`` and its like).
 
     The tenant's row stays locked to the end of the transaction: access writes of one tenant are serial.
     """
@@ -24,6 +27,15 @@ def bump(session: Session, tenant: str, *, kind: str, subject: str, actor: str, 
     if epoch is None:
         raise NotFound()
     session.add(AuthzEvent(tenant_id=tenant, epoch=epoch, kind=kind, subject=subject, actor=actor, detail=detail or {}))
+    audit.append(
+        session,
+        tenant,
+        chain="access",
+        actor=actor,
+        action=f"access.{kind}",
+        subject=subject,
+        detail={**(detail or {}), "epoch": epoch},
+    )
     return epoch
 
 

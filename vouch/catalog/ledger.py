@@ -3,7 +3,8 @@
 A stage is ready, then leased, then done; waiting means that the projector must catch up first.
 Attempts are counted when a lease is taken, before the work, so work that kills its worker is counted too.
 
-Rows are locked in one order everywhere: source, job, document, tenant (a new epoch), stages by id, the outbox.
+Rows are locked in one order everywhere: source, job, document, tenant (a new epoch) with the
+audit chain `access`, stages by id, the outbox, the audit chain `use`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Literal
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from vouch.catalog.database import Catalog
+from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.catalog.tables import Stage
 from vouch.core.errors import LeaseLost, Unavailable
 from vouch.core.ids import new_id
@@ -225,7 +226,7 @@ def held(catalog: Catalog, leases: Sequence[Lease], lease_s: int) -> Iterator[No
         while not over.wait(lease_s / 3):
             held_now = tuple(leases)
             try:
-                with catalog.transaction() as session:
+                with catalog.transaction(ACROSS_TENANTS) as session:
                     session.execute(
                         sa.text(
                             "UPDATE stage SET leased_until = now() + make_interval(secs => :lease)"

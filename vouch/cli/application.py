@@ -47,7 +47,7 @@ def create_application(settings: Settings, which: Which = "all") -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.catalog = Catalog(database_url(settings))
+        app.state.catalog = Catalog(database_url(settings), audit_key=settings.audit_key)
         if which != "retrieval":
             app.state.ingestion = IngestionServices.open(settings)
         if which != "ingestion":
@@ -108,7 +108,7 @@ def _add_health(app: FastAPI, settings: Settings) -> None:
 
 def _checks(app: FastAPI, settings: Settings) -> dict[str, Callable[[], object]]:
     def catalog() -> None:
-        with app.state.catalog.reading() as session:
+        with app.state.catalog.reading(settings.tenant) as session:
             current(session, settings.tenant)
 
     checks: dict[str, Callable[[], object]] = {"catalog": catalog}

@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 
 from acl.keys import SCOPES, create_key
 from ingestion.chunk import CHUNKER
-from vouch.catalog.database import Catalog
+from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.catalog.migrate import migrate
 from vouch.catalog.tables import ApiKey, IndexGeneration, Tenant
 from vouch.cli.connection import ADMIN_KEY as ADMIN_KEY
@@ -34,10 +34,10 @@ def first_start(settings: Settings, say: Callable[[str], None]) -> None:
     if settings.secret_key is None:
         raise BadConfig("VOUCH_SECRET_KEY is not set.", field="secret_key")
     prepare(settings, say)
-    catalog = Catalog(database_url(settings))
+    catalog = Catalog(database_url(settings), audit_key=settings.audit_key)
     try:
         migrate(catalog)
-        with catalog.transaction() as session:
+        with catalog.transaction(ACROSS_TENANTS) as session:
             if session.get(Tenant, settings.tenant) is None:
                 session.add(Tenant(id=settings.tenant, name=settings.tenant))
                 session.flush()

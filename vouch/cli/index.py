@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from vouch.catalog.database import ACROSS_TENANTS
 from vouch.cli import output
 from vouch.cli.output import AsJson
 from vouch.core.settings import Settings
@@ -64,7 +65,7 @@ def _settled(projector: Projector) -> Difference:
 
     deadline = time.monotonic() + SETTLE_S
     while True:
-        with projector.catalog.reading() as session:
+        with projector.catalog.reading(ACROSS_TENANTS) as session:
             found = verify(session, projector.index, compile_payload)
         if found.clean or found.behind == 0 or time.monotonic() > deadline:
             return found

@@ -6,6 +6,7 @@ Each is ``VOUCH_<NAME>``. Unset URLs mean the embedded part in the data folder.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import os
 import re
 from pathlib import Path
@@ -105,6 +106,13 @@ class Settings(BaseSettings):
             return inside
         name = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
         return Path("/tmp") / f"vouch-{name}"  # noqa: S108 - not $TMPDIR: processes with different ones must agree
+
+    @property
+    def audit_key(self) -> bytes | None:
+        """What seals the audit log: of the platform's secret, and different from every other use of it."""
+        if self.secret_key is None:
+            return None
+        return hmac.new(self.secret_key.get_secret_value().encode(), b"vouch audit log", hashlib.sha256).digest()
 
     @property
     def index_dir(self) -> Path:

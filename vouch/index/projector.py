@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, col
 
 from vouch.catalog import ledger
-from vouch.catalog.database import Catalog
+from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.catalog.heartbeat import beat
 from vouch.catalog.outbox import active_generation, newest, pending
 from vouch.catalog.tables import IndexGeneration, IndexOpRow
@@ -39,7 +39,7 @@ class Projector:
         """
         woken: list[str] = []
         while True:
-            with self.catalog.transaction() as session:
+            with self.catalog.transaction(ACROSS_TENANTS) as session:
                 session.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
                 applied = self._applied(session)
                 rows = pending(session, applied, BATCH)
@@ -54,7 +54,7 @@ class Projector:
     def _settle(self) -> None:
         """Put on disk every operation that could be read so far: a number that the index has reached must never be
         given out again after a crash of PostgreSQL. Any durable commit flushes what was committed before it."""
-        with self.catalog.transaction() as session:
+        with self.catalog.transaction(ACROSS_TENANTS) as session:
             beat(session, "projector")
 
     def maintain(self) -> None:
@@ -67,7 +67,7 @@ class Projector:
 
         Questions go on meanwhile: points are replaced, never absent. Returns the number of chunks written.
         """
-        with self.catalog.transaction() as session:
+        with self.catalog.transaction(ACROSS_TENANTS) as session:
             session.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
             written, upto = self._write_everything(session)
             self._record(session, upto)

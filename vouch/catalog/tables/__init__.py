@@ -3,8 +3,28 @@
 from sqlmodel import SQLModel
 
 from vouch.catalog.tables.answers import Answer, Citation, Conversation, Feedback, Trace
-from vouch.catalog.tables.directory import ApiKey, AuthzEvent, Group, Membership, Tenant, User
-from vouch.catalog.tables.documents import AclRow, Chunk, ClauseRow, Document, DocumentVersion, Embedding, Source
+from vouch.catalog.tables.audit import AuditEntry, AuditHead, BreakGlass, Notification
+from vouch.catalog.tables.directory import (
+    ApiKey,
+    AuthzEvent,
+    Group,
+    Membership,
+    MembershipChange,
+    Tenant,
+    User,
+    UserChange,
+)
+from vouch.catalog.tables.documents import (
+    AclRow,
+    Chunk,
+    ClauseRow,
+    Document,
+    DocumentChange,
+    DocumentVersion,
+    Embedding,
+    Source,
+)
+from vouch.catalog.tables.identity import Issuer, ScimResource
 from vouch.catalog.tables.ledger import Heartbeat, IndexGeneration, IndexOpRow, Job, Stage
 
 metadata = SQLModel.metadata
@@ -13,12 +33,16 @@ __all__ = [
     "AclRow",
     "Answer",
     "ApiKey",
+    "AuditEntry",
+    "AuditHead",
     "AuthzEvent",
+    "BreakGlass",
     "Chunk",
     "Citation",
     "ClauseRow",
     "Conversation",
     "Document",
+    "DocumentChange",
     "DocumentVersion",
     "Embedding",
     "Feedback",
@@ -26,12 +50,17 @@ __all__ = [
     "Heartbeat",
     "IndexGeneration",
     "IndexOpRow",
+    "Issuer",
     "Job",
     "Membership",
+    "MembershipChange",
+    "Notification",
+    "ScimResource",
     "Source",
     "Stage",
     "Tenant",
     "Trace",
     "User",
+    "UserChange",
     "metadata",
 ]

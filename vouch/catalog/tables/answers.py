@@ -37,6 +37,7 @@ class Answer(SQLModel, table=True):
     epoch: int = big(0)
     principals_hash: str
     generation: str
+    proof: dict[str, Any] = json_object()
     created_at: datetime | None = moment(now=True)
 
 

@@ -19,22 +19,27 @@ class Tenant(SQLModel, table=True):
 
 
 class User(SQLModel, table=True):
-    """``id`` is the written principal, ``user:alice`` or ``user:okta/00u1``."""
+    """``id`` is the written principal, ``user:alice`` or ``user:okta/00u1``. ``memberships_read_at``: when an issuer
+    last told which groups the user is in; null where Vouch's own directory says it, which does not age."""
 
     __tablename__ = "app_user"
     tenant_id: str = Field(primary_key=True, foreign_key="tenant.id")
     id: str = Field(primary_key=True)
     name: str
     active: bool = True
+    memberships_read_at: datetime | None = moment(nullable=True)
     created_at: datetime | None = moment(now=True)
     updated_at: datetime | None = moment(now=True)
 
 
 class Group(SQLModel, table=True):
+    """``memberships_read_at`` as for a user: when an issuer last told which groups the group is in."""
+
     __tablename__ = "app_group"
     tenant_id: str = Field(primary_key=True, foreign_key="tenant.id")
     id: str = Field(primary_key=True)
     name: str
+    memberships_read_at: datetime | None = moment(nullable=True)
     created_at: datetime | None = moment(now=True)
     updated_at: datetime | None = moment(now=True)
 
@@ -63,6 +68,7 @@ class ApiKey(SQLModel, table=True):
     digest: str
     scopes: list[str] = texts()
     user_id: str | None = None
+    created_by: str | None = None
     created_at: datetime | None = moment(now=True)
     expires_at: datetime | None = moment(nullable=True)
     revoked_at: datetime | None = moment(nullable=True)
@@ -80,3 +86,25 @@ class AuthzEvent(SQLModel, table=True):
     kind: str
     subject: str
     detail: dict[str, Any] = json_object()
+
+
+class UserChange(SQLModel, table=True):
+    """What an epoch made of a user: ``active`` null is deleted. The state at any epoch is the last row up to it."""
+
+    __tablename__ = "user_change"
+    tenant_id: str = Field(primary_key=True, foreign_key="tenant.id")
+    user_id: str = Field(primary_key=True)
+    epoch: int = Field(primary_key=True, sa_type=sa.BigInteger)
+    active: bool | None = None
+
+
+class MembershipChange(SQLModel, table=True):
+    """What an epoch made of a membership: there (``present``) or no longer."""
+
+    __tablename__ = "membership_change"
+    __table_args__ = (sa.Index("membership_change_by_member", "tenant_id", "member", "epoch"),)
+    tenant_id: str = Field(primary_key=True, foreign_key="tenant.id")
+    group_id: str = Field(primary_key=True)
+    member: str = Field(primary_key=True)
+    epoch: int = Field(primary_key=True, sa_type=sa.BigInteger)
+    present: bool

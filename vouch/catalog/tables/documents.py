@@ -65,7 +65,14 @@ class Document(SQLModel, table=True):
         within(["acl_id"], "acl", cascade=False),
         sa.UniqueConstraint("tenant_id", "source_id", "external_id"),
         sa.Index("document_by_acl", "tenant_id", "acl_id"),
-        sa.Index("document_supersedes", "supersedes", postgresql_using="gin"),
+        # Not over the names themselves: array operators may not look behind row-level security, so no index on
+        # them would be used. Few documents of a source replace others, and those few are found by this one.
+        sa.Index(
+            "document_superseding",
+            "tenant_id",
+            "source_id",
+            postgresql_where=sa.text("cardinality(supersedes) > 0"),
+        ),
     )
     tenant_id: str = Field(primary_key=True)
     id: str = Field(primary_key=True)
@@ -88,6 +95,18 @@ class Document(SQLModel, table=True):
     problem: dict[str, Any] | None = optional_json()
     created_at: datetime | None = moment(now=True)
     updated_at: datetime | None = moment(now=True)
+
+
+class DocumentChange(SQLModel, table=True):
+    """What an epoch made of a document's access: another ACL (null: nobody), or gone. No content, so it may outlive
+    the document; the state at any epoch is the last row up to it."""
+
+    __tablename__ = "document_change"
+    tenant_id: str = Field(primary_key=True, foreign_key="tenant.id")
+    document_id: str = Field(primary_key=True)
+    epoch: int = Field(primary_key=True, sa_type=sa.BigInteger)
+    acl_id: str | None = None
+    deleted: bool = False
 
 
 class DocumentVersion(SQLModel, table=True):

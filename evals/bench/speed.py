@@ -1,4 +1,4 @@
-"""`make bench`: speed on the Sourcegraph handbook, each figure beside its reference from the same run.
+"""Speed on the Sourcegraph handbook, each figure beside its reference from the same run.
 
     raw embedder ─▶ first sync ─▶ sync again, unchanged ─▶ one page changed ─▶ searches ─▶ memory ─▶ second start
 
@@ -7,11 +7,11 @@ Machines are noisy: the ratios are what counts. The platform is the real one, re
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import shutil
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +24,7 @@ import httpx
 import psutil
 import sqlalchemy as sa
 
+from evals.bench.report import Report
 from evals.datasets import data_folder
 from ingestion.chunk import chunk
 from ingestion.parse import parse
@@ -41,9 +42,12 @@ SEED = 7
 SEARCHES = 300
 
 
-def main() -> int:
-    """Run every measurement, print the table, exit 1 when a figure misses what it must reach."""
-    report = Report()
+def options(parser: argparse.ArgumentParser) -> None:
+    """Nothing to choose: the handbook is what it is."""
+
+
+def measure(arguments: argparse.Namespace, report: Report) -> None:
+    """Sync, search and restart the whole platform."""
     with tempfile.TemporaryDirectory(prefix="vouch-bench-") as folder:
         settings = Settings(data_dir=Path(folder) / "data", port=0)
         handbook = _handbook(Path(folder) / "handbook")
@@ -61,29 +65,6 @@ def main() -> int:
         started = time.monotonic()
         with _platform(settings):
             report.add("second start to ready", time.monotonic() - started, "s", at_most=15)
-    print(report.table())
-    return 0 if report.reached else 1
-
-
-class Report:
-    """The table: figure, unit, what it must reach, whether it did."""
-
-    def __init__(self) -> None:
-        self.rows: list[tuple[str, str, str, str]] = []
-        self.reached = True
-
-    def add(
-        self, name: str, value: float, unit: str, *, at_least: float | None = None, at_most: float | None = None
-    ) -> None:
-        good = (at_least is None or value >= at_least) and (at_most is None or value <= at_most)
-        bound = f"≥ {at_least:g}" if at_least is not None else f"≤ {at_most:g}" if at_most is not None else ""
-        self.reached &= good
-        self.rows.append((name, f"{value:.4g} {unit}".strip(), bound, "" if not bound else "yes" if good else "NO"))
-        print(f"  {name}: {value:.4g} {unit}", file=sys.stderr, flush=True)
-
-    def table(self) -> str:
-        rows = [("figure", "measured", "must reach", "reached"), ("---",) * 4, *self.rows]
-        return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 @contextmanager
@@ -240,13 +221,9 @@ def _catalog(settings: Settings) -> Iterator[Catalog]:
 
 
 def _scalar(settings: Settings, query: str) -> int:
-    with _catalog(settings) as catalog, catalog.reading() as session:
+    with _catalog(settings) as catalog, catalog.reading(settings.tenant) as session:
         return int(session.execute(sa.text(query)).scalar_one())
 
 
 def _written(settings: Settings) -> int:
     return _scalar(settings, "SELECT (SELECT count(*) FROM embedding) + (SELECT count(*) FROM index_op)")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
