@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.script import ScriptDirectory
 
+from acl.directory import put_user
 from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.catalog.migrate import alembic_config, migrate
+from vouch.catalog.tables import Tenant
+from vouch.core.ids import new_id
 
 
 def _revisions() -> list[str]:
@@ -33,3 +37,34 @@ def test_migrating_twice_changes_nothing(catalog: Catalog) -> None:
     migrate(catalog)
     with catalog.reading(ACROSS_TENANTS) as session:
         assert session.execute(sa.text("SELECT count(*) FROM alembic_version")).scalar() == 1
+
+
+def test_a_login_without_privileges_can_migrate_and_work(empty_database_url: str) -> None:
+    """As on a PostgreSQL of one's own: no superuser, no right to make roles, only a member of the one role."""
+    login = f"login_{new_id().replace('-', '')}"
+    with psycopg.connect(empty_database_url, autocommit=True) as administrator:
+        administrator.execute("DO $$ BEGIN CREATE ROLE vouch_tenant; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+        administrator.execute(f"CREATE ROLE {login} LOGIN")
+        administrator.execute(f"GRANT vouch_tenant TO {login}")
+        administrator.execute(f"ALTER SCHEMA public OWNER TO {login}")
+    catalog = Catalog(empty_database_url, audit_key=b"of the tests")
+
+    @sa.event.listens_for(catalog.engine, "connect")
+    def _become(connection: psycopg.Connection, _: object) -> None:
+        connection.execute(f"SET SESSION AUTHORIZATION {login}")
+        connection.commit()
+
+    try:
+        migrate(catalog)
+        with catalog.transaction(ACROSS_TENANTS) as session:
+            session.add_all([Tenant(id="a", name="A"), Tenant(id="b", name="B")])
+        for tenant in ("a", "b"):
+            with catalog.transaction(tenant) as session:
+                put_user(session, tenant, "user:u", name="U", actor="test")
+        with catalog.reading("a") as session:
+            assert session.execute(sa.text("SELECT current_user")).scalar() == "vouch_tenant"
+            assert session.execute(sa.text("SELECT tenant_id FROM app_user")).scalars().all() == ["a"]
+    finally:
+        catalog.close()
+        with psycopg.connect(empty_database_url, autocommit=True) as administrator:
+            administrator.execute(f"DROP OWNED BY {login} CASCADE; DROP ROLE {login}")

@@ -12,6 +12,20 @@ branch_labels = None
 depends_on = None
 
 ROLE = "vouch_tenant"
+# Roles belong to the whole server: an administrator or another database may have made this one, perhaps at this moment.
+_MAKE_ROLE = f"""
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{ROLE}') THEN
+        BEGIN
+            CREATE ROLE {ROLE} NOLOGIN;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+        END;
+    END IF;
+    IF NOT pg_has_role(current_user, '{ROLE}', 'MEMBER') THEN
+        GRANT {ROLE} TO CURRENT_USER;
+    END IF;
+END $$
+"""
 OF_ONE_TENANT = (
     "acl", "answer", "api_key", "app_group", "app_user", "break_glass", "chunk", "citation", "clause", "conversation",
     "document", "document_version", "embedding", "feedback", "index_op", "issuer", "job", "membership",
@@ -189,11 +203,7 @@ def _audit() -> None:
 
 
 def _row_level_security() -> None:
-    # Roles belong to the whole server: another database of it may have made this one, perhaps at this moment.
-    op.execute(
-        f"DO $$ BEGIN CREATE ROLE {ROLE} NOLOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
-    )
-    op.execute(f"GRANT {ROLE} TO CURRENT_USER")
+    op.execute(_MAKE_ROLE)
     op.execute(f"GRANT USAGE ON SCHEMA public TO {ROLE}")
     op.execute(f"GRANT SELECT, UPDATE ON tenant TO {ROLE}")
     op.execute(f"GRANT SELECT ON index_generation TO {ROLE}")
