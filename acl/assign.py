@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -23,8 +23,39 @@ _REMEMBER = sa.text(
     """
 )
 
+# All of them, those too whose access will turn out to be the same: another's change of one of those may not come
+# between, or the later epoch would hold the earlier access. By id, so that two who meet do not wait for each other.
+_LOCK = sa.text(
+    "SELECT 1 FROM document WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS text[])) ORDER BY id FOR NO KEY UPDATE"
+)
+
+_ASSIGN = sa.text(
+    """
+    UPDATE document d SET acl_id = v.acl_id, updated_at = now()
+    FROM unnest(CAST(:ids AS text[]), CAST(:acls AS text[])) AS v(id, acl_id)
+    WHERE d.tenant_id = :tenant AND d.id = v.id AND d.acl_id IS DISTINCT FROM v.acl_id
+    AND d.state <> 'deleted'
+    RETURNING d.id, d.acl_id
+    """
+)
+
+OPERATION = 500
+"""Documents of one operation to the index, so that nothing waits long behind one."""
 MAX_CLAUSES = 64
 MAX_PRINCIPALS = 2_000
+
+
+NAMED = 100
+"""Documents, and ACLs, that the log of a change names; the hash is over all, each line a document and its ACL's id."""
+
+
+def digest(acl: Acl) -> str:
+    """The id of an ACL: the hash of its clauses."""
+    return sha256(json.dumps(_rows(acl), separators=(",", ":")).encode())
+
+
+def _rows(acl: Acl) -> list[tuple[list[str], list[str]]]:
+    return [(sorted(c.allow), sorted(c.deny)) for c in acl]
 
 
 def intern(session: Session, tenant: str, acl: Acl | None) -> str | None:
@@ -38,8 +69,8 @@ def intern(session: Session, tenant: str, acl: Acl | None) -> str | None:
         raise InvalidInput(
             f"at most {MAX_CLAUSES} clauses of {MAX_PRINCIPALS} principals each are accepted", field="access"
         )
-    rows = [(sorted(c.allow), sorted(c.deny)) for c in acl]
-    acl_id = sha256(json.dumps(rows, separators=(",", ":")).encode())
+    rows = _rows(acl)
+    acl_id = digest(acl)
     added = session.execute(
         insert(AclRow)
         .values(tenant_id=tenant, id=acl_id, clauses=len(rows))
@@ -73,32 +104,27 @@ def assign(session: Session, tenant: str, acls: Mapping[str, Acl | None], *, act
 
     Holds for the very next request through gate 2; the index follows by the ``access`` operation.
     """
-    interned = {acl: intern(session, tenant, acl) for acl in set(acls.values())}
-    changed: Sequence[str] = (
-        session.execute(
-            sa.text(
-                """
-            UPDATE document d SET acl_id = v.acl_id, updated_at = now()
-            FROM unnest(CAST(:ids AS text[]), CAST(:acls AS text[])) AS v(id, acl_id)
-            WHERE d.tenant_id = :tenant AND d.id = v.id AND d.acl_id IS DISTINCT FROM v.acl_id
-            RETURNING d.id
-            """
-            ),
-            {"tenant": tenant, "ids": list(acls), "acls": [interned[a] for a in acls.values()]},
-        )
-        .scalars()
-        .all()
-    )
-    if not changed:
+    session.execute(_LOCK, {"tenant": tenant, "ids": list(acls)})
+    wanted = sorted(set(acls.values()), key=lambda acl: digest(acl or ()))
+    interned = {acl: intern(session, tenant, acl) for acl in wanted}
+    rows = session.execute(_ASSIGN, {"tenant": tenant, "ids": list(acls), "acls": [interned[a] for a in acls.values()]})
+    became = {row.id: row.acl_id for row in rows}
+    if not became:
         return None
+    changed = sorted(became)
     epoch = epochs.bump(
         session,
         tenant,
         kind="access",
         subject=f"{len(changed)} documents",
         actor=actor,
-        detail={"documents": changed[:100]},
+        detail={
+            "documents": changed[:NAMED],
+            "acls": sorted({acl_id or "" for acl_id in became.values()})[:NAMED],
+            "sha256": sha256("\n".join(f"{id_} {became[id_] or ''}" for id_ in changed).encode()),
+        },
     )
-    session.execute(_REMEMBER, {"tenant": tenant, "ids": list(changed), "epoch": epoch})
-    outbox.append(session, tenant, "access", sorted(changed))
+    session.execute(_REMEMBER, {"tenant": tenant, "ids": changed, "epoch": epoch})
+    for start in range(0, len(changed), OPERATION):
+        outbox.append(session, tenant, "access", changed[start : start + OPERATION])
     return epoch

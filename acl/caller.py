@@ -3,35 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Annotated
 
+import sqlalchemy as sa
 from fastapi import Depends, Header, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlmodel import Session
 
-from acl.keys import find_key, touch_key
+from acl.keys import TOUCH_EVERY_S, find_key, is_live, touch_key
+from acl.oidc import looks_like_token, sign_in
 from vouch.catalog import epoch as epochs
 from vouch.catalog.database import ACROSS_TENANTS, Catalog
+from vouch.catalog.tables import ApiKey, Issuer
 from vouch.core import clock
-from vouch.core.errors import ActsForNobody, Forbidden, Unauthenticated
+from vouch.core.errors import ActsForNobody, Forbidden, InvalidInput, Unauthenticated
 from vouch.core.types import principal_name
 
-_bearer = HTTPBearer(auto_error=False, description="An API key: `vouch_…`")
+_bearer = HTTPBearer(auto_error=False, description="An API key, `vouch_…`, or an access token of a configured issuer")
+
+TOKEN_SCOPES = frozenset({"ask"})
+"""What a token may do: ask and read, for its own user."""
+_OIDC = "oidc:"
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An authenticated request. ``user`` is set only when it acts for one, and only then may it read content."""
+    """An authenticated request. ``user`` is set only when it acts for one, and only then may it read content.
+
+    ``key_id`` is the API key's, or ``oidc:okta`` for a token of that issuer; ``expires_at`` the end of either.
+    """
 
     tenant: str
     key_id: str
     scopes: frozenset[str]
     user: str | None
+    expires_at: datetime | None = None
 
     @property
     def actor(self) -> str:
-        """For logs of who changed what."""
-        return self.user or f"key:{self.key_id}"
+        """For logs of who did what: by which key, and whom it acted for."""
+        return _actor(self.user, self.key_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +54,86 @@ class Asker:
     tenant: str
     user: str
     key_id: str
+    expires_at: datetime | None = None
+
+    @property
+    def actor(self) -> str:
+        return _actor(self.user, self.key_id)
+
+
+def _actor(user: str | None, key_id: str) -> str:
+    credential = key_id if key_id.startswith(_OIDC) else f"key:{key_id}"
+    return f"{user} via {credential}" if user else credential
 
 
 def authenticate(catalog: Catalog, secret_key: str, bearer: str | None, acts_for: str | None) -> Caller:
-    """Decide who is calling. Raises :class:`Unauthenticated`, or :class:`Forbidden` without ``act_as``."""
-    if not bearer:
-        raise Unauthenticated("Send `Authorization: Bearer <key>`.")
+    """Decide who is calling: by an API key or an issuer's access token, and for whom.
+
+    Raises :class:`Unauthenticated`, with one text, for a credential that is missing, malformed, unknown, expired or
+    revoked, for an ``acts_for`` that names no single user, and for a user who is unknown or not active;
+    :class:`Forbidden` for acting for another user without the scope ``act_as``; and what :func:`acl.oidc.sign_in` does.
+    """
+    wanted = _named(acts_for)
+    presented = bearer or ""
+    if looks_like_token(presented):
+        signed_in = sign_in(catalog, presented)
+        caller = Caller(
+            signed_in.tenant, f"{_OIDC}{signed_in.issuer}", TOKEN_SCOPES, signed_in.user, signed_in.expires_at
+        )
+        return _for_user(caller, wanted)
     with catalog.reading(ACROSS_TENANTS) as session:
-        key = find_key(session, secret_key, bearer)
-    if key.last_used_at is None or (clock.now() - key.last_used_at).total_seconds() > 60:
+        key = find_key(session, secret_key, presented)
+        caller = Caller(key.tenant_id, key.id, frozenset(key.scopes), key.user_id, key.expires_at)
+        caller = _for_user(caller, wanted)
+        _require_active(session, caller)
+    if key.last_used_at is None or (clock.now() - key.last_used_at).total_seconds() > TOUCH_EVERY_S:
         with catalog.transaction(key.tenant_id) as session:
             touch_key(session, key)
-    user = key.user_id
-    if acts_for is not None:
-        wanted = principal_name(acts_for, kind="user", field="X-Vouch-As")
-        if "act_as" not in key.scopes and wanted != user:
-            raise Forbidden("The key may not act for users; it lacks the scope act_as.")
-        user = wanted
-    return Caller(key.tenant_id, key.id, frozenset(key.scopes), user)
+    return caller
+
+
+def require_standing(session: Session, caller: Caller | Asker) -> None:
+    """What let the caller in, looked at again in the session's snapshot: for what stays open after it was.
+
+    Raises :class:`Unauthenticated` when the key is revoked, the issuer no longer trusted, either past its time, or the
+    user no longer active.
+    """
+    if caller.expires_at is not None and caller.expires_at <= clock.now():
+        raise Unauthenticated()
+    if caller.key_id.startswith(_OIDC):
+        issuer = session.get(Issuer, (caller.tenant, caller.key_id.removeprefix(_OIDC)))
+        stands = issuer is not None and issuer.enabled
+    else:
+        key = session.get(ApiKey, (caller.tenant, caller.key_id))
+        stands = key is not None and is_live(key)
+    if not stands:
+        raise Unauthenticated()
+    _require_active(session, caller)
+
+
+def _named(acts_for: str | None) -> str | None:
+    try:
+        return None if acts_for is None else principal_name(acts_for, kind="user", field="X-Vouch-As")
+    except InvalidInput:
+        raise Unauthenticated() from None
+
+
+def _for_user(caller: Caller, wanted: str | None) -> Caller:
+    if wanted in (None, caller.user):
+        return caller
+    if "act_as" not in caller.scopes:
+        raise Forbidden("The credential may not act for other users; it lacks the scope act_as.")
+    return replace(caller, user=wanted)
+
+
+def _require_active(session: Session, caller: Caller | Asker) -> None:
+    if caller.user is None:
+        return
+    active = session.execute(
+        sa.text("SELECT active FROM app_user WHERE tenant_id = :t AND id = :u"), {"t": caller.tenant, "u": caller.user}
+    ).scalar()
+    if not active:
+        raise Unauthenticated()
 
 
 def calling(
@@ -79,7 +154,7 @@ def calling(
     state = request.app.state
     for name in ("Authorization", "X-Vouch-As", "X-Vouch-At-Least"):
         if len(request.headers.getlist(name)) > 1:  # a proxy and we might each believe another one
-            raise Unauthenticated(f"{name} is given more than once.")
+            raise Unauthenticated()
     bearer = credentials.credentials if credentials else None
     caller = authenticate(state.catalog, state.secret_key, bearer, acts_for)
     if at_least is not None:
@@ -103,4 +178,4 @@ def asking(caller: Annotated[Caller, Depends(scope("ask"))]) -> Asker:
     """Dependency: the caller acts for a user and may ask and read for them."""
     if caller.user is None:
         raise ActsForNobody("Reading content needs a user: send X-Vouch-As with a key that has the scope act_as.")
-    return Asker(caller.tenant, caller.user, caller.key_id)
+    return Asker(caller.tenant, caller.user, caller.key_id, caller.expires_at)

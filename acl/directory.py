@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -28,10 +30,85 @@ _ADD = (
     "INSERT INTO membership (tenant_id, group_id, member) SELECT :t, :g, unnest(CAST(:m AS text[]))"
     " ON CONFLICT DO NOTHING RETURNING group_id, member, true"
 )
+_JOIN = (
+    "INSERT INTO membership (tenant_id, group_id, member) SELECT :t, unnest(CAST(:g AS text[])), :p"
+    " ON CONFLICT DO NOTHING RETURNING group_id, member, true"
+)
+_LEAVE = (
+    "DELETE FROM membership WHERE tenant_id = :t AND member = :p AND group_id = ANY(CAST(:g AS text[]))"
+    " RETURNING group_id, member, false"
+)
 _FORGET = "DELETE FROM membership WHERE tenant_id = :t AND member = :p RETURNING group_id, member, false"
 _REMEMBER = sa.text(
     "INSERT INTO membership_change (tenant_id, group_id, member, epoch, present) VALUES (:t, :g, :m, :e, :p)"
 )
+
+_KNOWN = sa.text(
+    """
+    SELECT u.active, u.memberships_read_at, ARRAY(
+        SELECT m.group_id FROM membership m
+        WHERE m.tenant_id = u.tenant_id AND m.member = u.id AND starts_with(m.group_id, :prefix)) AS groups
+    FROM app_user u WHERE u.tenant_id = :t AND u.id = :u
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A user as the directory has them, with the groups of one issuer that they are in directly."""
+
+    active: bool
+    memberships_read_at: datetime | None
+    groups: frozenset[str]
+
+
+def serially(session: Session, tenant: str) -> None:
+    """Let no other change of the tenant's access come between what is read from here on and what is then written."""
+    session.execute(sa.text("SELECT 1 FROM tenant WHERE id = :t FOR NO KEY UPDATE"), {"t": tenant})
+
+
+def known_user(session: Session, tenant: str, user: str, issuer: str) -> Known | None:
+    row = session.execute(_KNOWN, {"t": tenant, "u": user, "prefix": f"group:{issuer}/"}).first()
+    return None if row is None else Known(row.active, row.memberships_read_at, frozenset(row.groups))
+
+
+def provision_user(session: Session, tenant: str, user: str, *, name: str, actor: str) -> None:
+    """Create a user of whom the tenant has never heard. One who was deleted stays so: that was somebody's decision."""
+    serially(session, tenant)
+    heard = session.execute(
+        sa.text(
+            "SELECT 1 FROM user_change WHERE tenant_id = :t AND user_id = :u"
+            " UNION ALL SELECT 1 FROM app_user WHERE tenant_id = :t AND id = :u LIMIT 1"
+        ),
+        {"t": tenant, "u": user},
+    ).scalar()
+    if heard is None:
+        put_user(session, tenant, user, name=name, actor=actor)
+
+
+def replace_groups(
+    session: Session, tenant: str, user: str, groups: frozenset[str], *, issuer: str, at: datetime
+) -> None:
+    """Make ``groups`` the user's groups of ``issuer``, as it told at ``at``. What was told later stands.
+
+    A new epoch begins only where the groups differ.
+    """
+    serially(session, tenant)
+    known = known_user(session, tenant, user, issuer)
+    if known is None or (known.memberships_read_at is not None and known.memberships_read_at >= at):
+        return
+    joined, left = sorted(groups - known.groups), sorted(known.groups - groups)
+    if joined or left:
+        epoch = _bump(session, tenant, "members", user, f"issuer:{issuer}", {"joined": joined, "left": left})
+        new = [{"tenant_id": tenant, "id": group, "name": group.partition("/")[2]} for group in joined]
+        if new:
+            session.execute(insert(Group).values(new).on_conflict_do_nothing())
+        _change(session, tenant, epoch, sa.text(_JOIN), {"p": user, "g": joined})
+        _change(session, tenant, epoch, sa.text(_LEAVE), {"p": user, "g": left})
+    session.execute(
+        sa.text("UPDATE app_user SET memberships_read_at = :at WHERE tenant_id = :t AND id = :u"),
+        {"t": tenant, "u": user, "at": at},
+    )
 
 
 def put_user(session: Session, tenant: str, user: str, *, name: str, active: bool = True, actor: str) -> int:
@@ -49,11 +126,18 @@ def put_user(session: Session, tenant: str, user: str, *, name: str, active: boo
 
 
 def delete_user(session: Session, tenant: str, user: str, *, actor: str) -> int:
-    """Remove a user and every membership of theirs. Raises :class:`NotFound`."""
+    """Remove a user, every membership of theirs, and every key bound to them: whoever has the name next is another.
+
+    Raises :class:`NotFound`.
+    """
     epoch = _bump(session, tenant, "user", user, actor, {"deleted": True})
     _remove(session, tenant, "app_user", user)
     _change(session, tenant, epoch, sa.text(_FORGET), {"p": user})
     _remember_user(session, tenant, user, epoch, None)
+    session.execute(
+        sa.text("UPDATE api_key SET revoked_at = now() WHERE tenant_id = :t AND user_id = :u AND revoked_at IS NULL"),
+        {"t": tenant, "u": user},
+    )
     return epoch
 
 

@@ -14,16 +14,19 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
+from vouch.catalog import epoch as epochs
 from vouch.catalog.tables import ApiKey
 from vouch.core import clock
 from vouch.core.errors import InvalidInput, NotFound, Unauthenticated
 from vouch.core.ids import new_id
 from vouch.core.types import principal_name
 
-SCOPES = ("ask", "sources", "directory", "reports", "evals", "admin", "act_as")
+SCOPES = ("ask", "sources", "directory", "reports", "evals", "admin", "act_as", "break_glass")
+ADMINISTRATOR = tuple(scope for scope in SCOPES if scope != "break_glass")
+"""What the key of the first start carries: who administers does not thereby read in an emergency."""
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base 32: nothing to misread
-_SHAPE = re.compile(rf"^vouch_([{_ALPHABET}]{{40}})_([0-9a-f]{{8}})$")
-_TOUCH_EVERY_S = 60
+_SHAPE = re.compile(rf"vouch_([{_ALPHABET}]{{40}})_([0-9a-f]{{8}})")
+TOUCH_EVERY_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,14 @@ class NewKey:
 
     id: str
     secret: str
+
+
+def grantable(scopes: frozenset[str]) -> frozenset[str]:
+    """What a key with ``scopes`` may hand on: its own, and an administrator's the one it leaves out on purpose.
+
+    The key that results is on the audit chain with its scopes, so handing ``break_glass`` on is seen.
+    """
+    return scopes | {"break_glass"} if "admin" in scopes else scopes
 
 
 def make_key() -> str:
@@ -54,8 +65,9 @@ def create_key(
     scopes: Sequence[str],
     user: str | None = None,
     expires_at: datetime | None = None,
+    actor: str,
 ) -> NewKey:
-    """Make and store a key. Raises :class:`InvalidInput` for a scope that does not exist."""
+    """Make and store a key, on the audit chain. Raises :class:`InvalidInput` for a scope that does not exist."""
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
         raise InvalidInput(f"scopes are {', '.join(SCOPES)}; got {', '.join(unknown) or 'none'}", field="scopes")
@@ -72,18 +84,26 @@ def create_key(
         digest=digest(secret_key, secret),
         scopes=sorted(set(scopes)),
         user_id=principal_name(user, kind="user", field="user") if user else None,
+        created_by=actor,
         expires_at=expires_at,
     )
+    facts = {"made": True, "scopes": row.scopes, "user": row.user_id, "expires_at": clock.rfc3339(expires_at)}
+    epochs.bump(session, tenant, kind="key", subject=f"key:{row.id}", actor=actor, detail=facts)
     session.add(row)
     return NewKey(row.id, secret)
 
 
-def revoke_key(session: Session, tenant: str, key_id: str) -> None:
-    """End a key now. Raises :class:`NotFound`."""
+def revoke_key(session: Session, tenant: str, key_id: str, *, actor: str) -> None:
+    """End a key now; one that has ended stays as it is. Raises :class:`NotFound`.
+
+    A new epoch begins, so that what is open on the key looks again whether it still stands.
+    """
     row = session.get(ApiKey, (tenant, key_id))
     if row is None:
         raise NotFound()
-    row.revoked_at = row.revoked_at or clock.now()
+    if row.revoked_at is None:
+        epochs.bump(session, tenant, kind="key", subject=f"key:{key_id}", actor=actor, detail={"revoked": True})
+        row.revoked_at = clock.now()
 
 
 def find_key(session: Session, secret_key: str, presented: str) -> ApiKey:
@@ -91,15 +111,18 @@ def find_key(session: Session, secret_key: str, presented: str) -> ApiKey:
 
     Raises :class:`Unauthenticated` alike for a malformed, unknown, expired or revoked one.
     """
-    refused = Unauthenticated("The credential is not valid.")
-    match = _SHAPE.match(presented)
+    match = _SHAPE.fullmatch(presented)
     if not match or f"{zlib.crc32(match[1].encode()):08x}" != match[2]:
-        raise refused
+        raise Unauthenticated()
     row = session.exec(select(ApiKey).where(col(ApiKey.digest) == digest(secret_key, presented))).first()
-    now = clock.now()
-    if row is None or row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
-        raise refused
+    if row is None or not is_live(row):
+        raise Unauthenticated()
     return row
+
+
+def is_live(key: ApiKey) -> bool:
+    """Neither revoked nor expired."""
+    return key.revoked_at is None and (key.expires_at is None or key.expires_at > clock.now())
 
 
 def touch_key(session: Session, key: ApiKey) -> None:
@@ -109,5 +132,5 @@ def touch_key(session: Session, key: ApiKey) -> None:
             "UPDATE api_key SET last_used_at = now() WHERE tenant_id = :t AND id = :id"
             " AND (last_used_at IS NULL OR last_used_at < now() - make_interval(secs => :s))"
         ),
-        {"t": key.tenant_id, "id": key.id, "s": _TOUCH_EVERY_S},
+        {"t": key.tenant_id, "id": key.id, "s": TOUCH_EVERY_S},
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -15,28 +16,37 @@ from vouch.core.types import AUTHENTICATED
 CLOSURE_LIMIT = 10_000
 """More principals than this and the request fails: with deny rules a truncated closure is unsafe."""
 
-# UNION (not UNION ALL) ends cycles: a principal already found is not followed again.
+# UNION (not UNION ALL) ends cycles: a principal already found is not followed again. OFFSET 0 keeps the planner from
+# reading all memberships once for each level: it looks each principal up.
 _CLOSURE = sa.text(
     """
     WITH RECURSIVE reached(principal) AS (
         SELECT unnest(CAST(:seeds AS text[]))
         UNION
-        SELECT m.group_id FROM reached r
-        JOIN membership m ON m.tenant_id = :tenant AND m.member = r.principal
+        SELECT m.group_id FROM reached r, LATERAL (
+            SELECT group_id FROM membership WHERE tenant_id = :tenant AND member = r.principal OFFSET 0) m
     )
-    SELECT principal FROM reached LIMIT :limit
+    SELECT r.principal, g.memberships_read_at FROM reached r
+    LEFT JOIN LATERAL (
+        SELECT memberships_read_at FROM app_group WHERE tenant_id = :tenant AND id = r.principal OFFSET 0) g ON true
+    LIMIT :limit
     """
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """An active user with the whole closure, as of ``epoch``."""
+    """An active user with the whole closure, as of ``epoch``.
+
+    ``memberships_read_at``: the oldest reading among the memberships that an issuer or a source told of; None where
+    Vouch's own directory is the authority on all of them, which does not age.
+    """
 
     tenant: str
     user: str
     principals: frozenset[str]
     epoch: int
+    memberships_read_at: datetime | None = None
 
     @property
     def principals_hash(self) -> str:
@@ -50,15 +60,17 @@ def resolve(session: Session, tenant: str, user: str) -> Access:
     :class:`AccessIncomplete` when the closure is larger than :data:`CLOSURE_LIMIT`.
     """
     epoch = epochs.current(session, tenant)
-    active = session.execute(
-        sa.text("SELECT active FROM app_user WHERE tenant_id = :t AND id = :u"), {"t": tenant, "u": user}
-    ).scalar()
-    if not active:
-        raise Unauthenticated("The request acts for a user who is not active here.")
+    user_row = session.execute(
+        sa.text("SELECT active, memberships_read_at FROM app_user WHERE tenant_id = :t AND id = :u"),
+        {"t": tenant, "u": user},
+    ).first()
+    if user_row is None or not user_row.active:
+        raise Unauthenticated()
     found = session.execute(
         _CLOSURE, {"tenant": tenant, "seeds": [user, AUTHENTICATED], "limit": CLOSURE_LIMIT + 1}
-    ).scalars()
-    principals = frozenset(found)
+    ).all()
+    principals = frozenset(principal for principal, _ in found)
     if len(principals) > CLOSURE_LIMIT:
         raise AccessIncomplete("The user belongs to more groups than can be resolved safely.")
-    return Access(tenant, user, principals, epoch)
+    readings = [at for at in (user_row.memberships_read_at, *(at for _, at in found)) if at is not None]
+    return Access(tenant, user, principals, epoch, min(readings, default=None))

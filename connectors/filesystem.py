@@ -19,7 +19,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from connectors.protocol import Membership
-from connectors.rules import FILE_NAME, MAX_BYTES, Rule, read_rule, without_files
+from connectors.rules import FILE_NAME, MAX_BYTES, Rule, broken, read_rule, without_files
 from vouch.core.errors import BadConfig, DocumentRejected, NotFound, Unavailable
 from vouch.core.types import Body, Change, Checkpoint, Json, Refused, Upsert
 
@@ -82,8 +82,8 @@ class FilesystemConnector:
     def scan(self, cursor: Json | None) -> Iterator[Change]:
         """Everything in the folder, by path, whatever ``cursor`` says: a listing is cheap, and misses nothing.
 
-        Every ``.vouch.yaml`` is read before the first change is yielded. Raises :class:`BadConfig` when one of
-        them has a mistake and :class:`Unavailable` when the folder cannot be listed.
+        Every ``.vouch.yaml`` is read before the first change is yielded; below one that has a mistake, access is
+        unknown. Raises :class:`Unavailable` when the folder cannot be listed.
         """
         found: list[_File | Refused] = []
         root = self._open_root()
@@ -192,19 +192,18 @@ class FilesystemConnector:
     def _rule(self, folder: int, path: str, parent: Rule, names: list[str]) -> Rule:
         for name in names:
             if name != FILE_NAME and name.lower() in (FILE_NAME, ".vouch.yml"):
-                where = path + name
-                raise BadConfig(
-                    f"{where}: the rules of a folder are called {FILE_NAME}", field=FILE_NAME, file=where, line=1
-                )
+                return broken(parent, f"{path}{name}: the rules of a folder are called {FILE_NAME}")
         if FILE_NAME not in names:
             return parent
         where = path + FILE_NAME
         try:
-            data = _read(FILE_NAME, folder, MAX_BYTES)
+            return read_rule(_read(FILE_NAME, folder, MAX_BYTES), where, path.rstrip("/"), parent)
+        except FileNotFoundError:
+            raise  # it went while the folder was listed: the next scan sees a folder at rest
         except (OSError, DocumentRejected) as error:
-            said = f"{where}, line 1: {FILE_NAME}: cannot be read: {error}"
-            raise BadConfig(said, field=FILE_NAME, file=where, line=1) from error
-        return read_rule(data, where, path.rstrip("/"), parent)
+            return broken(parent, f"{where}, line 1: {FILE_NAME}: cannot be read: {error}")
+        except BadConfig as error:
+            return broken(parent, error.detail)
 
     def _shown(self, name: str) -> bool:
         return name != FILE_NAME and (self.config.hidden or not name.startswith((".", "~$")))

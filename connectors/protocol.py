@@ -34,9 +34,9 @@ class Connector(Protocol):
     def scan(self, cursor: Json | None) -> Iterator[Change]:
         """Changes since ``cursor`` (None: everything), each external id at most once.
 
-        Ends with a Checkpoint when there was anything to tell. Raises before the first change when the
-        source's rules of access cannot be read, and at any point when the source fails: a scan that raised is
-        not a completed scan.
+        Ends with a Checkpoint when there was anything to tell. Where the rules of access of an item cannot be read,
+        its access is :class:`~vouch.core.types.AccessUnknown`, and the scan goes on. Raises at any point when the
+        source fails: a scan that raised is not a completed scan.
         """
         ...
 

@@ -8,7 +8,8 @@
       travel-2024.md: {owner: user:dave, supersedes: [travel-2021.md]}
 
 A file's entry may hold ``access``, ``inherit``, ``owner``, ``review_every``, ``title`` and ``supersedes``
-(paths relative to the folder). Whatever is wrong is refused with its file, line and field.
+(paths relative to the folder). A file with anything wrong in it is refused whole, with its line and field: then nobody
+may read the folder and what is below it. Whether an entry of ``allow`` or ``deny`` names somebody is not decided here.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import yaml
 
 from vouch.core.clock import duration
 from vouch.core.errors import BadConfig, InvalidInput
-from vouch.core.types import Acl, Clause, principal_name
+from vouch.core.types import AccessUnknown, RawClause, SourceAcl, principal_name
 
 FILE_NAME = ".vouch.yaml"
 MAX_BYTES = 256 * 1024
@@ -37,7 +38,7 @@ class FileRule:
     """What is said of one file, on top of its folder's rule. ``line`` is where it is said."""
 
     line: int
-    access: Clause | None = None
+    access: RawClause | None = None
     inherit: bool = True
     owner: str | None = None
     review_every: str | None = None
@@ -49,7 +50,7 @@ class FileRule:
 class Rule:
     """What holds in a folder, its parents' rules included. ``acl`` None: nobody is said to be allowed."""
 
-    acl: Acl | None = None
+    acl: SourceAcl = None
     owner: str | None = None
     review_every: str | None = None
     files: Mapping[str, FileRule] = field(default_factory=dict)
@@ -57,7 +58,7 @@ class Rule:
     def for_file(self, name: str) -> tuple[Rule, FileRule]:
         """The rule of one file of the folder, and its own entry (an empty one when there is none)."""
         own = self.files.get(name, FileRule(0))
-        acl = _joined(self.acl if own.inherit else None, own.access)
+        acl = _joined(self.acl, own.access, inherit=own.inherit)
         rule = Rule(acl, own.owner or self.owner, own.review_every or self.review_every)
         return rule, own
 
@@ -68,8 +69,13 @@ def read_rule(data: bytes, path: str, folder: str, parent: Rule) -> Rule:
     ``path`` is the file's name for messages. Raises :class:`BadConfig` with ``file``, ``line`` and ``field``.
     """
     said = _Reader(path, folder).folder(data)
-    acl = _joined(parent.acl if said.inherit else None, said.access)
+    acl = _joined(parent.acl, said.access, inherit=said.inherit)
     return Rule(acl, said.owner or parent.owner, said.review_every or parent.review_every, said.files)
+
+
+def broken(parent: Rule, reason: str) -> Rule:
+    """What holds in a folder whose ``.vouch.yaml`` cannot be read or has a mistake: nobody may read anything there."""
+    return replace(parent, acl=AccessUnknown("rules_broken", reason), files={})
 
 
 def without_files(rule: Rule) -> Rule:
@@ -77,13 +83,16 @@ def without_files(rule: Rule) -> Rule:
     return replace(rule, files={}) if rule.files else rule
 
 
-def _joined(acl: Acl | None, clause: Clause | None) -> Acl | None:
-    return acl if clause is None else (*(acl or ()), clause)
+def _joined(parents: SourceAcl, clause: RawClause | None, *, inherit: bool) -> SourceAcl:
+    if isinstance(parents, AccessUnknown):  # below a broken file nothing opens again, whatever is said there
+        return parents
+    kept = parents if inherit else None
+    return kept if clause is None else (*(kept or ()), clause)
 
 
 @dataclass(frozen=True, slots=True)
 class _Folder:
-    access: Clause | None
+    access: RawClause | None
     inherit: bool
     owner: str | None
     review_every: str | None
@@ -141,18 +150,15 @@ class _Reader:
             supersedes=self.supersedes(items.get("supersedes"), f"{where}.supersedes", name),
         )
 
-    def access(self, node: yaml.Node | None, name: str) -> Clause | None:
+    def access(self, node: yaml.Node | None, name: str) -> RawClause | None:
         if node is None:
             return None
         items = self.mapping(node, name, frozenset({"allow", "deny"}))
         if "allow" not in items:
             self.fail(node, f"{name}.allow", "is missing; a deny alone lets nobody in, so say who is allowed")
-        sides: dict[str, list[str]] = {}
-        for side, principals in items.items():
-            sides[side] = self.strings(principals, f"{name}.{side}")
-            for entry, text in zip(self.sequence(principals, f"{name}.{side}"), sides[side], strict=True):
-                self.principal(entry, text, f"{name}.{side}")
-        return Clause.of(sides["allow"], sides.get("deny", ()), field=name)
+        sides = {side: tuple(self.strings(entries, f"{name}.{side}")) for side, entries in items.items()}
+        line = node.start_mark.line + 1
+        return RawClause(sides["allow"], sides.get("deny", ()), f"{self.path}, line {line}, {name}")
 
     def owner(self, node: yaml.Node | None, name: str) -> str | None:
         if node is None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session
 
 from vouch.catalog import epoch as epochs
 from vouch.catalog import outbox
 from vouch.catalog.blobs import Blobs
 from vouch.catalog.database import Catalog
+from vouch.catalog.tables import DocumentChange
 
 _DIGESTS = "SELECT unnest(ARRAY[raw, parsed, text]) AS digest FROM document_version"
 
@@ -28,11 +30,15 @@ def delete_documents(
         session.execute(
             sa.text(
                 """
-                UPDATE document SET state = 'deleted', current_version = NULL, fingerprint = '', problem = NULL,
-                    updated_at = now()
-                WHERE tenant_id = :t AND source_id = :s AND state <> 'deleted'
-                AND (CAST(:ids AS text[]) IS NULL OR external_id = ANY(CAST(:ids AS text[])))
-                RETURNING id
+                WITH locked AS (
+                    SELECT id FROM document WHERE tenant_id = :t AND source_id = :s AND state <> 'deleted'
+                    AND (CAST(:ids AS text[]) IS NULL OR external_id = ANY(CAST(:ids AS text[])))
+                    ORDER BY id FOR NO KEY UPDATE
+                )
+                UPDATE document d SET state = 'deleted', current_version = NULL, acl_id = NULL, fingerprint = '',
+                    problem = NULL, updated_at = now()
+                FROM locked WHERE d.tenant_id = :t AND d.id = locked.id
+                RETURNING d.id
                 """
             ),
             {"t": tenant, "s": source_id, "ids": list(external_ids) if external_ids is not None else None},
@@ -42,11 +48,7 @@ def delete_documents(
     )
     if not gone:
         return 0
-    for table in ("document_version", "citation"):
-        session.execute(
-            sa.text(f"DELETE FROM {table} WHERE tenant_id = :t AND document_id = ANY(:ids)"),  # noqa: S608 - our names
-            {"t": tenant, "ids": gone},
-        )
+    published = _remove_content(session, tenant, gone)
     epoch = epochs.bump(
         session,
         tenant,
@@ -56,15 +58,33 @@ def delete_documents(
         detail={"documents": list(gone[:100])},
     )
     session.execute(
-        sa.text(
-            "INSERT INTO document_change (tenant_id, document_id, epoch, acl_id, deleted)"
-            " SELECT :t, unnest(CAST(:ids AS text[])), :epoch, NULL, true"
-        ),
-        {"t": tenant, "ids": list(gone), "epoch": epoch},
+        insert(DocumentChange),
+        [
+            {"tenant_id": tenant, "document_id": id_, "epoch": epoch, "deleted": True, "published": published.get(id_)}
+            for id_ in gone
+        ],
     )
     for document_id in sorted(gone):
         outbox.append(session, tenant, "remove", [document_id])
     return len(gone)
+
+
+def _remove_content(session: Session, tenant: str, document_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Versions and quotes go. Returns when each version had been published, which proofs of answers rest on."""
+    published: dict[str, dict[str, str]] = {}
+    values = {"t": tenant, "ids": list(document_ids)}
+    session.execute(sa.text("DELETE FROM citation WHERE tenant_id = :t AND document_id = ANY(:ids)"), values)
+    versions = session.execute(
+        sa.text(
+            "DELETE FROM document_version WHERE tenant_id = :t AND document_id = ANY(:ids)"
+            " RETURNING document_id, version, published_at"
+        ),
+        values,
+    )
+    for document_id, version, at in versions:
+        if at is not None:
+            published.setdefault(document_id, {})[str(version)] = at.isoformat()
+    return published
 
 
 def collect_blobs(catalog: Catalog, blobs: Blobs, tenant: str) -> int:

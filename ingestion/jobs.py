@@ -22,8 +22,10 @@ SyncKind = Literal["incremental", "full", "access"]
 MAX_ERRORS = 200
 CRON_FIELDS = 5
 OPEN = ("queued", "running")
-COUNTED = ("seen", "new", "changed", "unchanged", "access_changed", "deleted", "unreadable", "refused")
-"""What every job counts. ``unreadable``: documents that nobody may read, because nothing says who may."""
+COUNTED = ("seen", "new", "changed", "unchanged", "access_changed", "deleted", "unreadable", "quarantined", "refused")
+"""What every job counts. ``unreadable``: documents that nobody may read, because nothing says who may.
+``quarantined``: those whose access the source says in a way that cannot be followed; a job shows with them those whose
+content cannot be read."""
 
 
 def check_schedule(schedule: str) -> str:
@@ -129,7 +131,8 @@ def view(session: Session, job: Job) -> Json:
                     "open": sum(states.get(s, 0) for s in ("ready", "leased", "waiting")),
                 }
             )
-    failed = sum(int(stage["failed"]) for stage in stages if stage["name"] != "scan")
+    counts = {**dict.fromkeys(COUNTED, 0), **job.counts}
+    counts["quarantined"] += sum(int(stage["failed"]) for stage in stages if stage["name"] != "scan")
     published = sum(int(stage["done"]) for stage in stages if stage["name"] == "publish")
     return {
         "job_id": job.id,
@@ -137,7 +140,7 @@ def view(session: Session, job: Job) -> Json:
         "kind": job.kind,
         "state": job.state,
         "scanned": job.scanned,
-        "counts": {**dict.fromkeys(COUNTED, 0), **job.counts, "published": published, "quarantined": failed},
+        "counts": {**counts, "published": published},
         "stages": stages,
         "errors": [*_failures(session, job), *job.problems],
         "created_at": rfc3339(job.created_at),

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from acl.assign import assign
 from ingestion.delete import delete_documents
 from ingestion.services import Services
 from ingestion.stages.fetch import check_size, store_version
+from vouch.catalog import audit, ledger
 from vouch.catalog import epoch as epochs
-from vouch.catalog import ledger
 from vouch.catalog.tables import Document, Job, Source
 from vouch.core import clock
 from vouch.core.errors import Conflict, InvalidInput, NotFound
@@ -20,6 +21,13 @@ from vouch.core.ids import new_id, sha256
 from vouch.core.types import Acl, Body
 
 MAX_EXTERNAL_ID = 1_000
+_UNDER = sa.text(
+    """
+    SELECT id FROM document
+    WHERE tenant_id = :tenant AND source_id = :source AND starts_with(external_id, :prefix) AND state <> 'deleted'
+    ORDER BY id FOR NO KEY UPDATE
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,7 @@ def push(services: Services, source: Source, pushed: Pushed, *, actor: str) -> t
     Raises :class:`DocumentRejected` when it is too large, :class:`InvalidInput` for a bad id.
     """
     tenant = source.tenant_id
-    _check_id(pushed.external_id)
+    _check_id(pushed.external_id, "external_id")
     check_size(services, len(pushed.body.data))
     job_id, ready = new_id(), None
     with services.catalog.transaction(source.tenant_id) as session:
@@ -79,6 +87,17 @@ def push(services: Services, source: Source, pushed: Pushed, *, actor: str) -> t
             job.counts = {**counts, "changed": 0, "unchanged": 1}
         else:
             ready = ledger.add(session, tenant, job_id, "parse", document.id, version, {"version": version, **meta})
+        session.flush()
+        pushed_as = {"job": job_id, "version": version, "epoch": epoch}
+        audit.append(
+            session,
+            tenant,
+            chain="use",
+            actor=actor,
+            action="document.push",
+            subject=f"document:{document.id}",
+            detail=pushed_as,
+        )
     services.ring("parse", [ready] if ready else [])
     if epoch is not None:
         services.ring_projector()
@@ -100,6 +119,27 @@ def set_access(services: Services, source: Source, external_id: str, acl: Acl | 
             epoch = epochs.current(session, source.tenant_id)
     services.ring_projector()
     return epoch
+
+
+def set_access_under(
+    services: Services, source: Source, prefix: str, acl: Acl | None, *, actor: str
+) -> tuple[int, int]:
+    """Replace the access of every document whose external id begins with ``prefix``, in one transaction; it holds for
+    the next request. Returns the epoch and how many documents there are. An empty prefix is all of them.
+
+    Raises :class:`Conflict` as above, and :class:`InvalidInput` for a prefix that no id can have.
+    """
+    _require_push(source)
+    if prefix:
+        _check_id(prefix, "prefix")
+    tenant = source.tenant_id
+    with services.catalog.transaction(tenant) as session:
+        ids = session.execute(_UNDER, {"tenant": tenant, "source": source.id, "prefix": prefix}).scalars().all()
+        epoch = assign(session, tenant, dict.fromkeys(ids, acl), actor=actor)
+        if epoch is None:
+            epoch = epochs.current(session, tenant)
+    services.ring_projector()
+    return epoch, len(ids)
 
 
 def remove(services: Services, source: Source, external_id: str, *, actor: str) -> int:
@@ -139,6 +179,6 @@ def _lock_active(session: Session, source: Source) -> None:
         raise Conflict("The source is not active.")
 
 
-def _check_id(external_id: str) -> None:
+def _check_id(external_id: str, field: str) -> None:
     if not external_id or len(external_id) > MAX_EXTERNAL_ID or any(ord(c) < 32 or ord(c) == 127 for c in external_id):
-        raise InvalidInput(f"an id has 1 to {MAX_EXTERNAL_ID} printable characters", field="external_id")
+        raise InvalidInput(f"an id has 1 to {MAX_EXTERNAL_ID} printable characters", field=field)

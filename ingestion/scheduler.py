@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from threading import Event
@@ -16,6 +17,7 @@ import sqlalchemy as sa
 from redis import Redis, RedisError
 from sqlmodel import Session
 
+from acl.audit_heads import HeadsFile, heads
 from ingestion.delete import collect_blobs
 from ingestion.doorbell import QUEUE_OF, ring, ring_canary, ring_maintenance
 from ingestion.jobs import start_due_syncs
@@ -38,6 +40,8 @@ LOST_S = 300
 """The same while the queue is not empty."""
 CANARY_S = 20
 MAINTAIN_EVERY_S = 600
+HEADS_S = 60
+"""Seconds between two looks at the heads of the audit log."""
 COLLECT_S = 3600
 """Seconds between two collections of blobs that nothing names any more."""
 
@@ -89,6 +93,13 @@ def sweep(services: Services) -> int:
     return len(overdue)
 
 
+def write_heads(services: Services, file: HeadsFile) -> int:
+    """Write down, outside the database, those heads of the audit log that moved. Returns how many."""
+    with services.catalog.transaction(ACROSS_TENANTS) as session:
+        found = heads(session)
+    return file.append(found)
+
+
 def _due(session: Session, part: str, every_s: float) -> bool:
     """True once every ``every_s`` seconds, whichever scheduler asks."""
     silence = age(session, part)
@@ -132,9 +143,13 @@ def main() -> None:
     over = Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: over.set())
+    file, heads_due = HeadsFile(settings.audit_heads), 0.0
     while not over.is_set():
         try:
             sweep(services)
+            if time.monotonic() >= heads_due:
+                write_heads(services, file)
+                heads_due = time.monotonic() + HEADS_S
         except Unavailable as error:
             log.warning("sweep put off: %s", error.detail)
         over.wait(settings.sweep_every_s)

@@ -159,6 +159,10 @@ class AuthzToken(BaseModel):
     authz_token: str
 
 
+class BulkAccess(AuthzToken):
+    documents: int = Field(description="How many documents have this access now.")
+
+
 class DocumentIn(Input):
     """``text``, or ``content_base64`` with its ``mime``. Without ``access`` nobody may read the document."""
 
@@ -204,10 +208,10 @@ class DocumentOut(BaseModel):
     document_id: str
     external_id: str
     state: Literal["pending", "live", "quarantined"]
-    version: int | None = Field(description="What is shown; null until the first one is.")
-    readable_by_nobody: bool = Field(description="Nothing says who may read it.")
+    version: int | None = Field(description="The newest that came through; null until the first one does.")
+    readable_by_nobody: bool = Field(description="Nothing says who may read it, or nothing that can be followed.")
     problem: dict[str, Any] | None = Field(
-        description="Why its newest version is not shown: `reason`, `detail`, `stage`."
+        description="Why nobody may read it, or why its newest version is not shown: `reason`, `detail`, `stage`."
     )
 
     @classmethod
@@ -215,10 +219,10 @@ class DocumentOut(BaseModel):
         return cls(
             document_id=row.id,
             external_id=row.external_id,
-            state=row.state,
+            state="quarantined" if row.access_problem else row.state,
             version=row.current_version,
             readable_by_nobody=row.acl_id is None,
-            problem=row.problem,
+            problem=row.access_problem or row.problem,
         )
 
 
@@ -301,6 +305,7 @@ class KeyOut(BaseModel):
     hint: str = Field(description="The key's last four characters.")
     scopes: list[str]
     user: str | None
+    created_by: str | None = Field(description="The user or key that made it.")
     created_at: str | None
     expires_at: str | None
     revoked_at: str | None

@@ -111,9 +111,11 @@ def shown(session: Session, source: Source) -> Json:
     counts = session.execute(
         sa.text(
             """
-            SELECT count(*) FILTER (WHERE state = 'live'), count(*) FILTER (WHERE state = 'pending'),
-                count(*) FILTER (WHERE state = 'quarantined'), count(*) FILTER (WHERE state = 'live' AND acl_id IS NULL)
-            FROM document WHERE tenant_id = :t AND source_id = :s
+            SELECT count(*) FILTER (WHERE state = 'live' AND access_problem IS NULL),
+                count(*) FILTER (WHERE state = 'pending' AND access_problem IS NULL),
+                count(*) FILTER (WHERE state = 'quarantined' OR access_problem IS NOT NULL),
+                count(*) FILTER (WHERE state = 'live' AND acl_id IS NULL AND access_problem IS NULL)
+            FROM document WHERE tenant_id = :t AND source_id = :s AND state <> 'deleted'
             """
         ),
         {"t": source.tenant_id, "s": source.id},

@@ -9,7 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
+from acl.audit import record, record_reading, shown
 from acl.caller import Asker
+from acl.proof import digest
 from acl.resolve import Access, resolve
 from retrieval.documents import cards
 from retrieval.services import Services
@@ -70,14 +72,19 @@ def save_answer(services: Services, access: Access, question: Question, released
                 abstention=asdict(released.abstention) if released.abstention else None,
                 usage={**released.usage, "rejected": released.rejected},
                 trace_id=trace.id,
-                epoch=access.epoch,
-                principals_hash=access.principals_hash,
-                generation=services.generation,
+                epoch=released.proof["epoch"],
+                principals_hash=released.proof["principals_hash"],
+                generation=released.proof["generation"],
+                proof=released.proof,
             )
         )
         session.flush()
         session.add_all(_citation_row(tenant, released.id, citation) for citation in released.citations)
         session.add(trace.row())
+        kind = "abstention" if released.abstention else "answer"
+        told = {"kind": kind, "trace": trace.id, "made_from": sorted(released.inputs), "proof": digest(released.proof)}
+        detail = shown(_cited(released), released.proof["epoch"], **told)
+        record(session, trace.asker, "ask", f"answer:{released.id}", detail)
 
 
 def read_answer(catalog: Catalog, asker: Asker, answer_id: str) -> Kept:
@@ -85,6 +92,13 @@ def read_answer(catalog: Catalog, asker: Asker, answer_id: str) -> Kept:
 
     Raises :class:`NotFound` otherwise. Titles, places and freshness are today's.
     """
+    access, kept = _read(catalog, asker, answer_id)
+    detail = shown(_cited(kept.released), access.epoch)
+    record_reading(catalog, asker, "answer.read", f"answer:{answer_id}", detail)
+    return kept
+
+
+def _read(catalog: Catalog, asker: Asker, answer_id: str) -> tuple[Access, Kept]:
     with catalog.reading(asker.tenant) as session:
         row = session.get(AnswerRow, (asker.tenant, answer_id))
         if row is None or row.user_id != asker.user:
@@ -99,16 +113,16 @@ def read_answer(catalog: Catalog, asker: Asker, answer_id: str) -> Kept:
             raise NotFound()
         needed = set(inputs) | {quote.document_id for quote in quotes}
         spoken = {id_ for notice in row.notices for id_ in notice["document_ids"]}
-        _, found = cards(session, resolve(session, asker.tenant, asker.user), needed | spoken)
+        access, found = cards(session, resolve(session, asker.tenant, asker.user), needed | spoken)
         if not needed <= found.keys():
             raise NotFound()
         places = {row.n: row.place for row in session.execute(_PLACES, {"tenant": asker.tenant, "answer": answer_id})}
-    return Kept(_released(row, quotes, found, places, frozenset(inputs)), row)
+    return access, Kept(_released(row, quotes, found, places, frozenset(inputs)), row)
 
 
 def give_feedback(catalog: Catalog, asker: Asker, answer_id: str, helpful: bool, comment: str | None) -> None:
     """Keep the asker's verdict on their own answer; a second one replaces the first. Raises :class:`NotFound`."""
-    read_answer(catalog, asker, answer_id)
+    access, _ = _read(catalog, asker, answer_id)
     verdict = {"helpful": helpful, "comment": comment}
     with catalog.transaction(asker.tenant) as session:
         session.execute(
@@ -116,6 +130,8 @@ def give_feedback(catalog: Catalog, asker: Asker, answer_id: str, helpful: bool,
             .values(tenant_id=asker.tenant, answer_id=answer_id, user_id=asker.user, **verdict)
             .on_conflict_do_update(index_elements=["tenant_id", "answer_id", "user_id"], set_=verdict)
         )
+        detail = {"helpful": helpful, "epoch": access.epoch}
+        record(session, asker, "answer.feedback", f"answer:{answer_id}", detail)
 
 
 def read_conversation(catalog: Catalog, asker: Asker, conversation_id: str) -> list[AnswerRow]:
@@ -138,12 +154,17 @@ def read_conversation(catalog: Catalog, asker: Asker, conversation_id: str) -> l
         )
         rows = list(session.exec(newest))
         session.expunge_all()
+    record_reading(catalog, asker, "conversation.read", f"conversation:{conversation_id}", {"questions": len(rows)})
     return rows[::-1]
 
 
 def _own(user: str, conversation_id: str) -> str:
     """Conversations are named within a user, so no one can meet, or test for, another's."""
     return f"{user} {conversation_id}"
+
+
+def _cited(released: Released) -> list[tuple[str, int]]:
+    return [(citation.document.document_id, citation.version) for citation in released.citations]
 
 
 def _citation_row(tenant: str, answer_id: str, citation: Citation) -> CitationRow:
@@ -184,4 +205,5 @@ def _released(
         rejected=row.usage["rejected"],
         usage={name: value for name, value in row.usage.items() if name != "rejected"},
         inputs=inputs,
+        proof=row.proof,
     )

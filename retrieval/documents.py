@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from acl.audit import record_reading, shown
 from acl.caller import Asker
 from acl.recheck import recheck
 from acl.resolve import Access, resolve
@@ -50,9 +51,16 @@ def cards(session: Session, access: Access, document_ids: Collection[str]) -> tu
     """
     replaced_by = successors(session, access.tenant, document_ids) if document_ids else {}
     access, readable = recheck(session, access, set(document_ids).union(*replaced_by.values()))
-    wanted = sorted(readable & set(document_ids))
-    rows = session.execute(_CARDS, {"tenant": access.tenant, "ids": wanted}) if wanted else ()
-    found = {
+    superseded_by = {id_: readable_successor(id_, replaced_by, readable) for id_ in readable & set(document_ids)}
+    return access, load_cards(session, access.tenant, superseded_by)
+
+
+def load_cards(session: Session, tenant: str, superseded_by: Mapping[str, str | None]) -> dict[str, Card]:
+    """The cards of documents that the caller has decided about; each given with the successor to name, if any."""
+    if not superseded_by:
+        return {}
+    rows = session.execute(_CARDS, {"tenant": tenant, "ids": sorted(superseded_by)})
+    return {
         row.id: Card(
             document_id=row.id,
             external_id=row.external_id,
@@ -63,22 +71,19 @@ def cards(session: Session, access: Access, document_ids: Collection[str]) -> tu
             language=row.language,
             owner=row.owner,
             version=row.current_version,
-            freshness=freshness(
-                row.modified_at,
-                row.review_every_s,
-                row.stale_after_s,
-                readable_successor(row.id, replaced_by, readable),
-            ),
+            freshness=freshness(row.modified_at, row.review_every_s, row.stale_after_s, superseded_by[row.id]),
         )
         for row in rows
     }
-    return access, found
 
 
 def read_document(services: Services, asker: Asker, document_id: str) -> Card:
     """Raises :class:`NotFound` for one that is missing, gone, not published or not the asker's to read."""
     with services.catalog.reading(asker.tenant) as session:
-        return _card(session, asker, document_id)
+        access, card = _card(session, asker, document_id)
+    detail = shown([(document_id, card.version)], access.epoch)
+    record_reading(services.catalog, asker, "document.read", f"document:{document_id}", detail)
+    return card
 
 
 def read_text(
@@ -90,23 +95,35 @@ def read_text(
     Raises :class:`NotFound`, also for a version that was never published; :class:`InvalidInput` for a span
     that ends before it starts.
     """
+    check_span(span)
+    with services.catalog.reading(asker.tenant) as session:
+        access, card = _card(session, asker, document_id)
+        row = session.get(DocumentVersion, (asker.tenant, document_id, version or card.version))
+    part = text_part(services, row, span)
+    detail = shown([(document_id, part.version)], access.epoch, span=[part.span.start, part.span.end])
+    record_reading(services.catalog, asker, "text.read", f"document:{document_id}", detail)
+    return part
+
+
+def check_span(span: tuple[int, int | None]) -> None:
+    """Raises :class:`InvalidInput` for one that ends before it starts."""
     start, end = span
     if end is not None and end < start:
         raise InvalidInput("A span does not end before it starts.", field="end")
-    with services.catalog.reading(asker.tenant) as session:
-        card = _card(session, asker, document_id)
-        row = session.get(DocumentVersion, (asker.tenant, document_id, version or card.version))
+
+
+def text_part(services: Services, row: DocumentVersion | None, span: tuple[int, int | None]) -> TextPart:
+    """What ``span`` covers of a version. Raises :class:`NotFound` for one that was never published."""
     if row is None or row.text is None or row.published_at is None:
         raise NotFound()
-    whole = Texts(services.blobs, asker.tenant).of(row.text)
-    start = min(start, len(whole))
-    stop = min(len(whole) if end is None else end, len(whole), start + MOST_CHARACTERS)
-    covered = Span(start, stop)
-    return TextPart(document_id, row.version, covered, covered.of(whole), len(whole))
+    whole = Texts(services.blobs, row.tenant_id).of(row.text)
+    start, end = min(span[0], len(whole)), len(whole) if span[1] is None else span[1]
+    covered = Span(start, min(end, len(whole), start + MOST_CHARACTERS))
+    return TextPart(row.document_id, row.version, covered, covered.of(whole), len(whole))
 
 
-def _card(session: Session, asker: Asker, document_id: str) -> Card:
-    _, found = cards(session, resolve(session, asker.tenant, asker.user), [document_id])
+def _card(session: Session, asker: Asker, document_id: str) -> tuple[Access, Card]:
+    access, found = cards(session, resolve(session, asker.tenant, asker.user), [document_id])
     if document_id not in found:
         raise NotFound()
-    return found[document_id]
+    return access, found[document_id]

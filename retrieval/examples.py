@@ -117,12 +117,16 @@ TRACE: Json = {
     "answer": None,
     "refused": None,
 }
+_SOURCE = "0199c0de-1f00-7d52-8a3c-5e6f70819203"
+_HASH = "c2f1a97be0448d35f6e19d7a3b8c5042e7160f9d8ab34c21570fe6b3d9824ac7"
 EXPLAIN: Json = {
     "user": "user:alice",
     "document_id": _DOCUMENT["document_id"],
+    "version": 3,
     "decision": "allowed",
     "epoch": 41,
     "reasons": ["every clause permits"],
+    "acl_id": "7a3d1f0c5e2b48968d41c0b7e95f6a1327d8094be1c65fa09b3e72d8c4a5f610",
     "clauses": [
         {
             "clause": 0,
@@ -135,6 +139,105 @@ EXPLAIN: Json = {
     ],
     "acl_read_at": "2026-02-03T09:00:00Z",
     "acl_max_age_s": 86400,
+    "acl": {"read_at": "2026-02-03T09:00:00Z", "age_s": 5400.0, "max_age_s": 86400, "too_old": False},
+    "memberships": {"read_at": None, "age_s": None, "max_age_s": None, "too_old": False},
+}
+READERS: Json = {
+    "document_id": _DOCUMENT["document_id"],
+    "epoch": 41,
+    "reasons": [],
+    "readers": [{"user": "user:alice", "through": [{"clause": 0, "principals": ["group:hr"]}]}],
+    "next_cursor": None,
+}
+READABLE: Json = {
+    "user": "user:alice",
+    "epoch": 41,
+    "reasons": [],
+    "documents": [
+        {"document_id": _DOCUMENT["document_id"], "external_id": _DOCUMENT["external_id"], "source_id": _SOURCE}
+    ],
+    "next_cursor": None,
+}
+CHANGES: Json = {
+    "from_epoch": 40,
+    "to_epoch": 41,
+    "changes": [
+        {
+            "epoch": 41,
+            "at": "2026-02-03T09:10:00Z",
+            "actor": "key:01a1fcd9-a730-7b58-b619-3ad047ed8908",
+            "kind": "members",
+            "subject": "group:hr",
+            "user": None,
+            "group": "group:hr",
+            "member": "user:alice",
+            "document_id": None,
+            "state": "added",
+            "acl_id": None,
+        }
+    ],
+    "moved": [{"change": "gained", "user": None} | READABLE["documents"][0]],
+    "next_cursor": None,
+}
+REPLAY: Json = {
+    "answer_id": ANSWER["answer_id"],
+    "user": "user:alice",
+    "kind": "answer",
+    "epoch": 41,
+    "decided_at": "2026-02-03T10:30:00Z",
+    "generation": "g1",
+    "principals_hash": _HASH,
+    "recomputed_hash": _HASH,
+    "then": "allowed",
+    "now": "denied",
+    "reasons": [],
+    "reasons_now": [],
+    "documents": [
+        {
+            "document_id": _DOCUMENT["document_id"],
+            "version": 3,
+            "cited": [{"n": 1, "start": 120, "end": 171}],
+            "then": {
+                "verdict": "allowed",
+                "reasons": ["every clause permitted"],
+                "acl_id": EXPLAIN["acl_id"],
+                "clauses": EXPLAIN["clauses"],
+            },
+            "now": {
+                "decision": "denied",
+                "reasons": ["clause 0 allows only group:hr, and the user is none of them"],
+                "version": 3,
+            },
+        }
+    ],
+}
+_REASON = "Incident 4711: the on-call rota is needed while its owner cannot be reached."
+GRANT: Json = {
+    "id": "0199c0e1-2b3c-7d4e-8f50-617283940a1b",
+    "document_id": _DOCUMENT["document_id"],
+    "user": "user:bob",
+    "reason": _REASON,
+    "granted_by": "user:bob via key:0199c0de-0000-7aaa-8bbb-000000000001",
+    "state": "active",
+    "created_at": "2026-02-03T09:00:00Z",
+    "expires_at": "2026-02-03T09:30:00Z",
+    "first_read_at": None,
+    "ended_at": None,
+}
+GRANTS: Json = {"grants": [GRANT], "next_cursor": None}
+NOTIFICATIONS: Json = {
+    "notifications": [
+        {
+            "id": "0199c0e1-2b3d-7d4e-8f50-617283940a1c",
+            "kind": "break_glass.granted",
+            "document_id": _DOCUMENT["document_id"],
+            "title": None,
+            "detail": {name: GRANT[name] for name in ("user", "reason", "expires_at")} | {"grant": GRANT["id"]},
+            "created_at": "2026-02-03T09:00:00Z",
+            "seen_at": None,
+        }
+    ],
+    "next_cursor": None,
 }
 STREAM = (
     'event: step\ndata: {"name":"search"}\n\n'
@@ -143,9 +246,9 @@ STREAM = (
 )
 
 
-def of(example: Json, stream: str | None = None) -> dict[int | str, dict[str, Any]]:
+def of(example: Json, stream: str | None = None, *, status: int = 200) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI entry of a successful response."""
     content: Json = {"application/json": {"example": example}}
     if stream is not None:
         content["text/event-stream"] = {"schema": {"type": "string"}, "example": stream}
-    return {200: {"content": content}}
+    return {status: {"content": content}}

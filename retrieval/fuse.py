@@ -12,13 +12,13 @@ K = 10
 our retrieval evaluation were measured with."""
 
 
-def fuse(hits: IndexHits, *, without: Collection[str] = ()) -> tuple[Candidate, ...]:
+def fuse(hits: IndexHits, *, without: Collection[str] = (), depth: int | None = None) -> tuple[Candidate, ...]:
     """Candidates by falling fused score ``Σ 1 / (K + rank)``, ranks from 1, ties by key.
 
     ``without``: documents that gate 2 refused. They are taken out before ranks are counted, so that no score
-    of what remains tells that they were there.
+    of what remains tells that they were there. ``depth``: hits of each arm that count, after that.
     """
-    dense, lexical = _ranked(hits.dense, without), _ranked(hits.lexical, without)
+    dense, lexical = _ranked(hits.dense, without, depth), _ranked(hits.lexical, without, depth)
     fused = [
         Candidate(
             *key,
@@ -33,6 +33,6 @@ def fuse(hits: IndexHits, *, without: Collection[str] = ()) -> tuple[Candidate, 
     return tuple(sorted(fused, key=lambda candidate: (-candidate.scores.fused, candidate.key)))
 
 
-def _ranked(hits: Sequence[IndexHit], without: Collection[str]) -> dict[ChunkKey, tuple[int, float]]:
-    kept = [hit for hit in hits if hit.document_id not in without]
+def _ranked(hits: Sequence[IndexHit], without: Collection[str], depth: int | None) -> dict[ChunkKey, tuple[int, float]]:
+    kept = [hit for hit in hits if hit.document_id not in without][:depth]
     return {(hit.document_id, hit.version, hit.ordinal): (rank, hit.score) for rank, hit in enumerate(kept, 1)}

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from prometheus_client import Counter, Histogram
+
+from acl.recheck import Rejection
 
 STEP_SECONDS = Histogram(
     "vouch_step_seconds",
@@ -18,7 +22,11 @@ QUESTION_SECONDS = Histogram(
 )
 ABSTENTIONS = Counter("vouch_abstentions", "Questions answered by a reasoned refusal.", ["reason"])
 GATE_TWO_REJECTIONS = Counter(
-    "vouch_gate_two_rejections", "Candidates that the index let through and the catalog refused. Alert above zero."
+    "vouch_gate_two_rejections",
+    "Candidates that the index let through and the catalog refused. Alert on the reason lag_or_error.",
+    ["reason"],
 )
+for _reason in get_args(Rejection):
+    GATE_TWO_REJECTIONS.labels(_reason)  # an alert needs to see the zero
+
 REJECTED_CLAIMS = Counter("vouch_rejected_claims", "Drafted claims or quotes that verification refused.", ["reason"])
-STREAMS_CUT = Counter("vouch_streams_cut", "Streams ended because a cited document stopped being readable.")

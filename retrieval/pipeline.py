@@ -21,7 +21,7 @@ from retrieval.generate import Profile, choose_profile, generate
 from retrieval.guard import guard_input, guard_output
 from retrieval.metrics import ABSTENTIONS, REJECTED_CLAIMS
 from retrieval.pack import pack
-from retrieval.recheck import alarm, recheck_candidates
+from retrieval.recheck import alarm, recheck_candidates, still_readable
 from retrieval.release import release
 from retrieval.rerank import DEPTH, rerank
 from retrieval.rewrite import previous_query, rewrite
@@ -34,8 +34,13 @@ from retrieval.verify import verify
 
 SHALLOWEST = 60
 """Chunks asked of each arm at first."""
-DEEPER = (1, 4, 16)
-"""Times as many: the next only when gate 2 left the page short and the index has more."""
+DEEPER = 4
+"""Times as many where that is not enough and the index has more."""
+DEEPEST_PAGE = 16
+"""Times the shallowest that an arm may count, where versions that were replaced left the page short."""
+DEEPEST = 64
+"""Times the shallowest that is asked for, where gate 2 refuses so many that too few are left of an arm: what is shown
+must not tell that they were there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +60,9 @@ def search(services: Services, asker: Asker, question: Question) -> tuple[tuple[
     question = guard_input(question, field="query")
     trace = Recorder("search", asker, question)
     found = _find(services, asker, question, trace)
-    save_search(services.catalog, trace.row())
-    return found.hits[: question.limit], trace.id
+    hits = found.hits[: question.limit]
+    save_search(services.catalog, trace, hits, found.access.epoch)
+    return hits, trace.id
 
 
 def ask(
@@ -104,22 +110,31 @@ def _find(services: Services, asker: Asker, question: Question, trace: Recorder)
 
     reranks = question.rerank and services.reranker is not None
     want = max(question.limit, DEPTH) if reranks else question.limit
-    depth = max(SHALLOWEST, 2 * want)
-    for times in DEEPER:
+    shallowest = depth = asked = max(SHALLOWEST, 2 * want)
+    while True:
         with trace.step("search"):
-            found = search_index(services, access, rewritten.query, question, depth * times)
+            found = search_index(services, access, rewritten.query, question, asked)
         with trace.step("fuse"):
             candidates = fuse(found.hits)
         with trace.step("recheck"):
-            admitted = recheck_candidates(services, access, found.hits, candidates, want)
-        if len(admitted.hits) == want or found.exhausted:
+            admitted = recheck_candidates(services, access, found.hits, candidates, (want, depth))
+        if asked < DEEPEST * shallowest and found.lacks(depth, {one.document_id for one in admitted.refused}):
+            asked *= DEEPER
+        elif len(admitted.hits) < want and not found.exhausted and depth < DEEPEST_PAGE * shallowest:
+            depth *= DEEPER
+            asked = max(asked, depth)
+        else:
             break
     alarm(admitted)
 
     with trace.step("rerank"):
         hits = rerank(services, rewritten.query, admitted.hits) if reranks else admitted.hits
+    access = admitted.access
+    if reranks:  # that took its time: what is shown, or goes into a prompt, is decided on the state of now
+        with trace.step("recheck"):
+            access, hits = still_readable(services, access, hits)
     trace.note(**search_facts(services, rewritten, found, admitted, hits))
-    return _Evidence(admitted.access, rewritten.query, hits)
+    return _Evidence(access, rewritten.query, hits)
 
 
 def _count(verified: Verified, released: Released) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from acl.recheck import recheck
+from acl.recheck import Rejection, recheck, why_rejected
 from acl.resolve import Access
 from retrieval.freshness import freshness, readable_successor, successors
 from retrieval.fuse import fuse
@@ -47,45 +47,59 @@ class Admitted:
     rest: tuple[Candidate, ...]
     refused: tuple[Candidate, ...]
     """Candidates that the index proposed and the catalog does not permit."""
+    reasons: Mapping[str, Rejection]
+    """Why, by document."""
     outdated: int
     """Candidates of a version that a newer one has replaced: expected while the index catches up."""
 
 
 def recheck_candidates(
-    services: Services, access: Access, found: IndexHits, candidates: tuple[Candidate, ...], want: int
+    services: Services, access: Access, found: IndexHits, candidates: tuple[Candidate, ...], wanted: tuple[int, int]
 ) -> Admitted:
-    """Up to ``want`` hits: each candidate refused or outdated is replaced by the next.
+    """Up to ``wanted[0]`` hits: each candidate refused or outdated is replaced by the next.
 
-    ``candidates`` are ``found``, fused; they are fused anew without what is refused. Raises what
-    :func:`acl.recheck.recheck` raises.
+    ``candidates`` are ``found``, fused; they are fused anew without what is refused, of each arm ``wanted[1]`` hits.
+    Raises what :func:`acl.recheck.recheck` raises.
     """
+    want, depth = wanted
     documents = {candidate.document_id for candidate in candidates}
     with services.catalog.reading(access.tenant) as session:
         replaced_by = successors(session, access.tenant, documents)
-        access, readable = recheck(session, access, documents.union(*replaced_by.values()))
+        fresh, readable = recheck(session, access, documents.union(*replaced_by.values()))
+        reasons = why_rejected(session, access, fresh, documents - readable)
         refused = tuple(c for c in candidates if c.document_id not in readable)
-        if refused:
-            candidates = fuse(found, without=documents - readable)
+        if refused or max(len(found.dense), len(found.lexical)) > depth:
+            candidates = fuse(found, without=documents - readable, depth=depth)
         hits: list[Hit] = []
         outdated = 0
         waiting = candidates
         while waiting and len(hits) < want:
             batch, waiting = waiting[: want - len(hits)], waiting[want - len(hits) :]
-            rows = _load(session, access.tenant, batch)
+            rows = _load(session, fresh.tenant, batch)
             hits += [_hit(c, rows[c.key], replaced_by, readable) for c in batch if c.key in rows]
             outdated += len(batch) - len(rows)
-    return Admitted(access, tuple(hits), waiting, refused, outdated)
+    return Admitted(fresh, tuple(hits), waiting, refused, reasons, outdated)
+
+
+def still_readable(services: Services, access: Access, hits: tuple[Hit, ...]) -> tuple[Access, tuple[Hit, ...]]:
+    """Gate 2 once more, in a new snapshot: the hits that the asker may still read, and the access that decided."""
+    with services.catalog.reading(access.tenant) as session:
+        access, readable = recheck(session, access, {hit.document_id for hit in hits})
+    return access, tuple(hit for hit in hits if hit.document_id in readable)
 
 
 def alarm(admitted: Admitted) -> None:
-    """Count and log what gate 2 refused: gate 1 let it through, so the index lags or is wrong. Ids only."""
-    if admitted.refused:
-        GATE_TWO_REJECTIONS.inc(len(admitted.refused))
+    """Count what gate 2 refused by reason; log, ids only, what gate 1 ought to have excluded: the index lags behind
+    the catalog, or is wrong."""
+    for candidate in admitted.refused:
+        GATE_TWO_REJECTIONS.labels(admitted.reasons[candidate.document_id]).inc()
+    alarming = [one for one in admitted.refused if admitted.reasons[one.document_id] == "lag_or_error"]
+    if alarming:
         log.warning(
             "gate 2 refused %d candidates at epoch %d: documents %s",
-            len(admitted.refused),
+            len(alarming),
             admitted.access.epoch,
-            sorted({candidate.document_id for candidate in admitted.refused}),
+            sorted({candidate.document_id for candidate in alarming}),
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from acl.proof import Used, decided
 from acl.resolve import Access
 from retrieval.contrast import Contradiction
 from retrieval.documents import cards
@@ -26,6 +27,7 @@ from retrieval.types import (
 )
 from vouch.core.ids import new_id
 from vouch.core.sentences import ROW_SEPARATOR
+from vouch.core.types import Json
 
 REFUSAL = "Nothing that you can read answers this question."
 
@@ -44,12 +46,14 @@ def release(
     """
     draft, verified, contradictions = written
     with services.catalog.reading(access.tenant) as session:
-        _, readable = cards(session, access, packed.document_ids | packed.withheld | _successors(packed))
+        access, readable = cards(session, access, packed.document_ids | packed.withheld | _successors(packed))
+        state = decided(session, access, readable.keys())
     claims = [claim for claim in verified.claims if _inputs(claim, packed) <= readable.keys()]
     if not any(claim.verdict == "supported" for claim in claims):
         left = [passage for passage in packed.passages if passage.document_id in readable]
         lost = len(claims) < len(verified.claims)
-        return _abstention(question, left, draft, len(verified.rejected), lost)
+        proof = state.proof(services.generation, ()).as_json()
+        return _abstention(question, left, (draft, verified), lost, proof)
     citations = _citations(claims, readable)
     cited = _cited(claims, citations)
     inputs = frozenset[str]().union(*(_inputs(claim, packed) for claim in claims))
@@ -63,6 +67,7 @@ def release(
         rejected=len(verified.rejected),
         usage=_usage(draft),
         inputs=inputs,
+        proof=state.proof(services.generation, _used(inputs, packed, citations)).as_json(),
     )
 
 
@@ -86,6 +91,15 @@ def _successors(packed: Packed) -> set[str]:
 def _inputs(claim: Claim, packed: Packed) -> frozenset[str]:
     cited = frozenset(one.passage.document_id for one in claim.evidence)
     return cited if claim.verbatim else cited | packed.document_ids
+
+
+def _used(inputs: frozenset[str], packed: Packed, citations: Sequence[Citation]) -> tuple[Used, ...]:
+    """Each version that fed the answer, with the citations of it."""
+    versions = {(one.document_id, one.version) for one in packed.passages if one.document_id in inputs}
+    return tuple(
+        Used(id_, version, {c.n: c.span for c in citations if (c.document.document_id, c.version) == (id_, version)})
+        for id_, version in sorted(versions)
+    )
 
 
 def _citations(claims: Sequence[Claim], readable: Mapping[str, Card]) -> tuple[Citation, ...]:
@@ -117,7 +131,10 @@ def _place(one: Evidence) -> tuple[str, int, int, int]:
     return (one.passage.document_id, one.passage.version, one.span.start, one.span.end)
 
 
-def _abstention(question: str, left: Sequence[Passage], draft: Draft, rejected: int, lost: bool) -> Released:
+def _abstention(
+    question: str, left: Sequence[Passage], written: tuple[Draft, Verified], lost: bool, proof: Json
+) -> Released:
+    draft, verified = written
     held = frozenset[int]().union(
         *(stems(" ".join((passage.title, *passage.heading_path, passage.text))) for passage in left)
     )
@@ -135,9 +152,10 @@ def _abstention(question: str, left: Sequence[Passage], draft: Draft, rejected: 
         citations=(),
         notices=(),
         abstention=Abstention(reason, missing),
-        rejected=rejected,
+        rejected=len(verified.rejected),
         usage=_usage(draft),
-        inputs=frozenset(),
+        inputs=frozenset(passage.document_id for passage in left),  # which of the words occur, these told
+        proof=proof,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from acl.compile import compile_filter
@@ -14,10 +15,22 @@ from vouch.index.lexical import query_vector
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The two rankings. ``exhausted``: a deeper search would find nothing more."""
+    """The two rankings, each of at most ``depth``."""
 
     hits: IndexHits
-    exhausted: bool
+    depth: int
+
+    @property
+    def exhausted(self) -> bool:
+        """A deeper search would find nothing more."""
+        return max(len(self.hits.dense), len(self.hits.lexical)) < self.depth
+
+    def lacks(self, depth: int, without: Collection[str]) -> bool:
+        """Whether only a deeper search can give every arm the ``depth`` hits that it has besides ``without``."""
+        arms = (self.hits.dense, self.hits.lexical)
+        return any(
+            len(arm) == self.depth and sum(hit.document_id not in without for hit in arm) < depth for arm in arms
+        )
 
 
 def search(services: Services, access: Access, query: str, question: Question, depth: int) -> Found:
@@ -25,4 +38,4 @@ def search(services: Services, access: Access, query: str, question: Question, d
     dense = services.query_vectors.of(access.tenant, query) if question.mode != "lexical" else None
     lexical = query_vector(query) if question.mode != "dense" else None
     hits = services.index.search(IndexQuery(dense, lexical or None, depth, question.where), compile_filter(access))
-    return Found(hits, max(len(hits.dense), len(hits.lexical)) < depth)
+    return Found(hits, depth)

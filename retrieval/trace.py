@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, Literal
 
-import sqlalchemy as sa
 from sqlmodel import Session
 
+from acl.audit import record, record_reading, shown
 from acl.caller import Asker, Caller
 from acl.recheck import recheck
 from acl.resolve import Access, resolve
@@ -23,6 +23,7 @@ from retrieval.recheck import Admitted
 from retrieval.search import Found
 from retrieval.services import Services
 from retrieval.types import Candidate, Draft, Hit, Question, Released, Rewritten, Verified
+from vouch.catalog import epoch as epochs
 from vouch.catalog.database import Catalog
 from vouch.catalog.tables import Trace
 from vouch.core.clock import rfc3339
@@ -40,7 +41,8 @@ class Recorder:
 
     def __init__(self, kind: Kind, asker: Asker, question: Question, follow: Follow = lambda _: None) -> None:
         self.id = new_id()
-        self._kind, self._asker, self._question, self._follow = kind, asker, question, follow
+        self.asker = asker
+        self._kind, self._question, self._follow = kind, question, follow
         self._began = time.perf_counter()
         self._steps: dict[str, float] = {}
         self._facts: Json = {}
@@ -70,9 +72,9 @@ class Recorder:
         moments = {name: rfc3339(where[name]) for name in ("modified_after", "modified_before") if name in where}
         steps = [{"name": name, "ms": _ms(spent)} for name, spent in self._steps.items()]
         return Trace(
-            tenant_id=self._asker.tenant,
+            tenant_id=self.asker.tenant,
             id=self.id,
-            user_id=self._asker.user,
+            user_id=self.asker.user,
             kind=self._kind,
             query=asked.pop("text"),
             data={
@@ -141,20 +143,23 @@ def _scored(one: Candidate | Hit) -> Json:
     return {"document_id": one.document_id, "version": one.version, "ordinal": one.ordinal, "scores": scores}
 
 
-def save_search(catalog: Catalog, row: Trace) -> None:
-    """Insert a search's trace. The commit does not wait for the disk: a crash may lose the last traces, a
-    shutdown loses none, and whoever asks for the trace next finds it."""
-    with catalog.transaction(row.tenant_id) as session:
-        session.execute(sa.text("SET LOCAL synchronous_commit TO off"))
-        session.add(row)
+def save_search(catalog: Catalog, trace: Recorder, hits: Sequence[Hit], epoch: int) -> None:
+    """Insert a search's trace, and into the audit log what it showed. The commit does not wait for the disk: a crash
+    of PostgreSQL may lose the last moments' searches from both, a shutdown loses none."""
+    with catalog.transaction(trace.asker.tenant, durable=False) as session:
+        session.add(trace.row())
+        session.flush()
+        detail = shown([(hit.document_id, hit.version) for hit in hits], epoch)
+        record(session, trace.asker, "search", f"trace:{trace.id}", detail)
 
 
 def read_trace(catalog: Catalog, caller: Caller, trace_id: str) -> Json:
     """A trace under today's access.
 
-    Its asker sees all but what gate 2 refused, less every row of a document they may no longer read, and the
-    answer only while all that fed it is readable. An administrator sees how it went, what gate 2 refused
-    included, and nothing of what was asked or answered, unless they are the asker. Others: :class:`NotFound`.
+    Its asker sees what was asked and answered, less every row of a document they may no longer read, and the answer
+    only while all that fed it is readable. An administrator sees how it went, and nothing of what was asked or
+    answered, unless they are the asker: what gate 2 refused, the epoch and the index's plan depend on documents and
+    people that an asker is not to know of. Others: :class:`NotFound`.
     """
     with catalog.reading(caller.tenant) as session:
         row = session.get(Trace, (caller.tenant, trace_id))
@@ -163,20 +168,24 @@ def read_trace(catalog: Catalog, caller: Caller, trace_id: str) -> Json:
         if row is None or not (asked or administers):
             raise NotFound()
         data = row.data
-        shown: Json = {
+        told: Json = {
             "trace_id": row.id,
             "kind": row.kind,
             "created_at": rfc3339(row.created_at),
             "ms": data["ms"],
             "steps": data["steps"],
-            "access": data.get("access", {}),
-            "index": data.get("index", {}),
-            "writer": data.get("writer", {}),
+            "access": data.get("access", {}) if administers else {},
+            "index": {name: value for name, value in data.get("index", {}).items() if administers or name != "plan"},
+            # What the evidence lacks is said in the question's words.
+            "writer": {name: value for name, value in data.get("writer", {}).items() if name != "missing"},
             "outdated": data.get("outdated", 0),
         }
         if asked:
-            shown |= _for_asker(session, resolve(session, caller.tenant, row.user_id), row)
-    return shown | ({"refused": data.get("refused", [])} if administers else {})
+            told |= _for_asker(session, resolve(session, caller.tenant, row.user_id), row)
+        epoch = epochs.current(session, caller.tenant)
+    named = [(one["document_id"], one["version"]) for one in (*told.get("candidates", ()), *told.get("passages", ()))]
+    record_reading(catalog, caller, "trace.read", f"trace:{trace_id}", shown(named, epoch, whole=asked))
+    return told | ({"refused": data.get("refused", [])} if administers else {})
 
 
 def _for_asker(session: Session, access: Access, row: Trace) -> Json:
@@ -186,14 +195,17 @@ def _for_asker(session: Session, access: Access, row: Trace) -> Json:
     inputs = set(data.get("inputs", []))
     shown_to_writer = {passage["document_id"] for passage in passages}
     _, readable = recheck(session, access, {one["document_id"] for one in candidates} | shown_to_writer | inputs)
+    all_shown = shown_to_writer <= readable
+    writer: Json = data.get("writer", {})
     return {
+        "writer": writer if all_shown else {name: value for name, value in writer.items() if name != "missing"},
         "query": row.query,
         "asked": data["asked"],
         "rewrite": data["rewrite"],
         "candidates": [one for one in candidates if one["document_id"] in readable],
         "passages": [one for one in passages if one["document_id"] in readable],
         # A refused claim is prose that may speak of anything its writer was shown.
-        "rejected": data.get("rejected", []) if shown_to_writer <= readable else [],
+        "rejected": data.get("rejected", []) if all_shown else [],
         "answer": data.get("answer") if inputs <= readable else None,
     }
 

@@ -273,6 +273,8 @@ class Released:
     usage: Json
     inputs: frozenset[str]
     """Documents whose content fed the text: it is readable while all of them are."""
+    proof: Json
+    """What decided about it, of `acl/proof.py`."""
 
     @property
     def document_ids(self) -> frozenset[str]:

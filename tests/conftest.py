@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -74,16 +75,20 @@ def migrated(servers: Settings) -> str:
 @pytest.fixture
 def empty_database_url(servers: Settings) -> Iterator[str]:
     """A database without any table; for the migrations' own tests."""
-    yield from _database(servers, "template1")
+    with fresh_database(servers, "template1") as url:
+        yield url
 
 
 @pytest.fixture
 def database_url(servers: Settings, migrated: str) -> Iterator[str]:
     """A migrated database without rows, this test's alone."""
-    yield from _database(servers, migrated)
+    with fresh_database(servers, migrated) as url:
+        yield url
 
 
-def _database(servers: Settings, template: str) -> Iterator[str]:
+@contextmanager
+def fresh_database(servers: Settings, template: str) -> Iterator[str]:
+    """The URL of a copy of ``template``, for as long as the block lasts."""
     name = f"test_{new_id().replace('-', '')}"
     _run(servers, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield _url(servers, name)

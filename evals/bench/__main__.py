@@ -1,4 +1,4 @@
-"""``python -m evals.bench [speed|recall] [options]``: measure and print the table; 1 when a figure is missed.
+"""``python -m evals.bench [speed|access|recall|streams] [options]``: measure and print the table; 1 when a figure is missed.
 
 Without a name every measurement runs, as in `make bench`. Machines are noisy: the ratios are what counts.
 """
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from evals.bench import recall, speed
+from evals.bench import access, recall, speed, streams
 from evals.bench.report import Report
 
 
@@ -22,7 +22,7 @@ class Measurement(Protocol):
     def measure(self, arguments: argparse.Namespace, report: Report) -> None: ...
 
 
-MEASUREMENTS: dict[str, Measurement] = {"speed": speed, "recall": recall}
+MEASUREMENTS: dict[str, Measurement] = {"speed": speed, "access": access, "recall": recall, "streams": streams}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -22,6 +22,8 @@ SOURCES = 50
 SHARES = (0.5, 0.1, 0.01, 0.001)
 GROUPS = 20
 OVERLAP = 5
+OVERLAP_UP_TO = 0.1
+"""Nobody's groups overlap above this share: what the engine supposes of them is not far off there."""
 EVERYONE = "authenticated"
 FIRST, SECOND = "group:first", "group:second"
 BOTH = 0.001
@@ -33,6 +35,8 @@ class Asker:
     """``sees`` (documents,) says what the filter and the narrowing admit together."""
 
     name: str
+    share: float | None
+    """None where that is not what the asker is here to show."""
     access: AccessFilter
     sees: NDArray[np.bool_]
     where: SearchFilter = field(default_factory=SearchFilter)
@@ -73,17 +77,22 @@ class Population:
         prefix = f"group:{layout}-{share:g}"
         names = {way: [f"{prefix}-{way}-{n}" for n in range(GROUPS)] for way in ("part", "overlap")}
         for place, document in enumerate(seen):
-            part = place * GROUPS // len(seen)
-            several = self._rng.choice(GROUPS, OVERLAP, replace=False)
-            self._allow[document] |= {prefix, names["part"][part], *(names["overlap"][n] for n in several)}
+            self._allow[document] |= {prefix, names["part"][place * GROUPS // len(seen)]}
+            if share <= OVERLAP_UP_TO:
+                several = self._rng.choice(GROUPS, OVERLAP, replace=False)
+                self._allow[document] |= {names["overlap"][n] for n in several}
         sees = np.zeros(count, np.bool_)
         sees[seen] = True
-        for way, groups in (("one group", [prefix]), ("20 groups", names["part"]), ("20 overlapping", names["overlap"])):
-            yield Asker(f"{share:.1%} {layout}, {way}", _filter(EVERYONE, *groups), sees)
+        held = {"one group": [prefix], "20 groups": names["part"]}
+        if share <= OVERLAP_UP_TO:
+            held["20 overlapping"] = names["overlap"]
+        for way, groups in held.items():
+            yield Asker(f"{share:.1%} {layout}, {way}", share, _filter(EVERYONE, *groups), sees)
 
     def _narrowed(self, asker: Asker) -> Asker:
         where = SearchFilter(source=("source-0",))
-        return Asker(f"{asker.name}, one source of {SOURCES}", asker.access, asker.sees & (self._sources == 0), where)
+        sees = asker.sees & (self._sources == 0)
+        return Asker(f"{asker.name}, one source of {SOURCES}", None, asker.access, sees, where)
 
     def _in_two_clauses(self) -> Asker:
         order = self._rng.permutation(len(self._subject))
@@ -93,7 +102,7 @@ class Population:
         self._second[order[half - both :]] = True
         sees = np.zeros(len(order), np.bool_)
         sees[order[half - both : half]] = True
-        return Asker(f"{BOTH:.1%} random, each of two clauses 50%", _filter(FIRST, SECOND), sees)
+        return Asker(f"{BOTH:.1%} random, each of two clauses 50%", None, _filter(FIRST, SECOND), sees)
 
 
 def _filter(*principals: str) -> AccessFilter:

@@ -2,10 +2,14 @@
 
 from fastapi import APIRouter
 
-from ingestion.api import directory, documents, jobs, keys, sources
+from ingestion.api import audit, directory, documents, issuers, jobs, keys, scim, sources
 
 router = APIRouter(prefix="/v1")
-for part in (sources, documents, jobs, directory, keys):
+for part in (sources, documents, jobs, directory, keys, issuers, audit):
     router.include_router(part.router)
+router.include_router(documents.folders)
 
-__all__ = ["router"]
+provisioning = scim.router
+"""SCIM, which has a prefix of its own."""
+
+__all__ = ["provisioning", "router"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from pydantic import ValidationError
 from sqlmodel import col, select
@@ -13,7 +14,7 @@ from starlette.datastructures import UploadFile
 
 from ingestion import push as pushing
 from ingestion.api.requests import Cursor, Id, Limit, ServicesDep, SourcesCaller, decode_cursor, encode_cursor
-from ingestion.schemas import AccessIn, AuthzToken, DocumentIn, DocumentOut, DocumentPage, PushedJob, acl_of
+from ingestion.schemas import AccessIn, AuthzToken, BulkAccess, DocumentIn, DocumentOut, DocumentPage, PushedJob, acl_of
 from ingestion.sources import find_source
 from vouch.catalog.epoch import token
 from vouch.catalog.tables import Document
@@ -32,6 +33,7 @@ from vouch.serving.problems import WHOLE_BODY, invalid
 from vouch.serving.responses import problems
 
 router = APIRouter(prefix="/sources/{source_id}/documents", tags=["documents of a source"])
+folders = APIRouter(tags=["documents of a source"])
 _ERRORS = problems(Forbidden, NotFound, Conflict, InvalidInput)
 State = Literal["pending", "live", "quarantined"]
 _FORM_TEXTS = ("title", "mime", "uri", "owner", "modified_at")
@@ -58,7 +60,7 @@ def list_documents(
                 col(Document.tenant_id) == caller.tenant,
                 col(Document.source_id) == source.id,
                 col(Document.external_id) > after,
-                col(Document.state) != "deleted" if state is None else col(Document.state) == state,
+                _in_state(state),
             )
             .order_by(col(Document.external_id))
             .limit(limit + 1)
@@ -81,6 +83,25 @@ def put_access(
         source = find_source(session, caller.tenant, source_id)
     epoch = pushing.set_access(services, source, external_id, acl_of(body), actor=caller.actor)
     return AuthzToken(authz_token=token(caller.tenant, epoch))
+
+
+@folders.put("/sources/{source_id}/access", responses=_ERRORS)
+def put_access_under(
+    source_id: Id,
+    prefix: Annotated[
+        str, Query(max_length=1000, description="How the external ids begin, such as `handbook/`; empty for all.")
+    ],
+    body: AccessIn,
+    caller: SourcesCaller,
+    services: ServicesDep,
+) -> BulkAccess:
+    """Replace the clauses of every document below a prefix, all at once. Holds for the next request; embeds nothing.
+
+    A document that is sent later has the access that it is sent with."""
+    with services.catalog.reading(caller.tenant) as session:
+        source = find_source(session, caller.tenant, source_id)
+    epoch, documents = pushing.set_access_under(services, source, prefix, acl_of(body), actor=caller.actor)
+    return BulkAccess(authz_token=token(caller.tenant, epoch), documents=documents)
 
 
 @router.put(
@@ -130,6 +151,16 @@ def delete_document(source_id: Id, external_id: Id, caller: SourcesCaller, servi
         source = find_source(session, caller.tenant, source_id)
     epoch = pushing.remove(services, source, external_id, actor=caller.actor)
     return AuthzToken(authz_token=token(caller.tenant, epoch))
+
+
+def _in_state(state: State | None) -> sa.ColumnElement[bool]:
+    """Quarantined is also what has content that could be shown, and access that cannot be followed."""
+    row_state, faulty = col(Document.state), col(Document.access_problem).is_not(None)
+    if state is None:
+        return row_state != "deleted"
+    if state == "quarantined":
+        return (row_state == state) | faulty & (row_state != "deleted")
+    return (row_state == state) & ~faulty
 
 
 def _push(

@@ -10,9 +10,12 @@ from typing import Annotated
 import anyio
 from fastapi import APIRouter, Query, Request
 from pydantic import AfterValidator
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 from sse_starlette.sse import EventSourceResponse
 
+from acl.audit import record
+from acl.caller import require_standing
+from acl.watch import Watched
 from ingestion import jobs
 from ingestion.api.requests import Cursor, Id, Limit, ServicesDep, SourcesCaller, decode_cursor, encode_cursor, possible
 from ingestion.schemas import JobOut, JobPage, JobRef
@@ -71,9 +74,20 @@ def get_job(job_id: Id, caller: SourcesCaller, services: ServicesDep) -> JobOut:
     },
     response_class=EventSourceResponse,
 )
-async def events(job_id: Id, caller: SourcesCaller, services: ServicesDep, request: Request) -> EventSourceResponse:
-    """Server-sent events: `progress` whenever something moved, then `end` with the final state."""
-    first = await anyio.to_thread.run_sync(_view, services, caller.tenant, job_id)
+async def events(job_id: Id, caller: SourcesCaller, services: ServicesDep, request: Request) -> Watched:
+    """Server-sent events: `progress` whenever something moved, then `end` with the final state.
+
+    `error` ends it when the job goes with its source, or who watches may no longer.
+    """
+
+    def look() -> Json:
+        return _view(services, caller.tenant, job_id)
+
+    def check(session: Session) -> None:
+        require_standing(session, caller)
+        jobs.find_job(session, caller.tenant, job_id)
+
+    first = await anyio.to_thread.run_sync(look)
     stopping = anyio.Event()
 
     async def stream() -> AsyncIterator[dict[str, str]]:
@@ -87,12 +101,13 @@ async def events(job_id: Id, caller: SourcesCaller, services: ServicesDep, reque
             if ended:
                 return
             await anyio.sleep(_EVERY_S)
-            shown = await anyio.to_thread.run_sync(_view, services, caller.tenant, job_id)
+            shown = await anyio.to_thread.run_sync(look)
 
     # When the server stops the stream ends whole, without `end`: the job goes on, and who watches asks again.
-    return EventSourceResponse(
+    events = EventSourceResponse(
         stream(), headers={"Cache-Control": "no-store"}, shutdown_event=stopping, shutdown_grace_period=1.0
     )
+    return Watched(request.app.state.watch, events, caller, check)
 
 
 @router.post("/{job_id}/cancel", responses=problems(Forbidden, NotFound, Conflict))
@@ -100,6 +115,7 @@ def cancel(job_id: Id, caller: SourcesCaller, services: ServicesDep) -> JobOut:
     """End the job. What was published stays; the next sync goes on from there."""
     with services.catalog.transaction(caller.tenant) as session:
         jobs.cancel(session, caller.tenant, job_id)
+        record(session, caller, "job.cancel", f"job:{job_id}")
     return JobOut.model_validate(_view(services, caller.tenant, job_id))
 
 
@@ -110,6 +126,7 @@ def retry(job_id: Id, caller: SourcesCaller, services: ServicesDep) -> JobRef:
     with services.catalog.transaction(caller.tenant) as session:
         for name, stage_id in jobs.retry(session, caller.tenant, job_id):
             ready[name].append(stage_id)
+        record(session, caller, "job.retry", f"job:{job_id}")
     for name, ids in ready.items():
         services.ring(name, ids)
     return JobRef(job_id=job_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from sqlmodel import col, select
 
-from acl.keys import SCOPES, create_key, revoke_key
+from acl.keys import SCOPES, create_key, grantable, revoke_key
 from ingestion.api.requests import AdminCaller, Id, ServicesDep
 from ingestion.schemas import KeyIn, KeyList, KeyMade
 from vouch.catalog.tables import ApiKey
@@ -23,6 +23,7 @@ def _shown(row: ApiKey) -> dict[str, object]:
         "hint": row.hint,
         "scopes": row.scopes,
         "user": row.user_id,
+        "created_by": row.created_by,
         "created_at": rfc3339(row.created_at),
         "expires_at": rfc3339(row.expires_at),
         "revoked_at": rfc3339(row.revoked_at),
@@ -32,10 +33,10 @@ def _shown(row: ApiKey) -> dict[str, object]:
 
 @router.post("", status_code=201, responses=problems(InvalidInput, Forbidden))
 def make(body: KeyIn, caller: AdminCaller, services: ServicesDep, request: Request, response: Response) -> KeyMade:
-    """Make a key. A caller can hand on only scopes that its own key has, and bind one to a user only with `act_as`:
-    who administers keys does not come to read by it.
+    """Make a key. A caller can hand on only scopes that its own key has, and `break_glass`; and bind one to a user only
+    with `act_as`: who administers keys does not come to read by it.
     """
-    if not set(body.scopes) & set(SCOPES) <= caller.scopes:
+    if not set(body.scopes) & set(SCOPES) <= grantable(caller.scopes):
         raise Forbidden("A key can be given only scopes that yours has.")
     if body.user is not None and "act_as" not in caller.scopes:
         raise Forbidden("A key can be bound to a user only by one that has the scope act_as.")
@@ -48,6 +49,7 @@ def make(body: KeyIn, caller: AdminCaller, services: ServicesDep, request: Reque
             scopes=body.scopes,
             user=body.user,
             expires_at=body.expires_at,
+            actor=caller.actor,
         )
         session.flush()
         row = session.get(ApiKey, (caller.tenant, made.id))
@@ -71,4 +73,4 @@ def list_keys(caller: AdminCaller, services: ServicesDep) -> KeyList:
 def revoke(key_id: Id, caller: AdminCaller, services: ServicesDep) -> None:
     """End a key with the next request."""
     with services.catalog.transaction(caller.tenant) as session:
-        revoke_key(session, caller.tenant, key_id)
+        revoke_key(session, caller.tenant, key_id, actor=caller.actor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from sqlmodel import col, select
 
+from acl.audit import record
 from connectors.registry import connector_kinds
 from ingestion import jobs, sources
 from ingestion.api.requests import Cursor, Id, Limit, ServicesDep, SourcesCaller, decode_cursor, encode_cursor
@@ -35,7 +36,9 @@ def create_source(body: SourceIn, caller: SourcesCaller, services: ServicesDep) 
     """Register a source. Its config is checked before anything is kept."""
     with services.catalog.transaction(caller.tenant) as session:
         source = sources.create(session, caller.tenant, body)
-        return SourceOut.model_validate(sources.shown(session, source))
+        shown = SourceOut.model_validate(sources.shown(session, source))
+        record(session, caller, "source.create", f"source:{source.id}", {"name": source.name, "kind": source.kind})
+    return shown
 
 
 @router.get("/sources", responses=problems(Forbidden, InvalidInput))
@@ -69,7 +72,9 @@ def change_source(source_id: Id, body: SourcePatch, caller: SourcesCaller, servi
         source = sources.find_source(session, caller.tenant, source_id, lock=True)
         sources.change(session, source, body)
         session.flush()
-        return SourceOut.model_validate(sources.shown(session, source))
+        shown = SourceOut.model_validate(sources.shown(session, source))
+        record(session, caller, "source.change", f"source:{source.id}", {"fields": sorted(body.model_fields_set)})
+    return shown
 
 
 @router.delete("/sources/{source_id}", status_code=204, responses=problems(Forbidden, NotFound))
@@ -77,7 +82,9 @@ def delete_source(source_id: Id, caller: SourcesCaller, services: ServicesDep) -
     """Delete a source with its documents, chunks, vectors and blobs. Nothing of it is found from now on."""
     with services.catalog.transaction(caller.tenant) as session:
         source = sources.find_source(session, caller.tenant, source_id, lock=True)
+        name = source.name  # deleting frees it
         sources.delete(session, source, actor=caller.actor)
+        record(session, caller, "source.delete", f"source:{source.id}", {"name": name})
     services.ring_projector()
 
 
@@ -87,5 +94,6 @@ def sync(source_id: Id, body: SyncIn, caller: SourcesCaller, services: ServicesD
     with services.catalog.transaction(caller.tenant) as session:
         source = sources.find_source(session, caller.tenant, source_id)
         job_id, stage_id = jobs.start_sync(session, source, body.kind)
+        record(session, caller, "sync.start", f"source:{source.id}", {"job": job_id, "kind": body.kind})
     services.ring("scan", [stage_id] if stage_id else [])
     return JobRef(job_id=job_id)

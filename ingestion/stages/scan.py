@@ -6,12 +6,15 @@ Access is written here, before any content is fetched, so content never comes ou
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Session, col, select
 
 from acl.assign import assign
+from acl.mapping import Mapped, known_issuers, map_acl
 from connectors.registry import make_connector
 from ingestion.delete import delete_documents
 from ingestion.jobs import COUNTED
@@ -23,10 +26,25 @@ from vouch.core import clock
 from vouch.core.clock import duration
 from vouch.core.errors import LeaseLost, NotFound
 from vouch.core.ids import new_id
-from vouch.core.types import Acl, AclChanged, Change, Checkpoint, Deleted, Json, Refused, Upsert
+from vouch.core.types import (
+    AccessUnknown,
+    Acl,
+    AclChanged,
+    Change,
+    Checkpoint,
+    Deleted,
+    Json,
+    Refused,
+    SourceAcl,
+    Upsert,
+)
+from vouch.index.points import batched
 
-BATCH = 64
+BATCH = 500
+WRITTEN_TOGETHER = 64
+"""Documents of one operation that writes their points anew."""
 MAX_REFUSALS = 200
+MAX_ACCESS_PROBLEMS = 200
 
 
 def scan(services: Services, lease: Lease) -> None:
@@ -34,8 +52,9 @@ def scan(services: Services, lease: Lease) -> None:
     began = clock.now()
     with services.catalog.transaction(lease.tenant) as session:
         job, source = _begin(session, lease)
+        issuers = known_issuers(session, lease.tenant)
     connector = make_connector(source.kind, source.config)
-    progress = _Progress(services, lease, source, job)
+    progress = _Progress(services, lease, (source, job), issuers)
     for batch in _batches(connector.scan(source.cursor if job.kind == "incremental" else None)):
         progress.apply(batch)
     with services.catalog.transaction(lease.tenant) as session:
@@ -43,7 +62,7 @@ def scan(services: Services, lease: Lease) -> None:
         if connector.lists_everything:
             progress.delete_unseen(session)
             _mark_access_read(session, source, began)
-        row.scanned, row.counts, row.problems = True, dict(progress.counts), progress.refusals
+        row.scanned, row.counts, row.problems = True, dict(progress.counts), progress.problems
         session.add(row)
         ledger.finish(session, lease, {"counts": dict(progress.counts)})
     services.ring_projector()
@@ -52,11 +71,20 @@ def scan(services: Services, lease: Lease) -> None:
 class _Progress:
     """What one scan has seen and done so far."""
 
-    def __init__(self, services: Services, lease: Lease, source: Source, job: Job) -> None:
-        self.services, self.lease, self.source, self.job = services, lease, source, job
+    def __init__(self, services: Services, lease: Lease, of: tuple[Source, Job], issuers: Collection[str]) -> None:
+        self.services, self.lease = services, lease
+        self.source, self.job = of
+        self.issuers = issuers
         self.counts: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
         self.refusals: list[Json] = []
+        self.access_problems: dict[tuple[str, str], Json] = {}
         self.seen: set[str] = set()
+        self._mapped: dict[SourceAcl, Mapped] = {}
+
+    @property
+    def problems(self) -> list[Json]:
+        """What the job reports, with the external id it was first met at."""
+        return [*self.refusals, *self.access_problems.values()]
 
     def apply(self, batch: Sequence[Change]) -> None:
         """Commit a batch with its next stages, then ring for them."""
@@ -64,9 +92,12 @@ class _Progress:
         deleted = [c.external_id for c in batch if isinstance(c, Deleted)]
         with self.services.catalog.transaction(self.lease.tenant) as session:
             _lock_job(session, self.lease)
-            ready = self._upsert(session, upserts)
-            self._set_access(session, [c for c in batch if isinstance(c, AclChanged)])
+            known = _documents(session, self.source, [c.external_id for c in batch if not isinstance(c, Checkpoint)])
+            ready, rewritten = self._upsert(session, upserts, known)
+            self._set_access(session, batch, known)
             self.counts["deleted"] += delete_documents(session, self.lease.tenant, self.source.id, deleted, self._actor)
+            for some in batched(rewritten, WRITTEN_TOGETHER):
+                outbox.append(session, self.lease.tenant, "write", some)
             for change in batch:
                 if isinstance(change, Checkpoint):
                     _save_cursor(session, self.source, change.cursor)
@@ -75,9 +106,6 @@ class _Progress:
                 .where(col(Job.tenant_id) == self.lease.tenant, col(Job.id) == self.lease.job_id)
                 .values(counts=dict(self.counts))
             )
-        for change in batch:
-            if isinstance(change, Refused):
-                self._refuse(change)
         self.services.ring("fetch", ready)
 
     def delete_unseen(self, session: Session) -> None:
@@ -96,30 +124,25 @@ class _Progress:
     def _actor(self) -> str:
         return f"source:{self.source.name}"
 
-    def _refuse(self, change: Refused) -> None:
-        self.counts["refused"] += 1
-        self.seen.add(change.external_id)
-        if len(self.refusals) < MAX_REFUSALS:
-            self.refusals.append({"external_id": change.external_id, "reason": change.reason, "detail": change.detail})
+    def _upsert(
+        self, session: Session, upserts: Sequence[Upsert], known: dict[str, Document]
+    ) -> tuple[list[str], list[str]]:
+        """Bring what is known of the documents up to date, but for their access; new ones join ``known``.
 
-    def _upsert(self, session: Session, upserts: Sequence[Upsert]) -> list[str]:
-        known = _documents(session, self.source, [u.external_id for u in upserts])
-        acls: dict[str, Acl | None] = {}
+        Returns the stages to ring for, and the documents whose points tell what is no longer so.
+        """
         ready: list[str] = []
         rewritten: list[str] = []
         for upsert in upserts:
             self.seen.add(upsert.external_id)
             self.counts["seen"] += 1
-            self.counts["unreadable"] += not upsert.acl
             document = known.get(upsert.external_id)
             fresh = document is None or document.state == "deleted"
             if document is None:
-                document = _new_document(self.source, upsert)
+                document = known[upsert.external_id] = _new_document(self.source, upsert)
                 session.add(document)
-            acls[document.id] = upsert.acl
             if _describe(document, upsert, self.source) and document.state == "live":
                 rewritten.append(document.id)
-            session.add(document)
             if self._has_new_content(document, upsert, fresh=fresh):
                 self.counts["new" if fresh else "changed"] += 1
                 given = {"fingerprint": upsert.fingerprint, "given_title": upsert.title}
@@ -127,12 +150,7 @@ class _Progress:
             else:
                 self.counts["unchanged"] += 1
         session.flush()
-        before = {d.id: d.acl_id for d in known.values()}
-        if assign(session, self.lease.tenant, acls, actor=self._actor) is not None:
-            self.counts["access_changed"] += _count_changed(session, self.lease.tenant, before)
-        for document_id in rewritten:
-            outbox.append(session, self.lease.tenant, "write", [document_id])
-        return ready
+        return ready, rewritten
 
     def _has_new_content(self, document: Document, upsert: Upsert, *, fresh: bool) -> bool:
         if self.job.kind == "access":
@@ -141,11 +159,57 @@ class _Progress:
         retried = self.job.kind == "full" and document.problem is not None
         return fresh or not settled or retried or document.fingerprint != upsert.fingerprint
 
-    def _set_access(self, session: Session, changes: Sequence[AclChanged]) -> None:
-        known = _documents(session, self.source, [c.external_id for c in changes])
-        acls = {known[c.external_id].id: c.acl for c in changes if c.external_id in known}
+    def _set_access(self, session: Session, batch: Sequence[Change], known: Mapping[str, Document]) -> None:
+        """Give each document the access that its source says it has; nobody, where that cannot be known."""
+        acls: dict[str, Acl | None] = {}
+        before: dict[str, str | None] = {}
+        for change in batch:
+            if isinstance(change, Refused):
+                self._refuse(change)
+            if not isinstance(change, Upsert | AclChanged | Refused):
+                continue
+            document = known.get(change.external_id)
+            if document is None or document.state == "deleted":
+                continue
+            mapped = self._map(change)
+            acls[document.id], before[document.id] = mapped.acl, document.acl_id
+            _put(document, {"access_problem": asdict(mapped.unknown) if mapped.unknown else None})
+        session.flush()
         if acls and assign(session, self.lease.tenant, acls, actor=self._actor) is not None:
-            self.counts["access_changed"] += len(acls)
+            self.counts["access_changed"] += _count_changed(session, self.lease.tenant, before)
+
+    def _map(self, change: Upsert | AclChanged | Refused) -> Mapped:
+        """The access said of an item, with its faults counted and reported."""
+        if isinstance(change, Refused):
+            return Mapped(None, AccessUnknown(change.reason, change.detail))
+        mapped = self._mapped.get(change.acl)
+        if mapped is None:
+            mapped = self._mapped[change.acl] = map_acl(change.acl, self.issuers)
+        if mapped.unknown is not None:
+            self.counts["quarantined"] += 1
+            self._report(change.external_id, mapped.unknown.reason, mapped.unknown.detail)
+        elif not mapped.acl:
+            self.counts["unreadable"] += 1
+        for detail in mapped.ignored:
+            self._report(change.external_id, "allow_unmapped", detail)
+        return mapped
+
+    def _report(self, external_id: str, reason: str, detail: str) -> None:
+        """One line for all documents that the same fault concerns."""
+        known = self.access_problems.get((reason, detail))
+        if known is not None:
+            known["documents"] += 1
+        elif len(self.access_problems) < MAX_ACCESS_PROBLEMS:
+            self.access_problems[reason, detail] = {
+                "external_id": external_id, "reason": reason, "detail": detail, "documents": 1
+            }  # fmt: skip
+
+    def _refuse(self, change: Refused) -> None:
+        self.counts["refused"] += 1
+        if change.reason != "missing":  # a rule names what is not there: that is no sight of it
+            self.seen.add(change.external_id)
+        if len(self.refusals) < MAX_REFUSALS:
+            self.refusals.append({"external_id": change.external_id, "reason": change.reason, "detail": change.detail})
 
 
 def _begin(session: Session, lease: Lease) -> tuple[Job, Source]:
@@ -183,7 +247,7 @@ def _documents(session: Session, source: Source, external_ids: Sequence[str]) ->
         .where(
             col(Document.tenant_id) == source.tenant_id,
             col(Document.source_id) == source.id,
-            col(Document.external_id).in_(external_ids),
+            col(Document.external_id) == sa.any_(sa.literal(list(external_ids), ARRAY(sa.Text))),
         )
         .order_by(col(Document.id))
         .with_for_update()
@@ -203,17 +267,31 @@ def _new_document(source: Source, upsert: Upsert) -> Document:
 
 
 def _describe(document: Document, upsert: Upsert, source: Source) -> bool:
-    """Bring the document's own facts up to date. True when one that the index holds differs."""
-    review = int(duration(upsert.review_every).total_seconds()) if upsert.review_every else source.review_every_s
-    owner = upsert.owner or source.owner
-    indexed = (document.owner, document.modified_at)
-    document.owner, document.modified_at = owner, upsert.modified_at
-    document.title, document.uri = upsert.title or document.title, upsert.uri
-    document.review_every_s, document.supersedes = review, list(upsert.supersedes)
-    document.acl_read_at = None
+    """Bring the document's own facts up to date. True when one that the index holds differs.
+
+    Where the rules cannot be read, what they say besides access stays as it was.
+    """
+    wanted: Json = {
+        "modified_at": upsert.modified_at,
+        "title": upsert.title or document.title,
+        "uri": upsert.uri,
+        "acl_read_at": None,
+    }
+    if not isinstance(upsert.acl, AccessUnknown):
+        review = int(duration(upsert.review_every).total_seconds()) if upsert.review_every else source.review_every_s
+        owner = upsert.owner or source.owner
+        wanted |= {"owner": owner, "review_every_s": review, "supersedes": list(upsert.supersedes)}
     if document.state == "deleted":
-        document.state = "pending"
-    return indexed != (document.owner, document.modified_at)
+        wanted["state"] = "pending"
+    return bool({"owner", "modified_at"} & _put(document, wanted))
+
+
+def _put(document: Document, wanted: Json) -> set[str]:
+    """Set what differs, and say what that was: most documents of a scan are as they were, and cost nothing."""
+    changed = {name for name, value in wanted.items() if getattr(document, name) != value}
+    for name in changed:
+        setattr(document, name, wanted[name])
+    return changed
 
 
 def _count_changed(session: Session, tenant: str, before: dict[str, str | None]) -> int:

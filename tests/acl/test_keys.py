@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from acl import directory
 from acl.caller import authenticate
 from acl.keys import create_key, make_key, revoke_key
 from vouch.catalog.database import ACROSS_TENANTS, Catalog
@@ -22,7 +23,8 @@ def key(catalog: Catalog) -> str:
     with catalog.transaction(ACROSS_TENANTS) as session:
         session.add(Tenant(id="t", name="T"))
         session.flush()
-        made = create_key(session, SECRET, "t", name="app", scopes=["ask", "act_as"])
+        made = create_key(session, SECRET, "t", name="app", scopes=["ask", "act_as"], actor="test")
+        directory.put_user(session, "t", "user:alice", name="Alice", actor="test")
     return made.secret
 
 
@@ -52,14 +54,16 @@ def test_another_secret_knows_no_key(catalog: Catalog, key: str) -> None:
 
 def test_a_revoked_key_ends_now(catalog: Catalog, key: str) -> None:
     with catalog.transaction(ACROSS_TENANTS) as session:
-        revoke_key(session, "t", session.execute(sa.text("SELECT id FROM api_key")).scalar_one())
+        revoke_key(session, "t", session.execute(sa.text("SELECT id FROM api_key")).scalar_one(), actor="test")
     with pytest.raises(Unauthenticated):
         authenticate(catalog, SECRET, key, None)
 
 
 def test_an_expired_key_ends(catalog: Catalog, key: str) -> None:
     with catalog.transaction(ACROSS_TENANTS) as session:
-        made = create_key(session, SECRET, "t", name="x", scopes=["ask"], expires_at=clock.now() + timedelta(minutes=1))
+        made = create_key(
+            session, SECRET, "t", name="x", scopes=["ask"], expires_at=clock.now() + timedelta(minutes=1), actor="test"
+        )
     assert authenticate(catalog, SECRET, made.secret, None)
     with clock.frozen(clock.now() + timedelta(minutes=2)), pytest.raises(Unauthenticated):
         authenticate(catalog, SECRET, made.secret, None)
@@ -67,7 +71,7 @@ def test_an_expired_key_ends(catalog: Catalog, key: str) -> None:
 
 def test_acting_for_users_needs_the_scope(catalog: Catalog, key: str) -> None:
     with catalog.transaction(ACROSS_TENANTS) as session:
-        bound = create_key(session, SECRET, "t", name="x", scopes=["ask"], user="user:alice").secret
+        bound = create_key(session, SECRET, "t", name="x", scopes=["ask"], user="user:alice", actor="test").secret
     assert authenticate(catalog, SECRET, bound, None).user == "user:alice"
     assert authenticate(catalog, SECRET, bound, "user:alice").user == "user:alice"
     with pytest.raises(Forbidden):
@@ -78,10 +82,10 @@ def test_acting_for_users_needs_the_scope(catalog: Catalog, key: str) -> None:
     "smuggled", ["user:alice, user:bob", "group:hr", "authenticated", "user:", "alice", "user:a\nb"]
 )
 def test_only_one_plain_user_can_be_acted_for(catalog: Catalog, key: str, smuggled: str) -> None:
-    with pytest.raises(InvalidInput):
+    with pytest.raises(Unauthenticated):
         authenticate(catalog, SECRET, key, smuggled)
 
 
 def test_a_scope_that_does_not_exist_is_refused(catalog: Catalog, key: str) -> None:
     with pytest.raises(InvalidInput), catalog.transaction(ACROSS_TENANTS) as session:
-        create_key(session, SECRET, "t", name="x", scopes=["root"])
+        create_key(session, SECRET, "t", name="x", scopes=["root"], actor="test")

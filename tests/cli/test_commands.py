@@ -107,6 +107,39 @@ def test_access_is_explained_and_a_denial_exits_1(vouch: Vouch, synced: str) -> 
     denied = vouch("access", "explain", "--user", "user:ben", "--document", document, "--json")
     assert denied.returncode == 1
     assert json.loads(denied.stdout)["decision"] == "denied"
+    assert (
+        "group:writers, and the user is none of them"
+        in vouch("access", "explain", "--user", "ben", "--document", document).stdout
+    )
+
+
+def test_readers_what_is_readable_and_what_changed(vouch: Vouch, synced: str) -> None:
+    document = _json(vouch, "search", "serial comma", "--as", "ann")["hits"][0]["document_id"]
+    assert vouch.ok("access", "readers", "--document", document) == "user:ann\tgroup:writers\n"
+    assert vouch.ok("access", "readable", "--user", "ann").startswith(f"{document}\tcommas.md\t")
+    nothing = vouch("access", "readable", "--user", "nobody-here")
+    assert (nothing.returncode, nothing.stdout) == (
+        1,
+        "the user may read nothing\n  the user is not in the directory\n",
+    )
+    answer = _json(vouch, "ask", "What do writers put before the last item of a list?", "--as", "ann")
+    before = _json(vouch, "access", "explain", "--user", "ann", "--document", document)["epoch"]
+    assert vouch.ok("access", "replay", answer["answer_id"]).startswith("then: allowed\nnow: allowed\n")
+
+    vouch.ok("directory", "members", "writers", "--remove", "user:ann")
+    try:
+        assert vouch("access", "readers", "--document", document).stdout == "nobody may read it\n"
+        assert vouch.ok("access", "changes", "--from", str(before), "--user", "ann").startswith(f"lost\t{document}\t")
+        lost = vouch.ok("access", "changes", "--from", str(before), "--document", document)
+        assert lost == "lost\tuser:ann\t\n"
+        assert "user:ann removed in group:writers" in vouch.ok("access", "changes", "--from", str(before))
+        replayed = vouch.ok("access", "replay", answer["answer_id"])
+        assert replayed.startswith("then: allowed\nnow: denied\n")
+        assert json.loads(vouch.ok("access", "replay", answer["answer_id"], "--json"))["now"] == "denied"
+    finally:
+        vouch.ok("directory", "members", "writers", "--add", "user:ann")
+    assert vouch("access", "replay", document).returncode == 1
+    assert vouch("access", "changes", "--from", "1", "--user", "ann", "--document", document).returncode == 2
 
 
 def test_the_directory_is_changed_by_hand(vouch: Vouch, synced: str) -> None:
@@ -135,6 +168,23 @@ def test_jobs_are_listed_shown_and_watched(vouch: Vouch, synced: str) -> None:
     assert "succeeded already" in ended.stderr
     assert vouch("job", "show", "no-such-job").returncode == 1
     assert _json(vouch, "job", "retry", first)["state"] in ("running", "succeeded")
+
+
+def test_an_issuer_is_added_listed_and_removed(vouch: Vouch, synced: str, tmp_path: Path) -> None:
+    given = ("issuer", "add", "keycloak", "--url", "https://id.example.org/realms/x", "--audience", "vouch")
+    assert vouch.ok(*given, "--algorithm", "ES256", "--groups-claim", "groups") == "keycloak is written.\n"
+    (row,) = [line for line in vouch.ok("issuer", "list").splitlines() if line.startswith("keycloak\t")]
+    assert row.split("\t")[1:6] == ["https://id.example.org/realms/x", "vouch", "ES256", "sub", "groups"]
+    (tmp_path / "keys.json").write_text('{"keys": []}')
+    (tmp_path / "no.json").write_text("no")
+    for wrong in (
+        ("--algorithm", "HS256"),
+        ("--jwks", str(tmp_path / "keys.json")),
+        ("--jwks", str(tmp_path / "no.json")),
+    ):
+        assert vouch(*given, *wrong).returncode == 2, wrong
+    assert _json(vouch, "issuer", "rm", "keycloak")["removed"] == "keycloak"
+    assert vouch("issuer", "rm", "keycloak").returncode == 1
 
 
 def test_a_key_works_within_its_scopes_until_it_is_revoked(vouch: Vouch, synced: str) -> None:

@@ -49,8 +49,8 @@ def test_what_one_user_reads_another_does_not(client: Client) -> None:
     assert bob.ask(QUESTION).kind == "abstention"
     with pytest.raises(NotFound):
         bob.document(document_id)
-    assert client.explain("user:bob", document_id).decision == "denied"
-    explained = client.explain("user:alice", document_id)
+    assert client.access.explain("user:bob", document_id).decision == "denied"
+    explained = client.access.explain("user:alice", document_id)
     assert explained.decision == "allowed"
     assert explained.clauses[0].allowed_by == {"group:hr": ["user:alice", "group:hr"]}
 

@@ -1,4 +1,4 @@
-"""``.vouch.yaml``: how folders' rules add up, and that each mistake is refused with file, line and field."""
+"""``.vouch.yaml``: how folders' rules add up, and that a mistake closes its folder, said with file, line and field."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from acl.mapping import map_acl
 from connectors.registry import make_connector
-from vouch.core.errors import BadConfig
-from vouch.core.types import Acl, Checkpoint, Clause, Refused, Upsert
+from vouch.core.types import AccessUnknown, Acl, Checkpoint, Clause, RawClause, Refused, Upsert
 
 HR, BOB, MALLORY = "group:hr", "user:bob", "user:mallory"
 
@@ -28,7 +28,13 @@ def scan(root: Path) -> dict[str, Upsert | Refused]:
 def acl_of(root: Path, external_id: str) -> Acl | None:
     change = scan(root)[external_id]
     assert isinstance(change, Upsert)
-    return change.acl
+    return map_acl(change.acl, {"local"}).acl
+
+
+def fault(root: Path, external_id: str) -> str:
+    change = scan(root)[external_id]
+    assert isinstance(change, Upsert) and isinstance(change.acl, AccessUnknown)
+    return change.acl.detail
 
 
 def test_a_folder_adds_its_clause_to_its_parents(tmp_path: Path) -> None:
@@ -104,8 +110,6 @@ def test_an_entry_for_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
         ("access: {deny: [user:bob]}\n", 1, "access.allow"),
         ("\naccess: group:hr\n", 2, "access"),
         ("access:\n  allow: group:hr\n", 2, "access.allow"),
-        ("access:\n  allow:\n    - group:hr\n    - bob\n", 4, "access.allow"),
-        ("access:\n  allow: [group:hr]\n  deny: ['*']\n", 3, "access.deny"),
         ("access:\n  allow: [[group:hr]]\n", 2, "access.allow"),
         ("access:\n  allow: [~]\n", 2, "access.allow"),
         ("inherit: maybe\n", 1, "inherit"),
@@ -132,29 +136,50 @@ def test_an_entry_for_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
         ("#" * 300_000, 1, ".vouch.yaml"),
     ],
 )
-def test_a_mistake_is_refused_before_anything_is_yielded(tmp_path: Path, text: str, line: int, field: str) -> None:
-    write(tmp_path, {"aaa.md": "comes first", "docs/.vouch.yaml": text, "docs/a.md": "x"})
-    with pytest.raises(BadConfig) as refused:
-        next(make_connector("filesystem", {"path": str(tmp_path)}).scan(None))
-    error = refused.value
-    assert (error.extra["file"], error.extra["line"], error.field) == ("docs/.vouch.yaml", line, field)
-    assert f"docs/.vouch.yaml, line {line}: {field}" in error.detail
+def test_a_mistake_closes_the_folder_and_what_is_below_it(tmp_path: Path, text: str, line: int, field: str) -> None:
+    write(
+        tmp_path,
+        {
+            ".vouch.yaml": "access: {allow: [authenticated]}\nowner: user:carol\n",
+            "aaa.md": "not below it",
+            "docs/.vouch.yaml": text,
+            "docs/a.md": "x",
+            "docs/deep/b.md": "x",
+            "docs/afresh/.vouch.yaml": "inherit: false\naccess: {allow: [authenticated]}\n",
+            "docs/afresh/c.md": "x",
+        },
+    )
+    changes = scan(tmp_path)
+    assert acl_of(tmp_path, "aaa.md") == (Clause.of(["authenticated"]),)
+    for name in ("docs/a.md", "docs/deep/b.md", "docs/afresh/c.md"):
+        change = changes[name]
+        assert isinstance(change, Upsert) and isinstance(change.acl, AccessUnknown)
+        assert change.acl.reason == "rules_broken"
+        assert change.acl.detail.startswith(f"docs/.vouch.yaml, line {line}: {field}")
+        assert acl_of(tmp_path, name) is None
+
+
+def test_what_an_entry_means_is_not_decided_by_reading_it(tmp_path: Path) -> None:
+    rules = "access:\n  allow: [group:hr, bob]\n  deny: ['*', alice@example.org]\n"
+    write(tmp_path, {"docs/.vouch.yaml": rules, "docs/a.md": "x"})
+    change = scan(tmp_path)["docs/a.md"]
+    assert isinstance(change, Upsert)
+    where = "docs/.vouch.yaml, line 2, access"
+    assert change.acl == (RawClause((HR, "bob"), ("*", "alice@example.org"), where),)
 
 
 @pytest.mark.parametrize("name", [".vouch.yml", ".Vouch.yaml"])
 def test_rules_under_another_name_are_not_overlooked(tmp_path: Path, name: str) -> None:
-    write(tmp_path, {f"docs/{name}": "access: {allow: [group:hr]}\n"})
-    with pytest.raises(BadConfig, match=r"called \.vouch\.yaml"):
-        scan(tmp_path)
+    write(tmp_path, {f"docs/{name}": "access: {allow: [group:hr]}\n", "docs/a.md": "x"})
+    assert "called .vouch.yaml" in fault(tmp_path, "docs/a.md")
 
 
-def test_rules_that_are_a_link_or_no_text_are_refused(tmp_path: Path) -> None:
+def test_rules_that_are_a_link_or_no_text_close_the_folder(tmp_path: Path) -> None:
     (tmp_path / "real.yaml").write_text("access: {allow: [authenticated]}\n")
     (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.md").write_text("x")
     (tmp_path / "docs" / ".vouch.yaml").symlink_to(tmp_path / "real.yaml")
-    with pytest.raises(BadConfig, match="cannot be read"):
-        scan(tmp_path)
+    assert "cannot be read" in fault(tmp_path, "docs/a.md")
     (tmp_path / "docs" / ".vouch.yaml").unlink()
     (tmp_path / "docs" / ".vouch.yaml").write_bytes(b"owner: \xff\xfe")
-    with pytest.raises(BadConfig, match="not UTF-8"):
-        scan(tmp_path)
+    assert "not UTF-8" in fault(tmp_path, "docs/a.md")

@@ -12,7 +12,8 @@ from vouch.core.types import ANYONE, AccessFilter, IndexHit, IndexQuery, Point, 
 from vouch.index.protocol import IndexOp, RemoveVersions, UpsertPoints
 
 Key = tuple[str, int, int]
-TOLERANCE = 1e-4
+TOLERANCE = 1e-3
+"""Lexical scores come with four significant digits."""
 
 
 class Oracle:

@@ -14,8 +14,10 @@ import yaml
 from pydantic import TypeAdapter
 
 from connectors.rules import FILE_NAME, Rule, read_rule
+from ingestion.api.issuers import IssuerIn
 from ingestion.schemas import AccessIn, DocumentIn, GroupIn, SourceIn
 from retrieval.schemas import AskRequest, SearchRequest
+from retrieval.schemas.break_glass import BreakGlassRequest
 from tests.docs.pages import PAGES, Example, examples, routes, shell_commands
 from vouch.cli.directory import People
 from vouch.cli.main import app
@@ -25,8 +27,10 @@ BODIES: dict[str, Any] = {
     "PUT /v1/sources/{source_id}/documents/{external_id}": DocumentIn,
     "PUT /v1/sources/{source_id}/documents/{external_id}/access": AccessIn,
     "PUT /v1/directory/groups/{group_id}": GroupIn,
+    "PUT /v1/issuers/{issuer_id}": IssuerIn,
     "POST /v1/search": SearchRequest,
     "POST /v1/ask": AskRequest,
+    "POST /v1/break-glass": BreakGlassRequest,
 }
 
 

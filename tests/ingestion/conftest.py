@@ -17,6 +17,7 @@ from ingestion.schemas import SourceIn
 from ingestion.services import Services
 from ingestion.sources import create
 from ingestion.work import run_stages
+from tests.history import unrecorded
 from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.tables import IndexGeneration, Source, Tenant
 from vouch.core.settings import Settings
@@ -97,5 +98,7 @@ def walk(tmp_path: Path, database_url: str, redis_url: str, embedder: Embedder) 
     services.__dict__["embedder"] = embedder
     services.__dict__["projector"] = Projector(services.catalog, index, compile_payload)
     yield Walk(services, index)
+    with services.catalog.reading(ACROSS_TENANTS) as session:
+        assert unrecorded(session) == [], "a write of access that history does not know"
     index.close()
     services.catalog.close()

@@ -151,15 +151,6 @@ def test_a_bad_new_version_leaves_the_good_one(walk: Walk, folder: Path) -> None
     assert walk.scalar("SELECT problem ->> 'stage' FROM document WHERE external_id = 'staff/leave.md'") == "parse"
 
 
-def test_a_mistake_in_the_rules_refuses_the_whole_scan(walk: Walk, folder: Path) -> None:
-    source = walk.add_source(path=str(folder))
-    (folder / "staff" / ".vouch.yaml").write_text("access: {alow: [group:staff]}\n")
-    job = walk.sync(source)
-    assert job["state"] == "failed"
-    assert ".vouch.yaml" in job["errors"][0]["detail"]
-    assert walk.scalar("SELECT count(*) FROM document") == 0
-
-
 def test_a_path_that_does_not_exist_is_refused(walk: Walk, tmp_path: Path) -> None:
     with pytest.raises(BadConfig) as refused:
         walk.add_source(path=str(tmp_path / "nowhere"))

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from acl.compile import compile_payload
+from tests.history import unrecorded
 from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.catalog.outbox import active_generation
 from vouch.cli.platform import prepare_in_child
@@ -106,6 +107,14 @@ class Platform:
     def ask(self, user: str, question: str, **kw: Any) -> Any:
         return self.ok("POST", "/v1/ask", headers=acting(user), json={"question": question, **kw})
 
+    def unrecorded(self) -> list[str]:
+        """What the live tables say of access and its history does not."""
+        catalog = Catalog(database_url(self.settings), audit_key=self.settings.audit_key)
+        with catalog.reading(ACROSS_TENANTS) as session:
+            found = unrecorded(session)
+        catalog.close()
+        return found
+
     def verified(self) -> Difference:
         """What `vouch index verify` finds once the projector has caught up."""
         catalog = Catalog(database_url(self.settings), audit_key=self.settings.audit_key)
@@ -139,6 +148,7 @@ def platform_on(data_dir: Path, model_settings: Settings, **given: Any) -> Itera
             platform.ok("PUT", "/v1/directory/users/bob", json={"name": "Bob"})
             platform.ok("PUT", "/v1/directory/groups/staff", json={"name": "Staff", "members": ["user:alice"]})
             yield platform
+            assert platform.unrecorded() == [], "a write of access that history does not know"
 
 
 @pytest.fixture(scope="module")

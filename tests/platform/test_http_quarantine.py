@@ -178,3 +178,74 @@ def test_a_folder_without_rules_is_ingested_counted_and_readable_by_nobody(platf
     assert (access["counts"]["access_changed"], access["counts"]["unreadable"]) == (1, 0)
     assert "August" in json.dumps(platform.search("alice", "lighthouse painted", filter={"source": [source]}))
     assert "August" not in json.dumps(platform.search("bob", "lighthouse painted", filter={"source": [source]}))
+
+
+def test_a_deny_that_nobody_can_map_closes_its_folder_alone_and_is_shown(platform: Platform, tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "shut").mkdir()
+    (tmp_path / ".vouch.yaml").write_text("access: {allow: [group:staff]}\n")
+    (tmp_path / "open" / "a.md").write_text("# Ferry\n\nThe ferry crosses at dawn.\n")
+    (tmp_path / "shut" / "b.md").write_text("# Ferry\n\nThe ferry rests at dusk.\n")
+    source = platform.source("ferry", "filesystem", config={"path": str(tmp_path)})
+    platform.synced(source)
+    (tmp_path / "shut" / ".vouch.yaml").write_text("access: {allow: [group:staff], deny: [group:okta/leavers]}\n")
+    job = platform.synced(source, "access")
+    assert (job["state"], job["counts"]["quarantined"]) == ("succeeded", 1)
+    (error,) = job["errors"]
+    assert (error["external_id"], error["reason"]) == ("shut/b.md", "deny_unmapped")
+    assert "group:okta/leavers" in error["detail"]
+    (shut,) = _documents(platform, source, state="quarantined")
+    assert shut["problem"] == {"reason": "deny_unmapped", "detail": error["detail"]}
+    assert (shut["state"], shut["version"], shut["readable_by_nobody"]) == ("quarantined", 1, True)
+    assert [one["external_id"] for one in _documents(platform, source, state="live")] == ["open/a.md"]
+    assert platform.ok("GET", f"/v1/sources/{source}")["documents"] == {
+        "live": 1, "pending": 0, "quarantined": 1, "readable_by_nobody": 0,
+    }  # fmt: skip
+    hits = platform.search("alice", "When does the ferry cross or rest?", filter={"source": [source]})
+    assert {hit["external_id"] for hit in hits} == {"open/a.md"}
+    problem(platform.get("alice", f"/v1/documents/{shut['document_id']}"), 404, "not_found")
+    why = platform.ok("GET", "/v1/access/explain", params={"user": "user:alice", "document": shut["document_id"]})
+    assert why["decision"] == "denied" and "group:okta/leavers" in why["reasons"][0]
+
+    (tmp_path / "shut" / ".vouch.yaml").write_text("access: {allow: [group:staff], deny: [group:leavers]}\n")
+    again = platform.synced(source, "access")
+    assert (again["counts"]["quarantined"], again["errors"]) == (0, [])
+    assert "dusk" in json.dumps(platform.search("alice", "When does the ferry rest?", filter={"source": [source]}))
+
+
+def test_the_access_of_a_folder_of_pushed_documents_changes_at_once(platform: Platform) -> None:
+    source = platform.source("bulk")
+    for name in ("handbook/leave.md", "handbook/pay.md", "notes.md"):
+        platform.pushed(source, name, f"The gardener waters the {name} orchids.", "group:staff")
+    path = f"/v1/sources/{source}/access"
+    done = platform.ok("PUT", path, params={"prefix": "handbook/"}, json=[{"allow": ["user:bob"]}])
+    assert done["documents"] == 2
+
+    def seen(user: str) -> set[str]:
+        headers = {"headers": {"X-Vouch-At-Least": done["authz_token"], "X-Vouch-As": f"user:{user}"}}
+        body = {"query": "Who waters the orchids?", "filter": {"source": [source]}}
+        return {hit["external_id"] for hit in platform.ok("POST", "/v1/search", json=body, **headers)["hits"]}
+
+    assert seen("alice") == {"notes.md"}
+    assert platform.until(lambda: "handbook/pay.md" in seen("bob"))
+    assert seen("bob") >= {"handbook/leave.md", "handbook/pay.md"}
+    assert platform.ok("PUT", path, params={"prefix": "nothing"}, json=[])["documents"] == 0
+    clause = [{"allow": ["bob"]}]
+    problem(platform.http.put(path, params={"prefix": "h"}, json=clause), 422, "invalid_input", "access.0.allow")
+    problem(platform.http.put(path, json=[]), 422, "invalid_input", "prefix")
+    problem(platform.http.put(path, params={"prefix": "a\x00"}, json=[]), 422, "invalid_input", "prefix")
+    assert seen("alice") == {"notes.md"}, "what is refused changes nothing"
+
+
+def test_a_push_with_a_bad_principal_is_refused_by_field_and_stores_nothing(platform: Platform) -> None:
+    source = platform.source("refused")
+    for clause, field in (
+        ({"allow": ["authenticated"], "deny": ["mallory"]}, "access.1.deny"),
+        ({"allow": ["alice@example.org"]}, "access.1.allow"),
+        ({"allow": ["user:alice@example.org"]}, "access.1.allow"),
+        ({"allow": ["team:hr"]}, "access.1.allow"),
+    ):
+        body = {"text": "The vault is behind the mirror.", "access": [{"allow": ["authenticated"]}, clause]}
+        sent = platform.http.put(f"/v1/sources/{source}/documents/x", json=body)
+        problem(sent, 422, "invalid_input", field)
+    assert _documents(platform, source) == []

@@ -59,11 +59,31 @@ def test_a_trace_loses_what_its_asker_may_no_longer_read(world: World) -> None:
     } == {step["name"] for step in trace["steps"]}
     assert leave in {row["document_id"] for row in trace["candidates"]}
     assert trace["answer"]["text"] == answer["text"] and trace["answer"]["claims"] == answer["claims"]
-    assert trace["access"]["epoch"] > 0 and len(trace["access"]["principals_hash"]) == 64
+    assert trace["index"].keys() == {"generation", "embedder"} and not trace.get("access")
+    run = world.get(path, None, "admin").json()
+    assert run["access"]["epoch"] > 0 and len(run["access"]["principals_hash"]) == 64 and run["index"]["plan"]
     world.readers(leave, (), project=False)
     later = world.get(path, "alice").json()
     assert leave not in json.dumps(later) and later["answer"] is None and later["query"] == QUESTION
     assert len(later["candidates"]) == len(trace["candidates"]) - 3
+
+
+def test_a_refusal_is_read_again_only_while_all_that_it_was_made_from_is_readable(world: World) -> None:
+    """Which words occur in what the asker may read is told by those documents."""
+    question = "How many submarines visit the Berlin office?"
+    refused = world.ask("bob", question)
+    assert refused["kind"] == "abstention" and "submarines" in refused["text"]
+    path, trace = f"/answers/{refused['answer_id']}", f"/traces/{refused['trace_id']}"
+    assert world.get(path, "bob").json()["text"] == refused["text"]
+    told = world.get(trace, "bob").json()
+    assert told["answer"]["text"] == refused["text"] and "submarines" in told["writer"]["missing"]
+    bare = world.get(trace, None, "admin").json()
+    assert "submarines" not in str(bare), "an administrator reads nothing of what was asked"
+    shown = {passage["document_id"] for passage in told["passages"]}
+    world.readers(sorted(shown)[0], ("user:dave",), project=False)
+    assert world.get(path, "bob").status_code == 404
+    told = world.get(trace, "bob").json()
+    assert told["answer"] is None and "missing" not in told["writer"]
 
 
 def test_a_trace_is_missing_for_others_and_bare_for_administrators(world: World) -> None:

@@ -73,7 +73,7 @@ class World:
         scopes = scopes or ("ask", "act_as")
         if scopes not in self.keys:
             with self.catalog.transaction(ACROSS_TENANTS) as session:
-                self.keys[scopes] = create_key(session, SECRET, TENANT, name="test", scopes=scopes).secret
+                self.keys[scopes] = create_key(session, SECRET, TENANT, name="test", scopes=scopes, actor="test").secret
         headers = {"Authorization": f"Bearer {self.keys[scopes]}"}
         return headers | ({"X-Vouch-As": f"user:{user}"} if user else {})
 
@@ -93,16 +93,19 @@ class World:
         source: str = "docs",
         modified_at: datetime | None = None,
         supersedes: Sequence[str] = (),
+        document_id: str | None = None,
+        owner: str | None = None,
         project: bool = True,
     ) -> str:
         """A live document whose external id is its title; each paragraph is a chunk. In the index afterwards,
         unless ``project`` leaves that to the next that does."""
-        document_id = new_id()
+        document_id = document_id or new_id()
         with self.catalog.transaction(ACROSS_TENANTS) as session:
             session.add(
                 Document(
                     tenant_id=TENANT, id=document_id, source_id=source, external_id=title, title=title,
                     uri=f"https://docs.example/{title}", modified_at=modified_at, supersedes=list(supersedes),
+                    owner=owner,
                 )
             )  # fmt: skip
         self.publish(document_id, text, project=False)

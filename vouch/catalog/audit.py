@@ -1,7 +1,8 @@
 """The audit log: two chains per tenant, each entry sealed with the one before it.
 
 A seal is HMAC-SHA-256 (RFC 2104) under a key that the database does not know, so who can write the database still
-cannot forge an entry, change one, or take one out of the middle; cutting off the end shows against an exported head.
+cannot forge an entry, change one, or take one out of the middle; cutting off the end shows against an exported head
+(`acl/audit_heads.py`). Whether a chain is whole is found out by `acl/audit_verify.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import hmac
 import json
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, get_args
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -21,19 +22,18 @@ from vouch.core.types import Json
 
 Chain = Literal["access", "use"]
 """What changes access is added while the tenant's epoch is locked; what is asked is never kept waiting by that."""
+CHAINS: tuple[Chain, ...] = get_args(Chain)
 
-_NEXT = sa.text(
-    """
-    INSERT INTO audit_head AS h (tenant_id, chain, seq, mac) VALUES (:tenant, :chain, 1, '')
-    ON CONFLICT (tenant_id, chain) DO UPDATE SET seq = h.seq + 1 RETURNING seq, mac
-    """
+_LAST = sa.text("SELECT seq, mac FROM audit_head WHERE tenant_id = :tenant AND chain = :chain FOR NO KEY UPDATE")
+_BEGIN = sa.text(
+    "INSERT INTO audit_head (tenant_id, chain, seq, mac) VALUES (:tenant, :chain, 0, '') ON CONFLICT DO NOTHING"
 )
 _ADD = sa.text(
     """
     WITH added AS (
         INSERT INTO audit_entry (tenant_id, chain, seq, at, actor, action, subject, detail, mac)
         VALUES (:tenant, :chain, :seq, :at, :actor, :action, :subject, CAST(:detail AS jsonb), :mac))
-    UPDATE audit_head SET mac = :mac WHERE tenant_id = :tenant AND chain = :chain
+    UPDATE audit_head SET seq = :seq, mac = :mac WHERE tenant_id = :tenant AND chain = :chain
     """
 )
 
@@ -49,7 +49,12 @@ def append(
     key = session.info.get("audit_key")
     if not key:
         raise BadConfig("The catalog was opened without the key of the audit log.", field="secret_key")
-    seq, before = session.execute(_NEXT, {"tenant": tenant, "chain": chain}).one()
+    where = {"tenant": tenant, "chain": chain}
+    last = session.execute(_LAST, where).first()
+    if last is None:
+        session.execute(_BEGIN, where)  # two who meet here: the second waits, and finds the first one's
+        last = session.execute(_LAST, where).one()
+    seq = int(last.seq) + 1
     facts = {
         "tenant": tenant,
         "chain": chain,
@@ -60,8 +65,8 @@ def append(
         "subject": subject,
         "detail": json.dumps(detail or {}),
     }
-    session.execute(_ADD, {**facts, "mac": seal(key, before, {**facts, "detail": detail or {}})})
-    return int(seq)
+    session.execute(_ADD, {**facts, "mac": seal(key, last.mac, {**facts, "detail": detail or {}})})
+    return seq
 
 
 def seal(key: bytes, before: str, facts: Json) -> str:

@@ -13,6 +13,8 @@ from redis import RedisError
 
 import ingestion.api
 import retrieval.api
+from acl.routes import require_classified
+from acl.watch import Watch
 from ingestion.services import Services as IngestionServices
 from retrieval.services import Services as RetrievalServices
 from vouch import __version__
@@ -41,18 +43,23 @@ class Readiness(BaseModel):
 
 
 def create_application(settings: Settings, which: Which = "all") -> FastAPI:
-    """Compose the application. Connections are opened when it starts and closed when it stops."""
+    """Compose the application. Connections are opened when it starts and closed when it stops.
+
+    Raises :class:`BadConfig`, and :class:`StartFailed` for a route that :mod:`acl.routes` does not classify.
+    """
     if settings.secret_key is None:
         raise BadConfig("VOUCH_SECRET_KEY is not set.", field="secret_key")
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.catalog = Catalog(database_url(settings), audit_key=settings.audit_key)
+        app.state.watch = Watch(Catalog(database_url(settings), pool=1))
         if which != "retrieval":
             app.state.ingestion = IngestionServices.open(settings)
         if which != "ingestion":
             app.state.retrieval = RetrievalServices.open(settings)
         yield
+        app.state.watch.close()
         app.state.catalog.close()
         if which != "ingestion":
             app.state.retrieval.close()
@@ -69,12 +76,14 @@ def create_application(settings: Settings, which: Which = "all") -> FastAPI:
     install_problems(app)
     document_problems(app)
     app.add_middleware(BoundedBodies, limit=int(settings.max_document_mb * 1024 * 1024 * 1.4) + 1024 * 1024)
-    app.add_middleware(CredentialFirst, prefix="/v1/")
+    app.add_middleware(CredentialFirst, prefixes=("/v1/", "/scim/"))
     if which != "retrieval":
         app.include_router(ingestion.api.router)
+        app.include_router(ingestion.api.provisioning)
     if which != "ingestion":
         app.include_router(retrieval.api.router)
     _add_health(app, settings)
+    require_classified(app.routes)
     return app
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlmodel import Session, col, select
 
-from acl.keys import SCOPES, create_key
+from acl.keys import ADMINISTRATOR, create_key
 from ingestion.chunk import CHUNKER
 from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.catalog.migrate import migrate
@@ -64,10 +64,12 @@ def _generation(session: Session, settings: Settings) -> None:
 
 
 def _admin_key(session: Session, settings: Settings, secret_key: str, say: Callable[[str], None]) -> None:
-    """A key with every scope, in a file only its owner can read; made when the tenant has none at all."""
+    """A key with all but emergency reading, in a file only its owner can read; made when the tenant has none at all."""
     if session.exec(select(ApiKey.id).where(col(ApiKey.tenant_id) == settings.tenant)).first() is not None:
         return
-    made = create_key(session, secret_key, settings.tenant, name="administrator", scopes=SCOPES)
+    made = create_key(
+        session, secret_key, settings.tenant, name="administrator", scopes=ADMINISTRATOR, actor="first start"
+    )
     path = settings.data_dir / ADMIN_KEY
     _write_private(path, made.secret)
     say(f"administrator key written to {path}")

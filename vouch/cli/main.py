@@ -7,7 +7,23 @@ import sys
 import typer
 from pydantic import ValidationError
 
-from vouch.cli import access, ask, demo, directory, evaluate, index, job, key, output, platform, settings, source
+from vouch.cli import (
+    access,
+    ask,
+    audit,
+    break_glass,
+    demo,
+    directory,
+    evaluate,
+    index,
+    issuer,
+    job,
+    key,
+    output,
+    platform,
+    settings,
+    source,
+)
 from vouch.core.errors import BadConfig, InvalidInput, VouchError
 
 app = typer.Typer(
@@ -19,7 +35,9 @@ app = typer.Typer(
     rich_markup_mode="rich" if sys.stdout.isatty() else None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (platform, demo, ask, source, job, key, directory, access, index, evaluate, settings):
+for group in (
+    platform, demo, ask, source, job, key, issuer, directory, access, break_glass, audit, index, evaluate, settings
+):  # fmt: skip
     group.add_to(app)
 
 

@@ -8,9 +8,13 @@
 Failures are raised as the same classes of `vouch.core.errors` that the platform raised, told apart by their `code`.
 """
 
+from vouch.client.audit import AuditBreak, AuditChain, AuditEntry, AuditHead, AuditVerified
+from vouch.client.break_glass import Grant, Notification
 from vouch.client.client import Client
 from vouch.client.results import (
     Abstention,
+    AccessChange,
+    AgeOf,
     Answer,
     Citation,
     Claim,
@@ -20,10 +24,15 @@ from vouch.client.results import (
     Explanation,
     Freshness,
     Hit,
+    Issuer,
     Job,
     Key,
     MadeKey,
+    Moved,
     Notice,
+    ReadableDocument,
+    Reader,
+    Replay,
     SearchResult,
     Source,
     Span,
@@ -35,7 +44,14 @@ from vouch.client.results import (
 
 __all__ = [
     "Abstention",
+    "AccessChange",
+    "AgeOf",
     "Answer",
+    "AuditBreak",
+    "AuditChain",
+    "AuditEntry",
+    "AuditHead",
+    "AuditVerified",
     "Citation",
     "Claim",
     "Client",
@@ -44,11 +60,18 @@ __all__ = [
     "Document",
     "Explanation",
     "Freshness",
+    "Grant",
     "Hit",
+    "Issuer",
     "Job",
     "Key",
     "MadeKey",
+    "Moved",
     "Notice",
+    "Notification",
+    "ReadableDocument",
+    "Reader",
+    "Replay",
     "SearchResult",
     "Source",
     "Span",

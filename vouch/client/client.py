@@ -8,8 +8,12 @@ from typing import Any, Literal, Self
 
 import httpx
 
+from vouch.client.access import Access
+from vouch.client.audit import Audit
+from vouch.client.break_glass import BreakGlass, Notifications
 from vouch.client.directory import Directory
 from vouch.client.http import TIMEOUT, Connection, from_problem, segment
+from vouch.client.issuers import Issuers
 from vouch.client.jobs import Jobs
 from vouch.client.keys import Keys
 from vouch.client.results import (
@@ -17,7 +21,6 @@ from vouch.client.results import (
     Citation,
     Conversation,
     Document,
-    Explanation,
     Result,
     SearchResult,
     Step,
@@ -56,6 +59,11 @@ class Client:
         self.jobs = Jobs(connection)
         self.directory = Directory(connection)
         self.keys = Keys(connection)
+        self.access = Access(connection)
+        self.audit = Audit(connection)
+        self.break_glass = BreakGlass(connection)
+        self.notifications = Notifications(connection)
+        self.issuers = Issuers(connection)
 
     def _saying(self, **headers: str) -> Self:
         other = self.__class__.__new__(self.__class__)
@@ -163,10 +171,6 @@ class Client:
     def trace(self, trace_id: str) -> Trace:
         """How a question went."""
         return self._connection.get(f"/v1/traces/{segment(trace_id)}", Trace)
-
-    def explain(self, user: str, document_id: str) -> Explanation:
-        """Why ``user`` may or may not read a document (scope `admin`)."""
-        return self._connection.get("/v1/access/explain", Explanation, {"user": user, "document": document_id})
 
 
 class _Citations(Result):

@@ -57,9 +57,12 @@ class Connection:
             if cursor is None:
                 return
 
-    def send(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
-        """A request that changes something, sent once. Returns the body, {} where there is none."""
-        return _json(self._send(method, path, json=body))
+    def send(self, method: str, path: str, body: Any = None, *, timeout_s: float | None = None) -> dict[str, Any]:
+        """A request that changes something, sent once. Returns the body, {} where there is none.
+
+        ``timeout_s``: seconds to wait for it, instead of the client's."""
+        patience = {} if timeout_s is None else {"timeout": httpx.Timeout(timeout_s, connect=TIMEOUT.connect)}
+        return _json(self._send(method, path, json=body, **patience))
 
     def upload(self, path: str, file: tuple[str, bytes, str | None], fields: Mapping[str, str]) -> dict[str, Any]:
         """PUT a file (name, content, media type) with form fields."""

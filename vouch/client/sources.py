@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import urlencode
 
 from vouch.client.http import Connection, segment
 from vouch.client.results import Connector, Result, Source
@@ -69,6 +70,13 @@ class Sources:
         """Replace a pushed document's clauses. Returns the authorization token."""
         path = f"{_path(source)}/documents/{segment(external_id, slashes=True)}/access"
         return str(self.connection.send("PUT", path, [dict(clause) for clause in access])["authz_token"])
+
+    def set_access_under(self, source: str, prefix: str, access: Sequence[Clause]) -> tuple[str, int]:
+        """Replace the clauses of every pushed document whose id begins with ``prefix``. Returns the authorization
+        token and the number of documents."""
+        path = f"{_path(source)}/access?{urlencode({'prefix': prefix})}"
+        done = self.connection.send("PUT", path, [dict(clause) for clause in access])
+        return str(done["authz_token"]), int(done["documents"])
 
     def remove_document(self, source: str, external_id: str) -> str:
         """Delete a pushed document. Returns the authorization token."""

@@ -7,7 +7,7 @@
     │  ├─ UnknownField                422  unknown_field            no
     │  ├─ BadConfig                   422  bad_config               no   (file, line and field)
     │  └─ PayloadTooLarge             413  payload_too_large        no
-    ├─ Unauthenticated                401  unauthenticated          no
+    ├─ Unauthenticated                401  unauthenticated          no   (one text for every reason)
     ├─ Forbidden                      403  forbidden                no   (a missing scope, never a hidden object)
     ├─ ActsForNobody                  403  acts_for_nobody          no   (the key must act for a user to read content)
     ├─ NotFound                       404  not_found                no   (also: it exists, and you may not know)
@@ -91,7 +91,14 @@ class PayloadTooLarge(InvalidInput):
 
 
 class Unauthenticated(VouchError):
+    """One text for every reason: a refusal does not tell who tries what was nearly right."""
+
     status, code, title = 401, "unauthenticated", "Who is asking is not known"
+
+    def __init__(
+        self, detail: str = "A valid credential of someone active is needed: `Authorization: Bearer …`.", **kw: Any
+    ) -> None:
+        super().__init__(detail, **kw)
 
 
 class Forbidden(VouchError):

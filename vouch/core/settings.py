@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = Field(
         None, description="Key of the HMAC over API keys (32 or more characters); unset: made in the data folder."
     )
+    former_secret_keys: tuple[SecretStr, ...] | None = Field(
+        None, description="Earlier values of `VOUCH_SECRET_KEY`, newest first, as a JSON list: to verify old audit entries."
+    )
 
     embed_model: str = Field(
         "all-MiniLM-L6-v2", description="The packaged model, or a sentence-transformers model name or folder."
@@ -110,9 +113,18 @@ class Settings(BaseSettings):
     @property
     def audit_key(self) -> bytes | None:
         """What seals the audit log: of the platform's secret, and different from every other use of it."""
-        if self.secret_key is None:
-            return None
-        return hmac.new(self.secret_key.get_secret_value().encode(), b"vouch audit log", hashlib.sha256).digest()
+        return None if self.secret_key is None else _audit_key(self.secret_key)
+
+    @property
+    def audit_keys(self) -> tuple[bytes, ...]:
+        """What an entry may be sealed with: the present key, then former ones, newest first."""
+        present = () if self.secret_key is None else (self.secret_key,)
+        return tuple(map(_audit_key, (*present, *(self.former_secret_keys or ()))))
+
+    @property
+    def audit_heads(self) -> Path:
+        """Where the scheduler writes down the heads of the audit log, outside the database."""
+        return self.data_dir / "audit" / "heads.jsonl"
 
     @property
     def index_dir(self) -> Path:
@@ -121,3 +133,7 @@ class Settings(BaseSettings):
     @property
     def models_dir(self) -> Path:
         return self.data_dir / "models"
+
+
+def _audit_key(secret: SecretStr) -> bytes:
+    return hmac.new(secret.get_secret_value().encode(), b"vouch audit log", hashlib.sha256).digest()

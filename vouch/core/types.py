@@ -25,6 +25,7 @@ Matrix = npt.NDArray[np.float32]
 
 AUTHENTICATED = "authenticated"
 _ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._~+=@-]{0,127}$")
+_EMAIL = re.compile(r"@[^@]+\.[^@.]+$")
 _ISSUER = re.compile(r"^[a-z0-9][a-z0-9.-]{0,63}$")
 
 
@@ -51,11 +52,13 @@ class Principal:
         issuer, slash, name = rest.partition("/")
         if not slash:
             issuer, name = "local", rest
-        if not colon or kind not in ("user", "group") or not _ID.match(name) or not _ISSUER.match(issuer):
+        if not colon or kind not in ("user", "group") or not _ID.fullmatch(name) or not _ISSUER.fullmatch(issuer):
             raise InvalidInput(
                 f"{text!r} is not a principal such as user:alice, group:hr, user:okta/00u1 or authenticated",
                 field=field,
             )
+        if _EMAIL.search(name):
+            raise InvalidInput(f"{text!r} is an e-mail address, which can pass to someone else", field=field)
         return cls(tenant, "user" if kind == "user" else "group", issuer, name)
 
 
@@ -85,6 +88,31 @@ class Clause:
 
 Acl = tuple[Clause, ...]
 """Ordered clauses; all must permit. The empty tuple, like no ACL at all, permits nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawClause:
+    """A clause as its source writes it: entries that ``acl/mapping.py`` has yet to map to principals.
+    ``where`` it is written, for people."""
+
+    allow: tuple[str, ...]
+    deny: tuple[str, ...] = ()
+    where: str = ""
+
+
+RawAcl = tuple[RawClause, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AccessUnknown:
+    """The source's rules for an item cannot be read: nobody may read it until they can. ``reason``: a stable word."""
+
+    reason: str
+    detail: str
+
+
+SourceAcl = RawAcl | AccessUnknown | None
+"""What a source says of access. None: nothing, so nobody may read the item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +193,7 @@ class Upsert:
     uri: str
     fingerprint: str
     """Changes whenever the content may have (an ETag, or size and mtime); equal means not fetched again."""
-    acl: Acl | None
-    """None: the source says nothing about access, so nobody may read it."""
+    acl: SourceAcl
     mime: str | None = None
     owner: str | None = None
     modified_at: datetime | None = None
@@ -178,7 +205,7 @@ class Upsert:
 @dataclass(frozen=True, slots=True)
 class AclChanged:
     external_id: str
-    acl: Acl | None
+    acl: SourceAcl
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +215,10 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An item that the connector saw and cannot offer (a symlink out of the tree, a name it cannot read)."""
+    """An item that the connector saw and cannot offer (a symlink out of the tree, a name it cannot read).
+
+    Nothing is said of its access: a document of it that was taken in earlier is readable by nobody meanwhile.
+    """
 
     external_id: str
     reason: str

@@ -17,6 +17,7 @@ quoting their best sentences; the others lie or fail in one way each:
     refuses_key         401, with the key in the body
     rate_limited        429
     server_error        500
+    held                is honest, once `release` is called
     hangs               never answers
 
 ``python -m vouch.gateway.fake_chat --behaviour honest --port 8099`` serves until interrupted.
@@ -29,7 +30,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
@@ -62,7 +63,7 @@ class FakeChat:
 
     def __init__(self, *behaviours: str, port: int = 0) -> None:
         self._script = [_BEHAVIOURS[name] for name in behaviours or ("honest",)]
-        self._stopping = threading.Event()
+        self._stopping, self._released = threading.Event(), threading.Event()
         self._lock = threading.Lock()
         self.received: list[Received] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
@@ -76,9 +77,14 @@ class FakeChat:
     def behave(self, *behaviours: str) -> None:
         """Begin another script; what was received is forgotten. Raises as the constructor does."""
         script = [_BEHAVIOURS[name] for name in behaviours]
+        self._released.clear()
         with self._lock:
             self._script = script
             self.received.clear()
+
+    def release(self) -> None:
+        """Let every answer that is held go, and those of this script that come."""
+        self._released.set()
 
     def __enter__(self) -> FakeChat:
         self._thread.start()
@@ -88,6 +94,7 @@ class FakeChat:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopping.set()
+        self._released.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -110,6 +117,8 @@ class FakeChat:
                 elif behaviour.hangs:
                     fake._stopping.wait()
                 else:
+                    if behaviour.held:
+                        fake._released.wait()
                     self._send(behaviour.status, behaviour.mime, behaviour.respond(received))
 
             def _send(self, status: int, mime: str, data: bytes) -> None:
@@ -131,6 +140,7 @@ class _Behaviour:
     status: int = 200
     mime: str = "application/json"
     hangs: bool = False
+    held: bool = False
 
 
 def _drafting(change: Callable[[Json, list[Json]], Json]) -> _Behaviour:
@@ -246,6 +256,7 @@ _BEHAVIOURS = {
     "refuses_key": _failing(401, lambda received: f"Incorrect API key provided: {received.authorization}"),
     "rate_limited": _failing(429, lambda _: "Rate limit reached"),
     "server_error": _failing(500, lambda _: "The server had an error"),
+    "held": replace(_drafting(lambda draft, _: draft), held=True),
     "hangs": _Behaviour(lambda _: b"", hangs=True),
 }
 BEHAVIOURS = tuple(_BEHAVIOURS)

@@ -1,28 +1,44 @@
 """How to search and when to compact: pure decisions from counts.
 
-A graph searched under a filter can lose everything without a word: at a million points, under a filter that
-admits one in a hundred, HNSW with ef 128 found none of the true neighbours while an exact search took 10 ms.
-So the number of points that a query may see, which the engine estimates in 50 µs, decides:
+A graph walked under a filter can lose results without a word. What it loses was measured with questions about what
+the asker does *not* see, where access follows topic: the nearest points that may be walked are then far away
+(recall@10 against exact search, one group / twenty groups; cost as a part of exact search's in the same run):
 
-    visible            share of the index     search        measured (10^6 points, recall@10)
-    up to 30,000       any                    exact         10 ms at 10^4 visible, recall 1
-    more               30 % and above         graph, 256    5 ms, .98
-    more               10 % to 30 %           graph, 512    12 ms, .98 (.86 where access follows topic)
-    more               below 10 %             ACORN         90–130 ms, 1
+    points      visible   ef 256       ef 512       ef 1024       ACORN 256    ACORN 512
+    100,000     50 %      .96/.99 .5   1/1  .9      1/1  1.5      .99/1  2.5
+    100,000     10 %      1/.99  1.0   1/1  1.7     1/1  3.2      1/1    7.8
+    300,000     50 %      .90/.87 .04  .98/.97 .08  1/1  .19      .97/.93 1.3  .99/.98 2.2
+    300,000     10 %      1      .4    1    .6      1    1.0      1      2.7   1      3.2
+
+Where access is spread at random, or the question is about what the asker sees, ef 128 kept everything. Nothing that
+is known before the search tells the cases apart, so the worst decides:
+
+- ``ef`` grows with the index.
+- A walk costs about as much as comparing with 60 visible points for each unit of ``ef``. Whoever sees fewer is
+  searched exactly, which loses nothing.
+- Below a tenth, too few of a point's 32 links lead to visible ones: many small groups were seen to fall apart there
+  (recall 0 at a hundredth of a million). ACORN steps over what is hidden. It is slower than exact search
+  in everything measured, so it is left for indexes of well over a million points, where none was measured.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from vouch.core.types import Json
 
 SMALL_INDEX = 20_000
 """Points up to which nothing needs estimating, and no graph is built."""
-EXACT_UP_TO = 30_000
-WIDE_SHARE = 0.30
+POINTS_PER_EF = 60
+"""How many visible points are compared in the time of one unit of ``ef``."""
 NARROW_SHARE = 0.10
+WIDTHS = ((150_000, 512), (500_000, 1024))
+"""Largest index and its ``ef``."""
+WIDEST = 2048
+"""Beyond: extrapolated, twice as wide for about three times the points."""
+ACORN_EF = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +55,51 @@ class DensePlan:
 EXACT = DensePlan("exact")
 
 
-def is_small(points: int) -> bool:
-    """Whether an index of so many points is searched exactly, whoever asks."""
-    return points <= SMALL_INDEX
-
-
-def choose(points: int, visible: int) -> DensePlan:
-    """The plan for an index of ``points`` of which the query may see about ``visible``."""
-    if is_small(points) or visible <= EXACT_UP_TO:
+def choose(points: int, visible: Callable[[], int], *, points_per_ef: int = POINTS_PER_EF) -> DensePlan:
+    """The plan for an index of ``points``. ``visible`` estimates how many the query may see, if that matters."""
+    if points <= SMALL_INDEX:
         return EXACT
-    share = visible / points
-    if share >= WIDE_SHARE:
-        return DensePlan("graph", 256)
-    if share >= NARROW_SHARE:
-        return DensePlan("graph", 512)
-    return DensePlan("acorn", 256)
+    width = next((ef for largest, ef in WIDTHS if points <= largest), WIDEST)
+    seen = visible()
+    if seen <= points_per_ef * width:
+        return EXACT
+    return DensePlan("graph", width) if seen >= NARROW_SHARE * points else DensePlan("acorn", ACORN_EF)
+
+
+Choose = Callable[[int, Callable[[], int]], DensePlan]
+"""What :func:`choose` is, for an index that is to be searched in a given way."""
+
+
+def fell_short(plan: DensePlan, found: int, limit: int) -> bool:
+    """Whether a graph lost points for certain: it is walked only where far more than ``limit`` are visible."""
+    return plan != EXACT and found < limit
+
+
+SAMPLE_POINTS = 1_000
+SAMPLE_SECONDS = 60.0
+SAMPLE_GROWTH = 0.05
+
+
+Condition = TypeVar("Condition")
+
+
+@dataclass(frozen=True)
+class Sample(Generic[Condition]):
+    """``size`` points drawn at random from an index of ``points``, at ``drawn_at`` (seconds, monotonic)."""
+
+    condition: Condition
+    """What admits the points of the sample alone, in the backend's own words."""
+    size: int
+    points: int
+    drawn_at: float
+
+    def serves(self, points: int, now: float) -> bool:
+        """Whether the index, which has ``points`` now, is still about the one that was drawn from."""
+        return now - self.drawn_at < SAMPLE_SECONDS and abs(points - self.points) <= SAMPLE_GROWTH * self.points
+
+    def visible(self, points: int, admitted: int) -> int:
+        """How many of ``points`` a filter admits that admits ``admitted`` of the sample."""
+        return round(points * admitted / self.size)
 
 
 VACUUM_SHARE = 0.20
@@ -66,4 +112,4 @@ def worth_compacting(points: int, garbage: int, unindexed: int) -> bool:
     ``garbage`` counts points removed or replaced since the last compaction, ``unindexed`` those written since.
     """
     wasteful = garbage >= VACUUM_FROM and garbage >= VACUUM_SHARE * (points + garbage)
-    return wasteful or (not is_small(points) and unindexed > SMALL_INDEX)
+    return wasteful or (points > SMALL_INDEX and unindexed > SMALL_INDEX)

@@ -10,7 +10,8 @@ The server compacts by itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import ParamSpec, TypeVar
 
 from qdrant_client import QdrantClient, models
@@ -34,6 +35,7 @@ from vouch.index.qdrant_model import (
     sparse_config,
     stored_of,
 )
+from vouch.index.settle import best
 
 BATCH = 256
 TIMEOUT_S = 30
@@ -62,8 +64,10 @@ def connect(url: str, api_key: str | None) -> QdrantClient:
 class QdrantIndex:
     """Implements :class:`vouch.index.protocol.Index`. The collection is made when the first point arrives."""
 
-    def __init__(self, client: QdrantClient, generation: str) -> None:
+    def __init__(self, client: QdrantClient, generation: str, *, choose: plan.Choose = plan.choose) -> None:
         self._client = client
+        self._choose = choose
+        self._sample: plan.Sample[models.HasIdCondition] | None = None
         self._generation = generation_name(generation)
         self._collection = f"vouch-{generation}"
         self._dimensions: int | None = None
@@ -93,17 +97,18 @@ class QdrantIndex:
         if seen is None or not self._has_points():
             return IndexHits((), (), {**_PLAIN_PLAN, "dense": plan.EXACT.json()})
         wanted = server_filter(narrowed(seen, query.where))
-        dense_plan = self._plan(wanted)
+        dense_plan = plan.EXACT if query.dense is None else self._plan(wanted)
         requests: dict[str, models.QueryRequest] = {}
         if query.dense is not None:
             requests[DENSE] = _request(query.dense.tolist(), DENSE, query.limit, wanted, search_params(dense_plan))
         if query.lexical:
             idf = models.SearchParams(idf=models.IdfCorpusParams(corpus=server_filter(seen)))
             requests[LEXICAL] = _request(sparse(query.lexical), LEXICAL, query.limit, wanted, idf)
-        if not requests:
-            return IndexHits((), (), {**_PLAIN_PLAN, "dense": dense_plan.json()})
-        answers = _call(self._client.query_batch_points, self._collection, requests=list(requests.values()))
-        found = {arm: _ranked(answer.points) for arm, answer in zip(requests, answers, strict=True)}
+        found = self._ranked(requests, query.limit)
+        if DENSE in found and plan.fell_short(dense_plan, len(found[DENSE]), query.limit):
+            dense_plan = plan.EXACT
+            exactly = requests[DENSE].model_copy(update={"params": search_params(dense_plan)})
+            found |= self._ranked({DENSE: exactly}, query.limit)
         return IndexHits(found.get(DENSE, ()), found.get(LEXICAL, ()), {**_PLAIN_PLAN, "dense": dense_plan.json()})
 
     def count(self, access: AccessFilter, where: SearchFilter) -> int:
@@ -201,9 +206,29 @@ class QdrantIndex:
     def _count(self, wanted: models.Filter, *, exact: bool = True) -> int:
         return int(_call(self._client.count, self._collection, count_filter=wanted, exact=exact).count)
 
+    def _ranked(self, requests: dict[str, models.QueryRequest], limit: int) -> dict[str, tuple[IndexHit, ...]]:
+        """Every arm's best hits, in one round trip as a rule."""
+
+        def fetch(arms: Collection[str], some: int) -> dict[str, list[IndexHit]]:
+            wider = {arm: requests[arm].model_copy(update={"limit": some}) for arm in arms}
+            answers = _call(self._client.query_batch_points, self._collection, requests=list(wider.values()))
+            return {arm: [*map(hit_of, answer.points)] for arm, answer in zip(wider, answers, strict=True)}
+
+        return best(fetch, requests, limit)
+
     def _plan(self, wanted: models.Filter) -> plan.DensePlan:
         points = self._count(models.Filter(), exact=False)
-        return plan.EXACT if plan.is_small(points) else plan.choose(points, self._count(wanted, exact=False))
+        return self._choose(points, lambda: self._visible(points, wanted))
+
+    def _visible(self, points: int, wanted: models.Filter) -> int:
+        """About how many of ``points`` are ``wanted``: from a sample, for the reason that the embedded index has."""
+        now = time.monotonic()
+        if self._sample is None or not self._sample.serves(points, now):
+            random = models.SampleQuery(sample=models.Sample.RANDOM)
+            drawn = _call(self._client.query_points, self._collection, query=random, limit=plan.SAMPLE_POINTS).points
+            ids = [point.id for point in drawn]
+            self._sample = plan.Sample(models.HasIdCondition(has_id=ids), len(ids), points, now)
+        return self._sample.visible(points, self._count(models.Filter(must=[wanted, self._sample.condition])))
 
 
 def _request(
@@ -216,10 +241,6 @@ def _request(
     return models.QueryRequest(
         query=query, using=using, limit=limit, filter=wanted, params=params, with_payload=list(HIT_FIELDS)
     )
-
-
-def _ranked(points: list[models.ScoredPoint]) -> tuple[IndexHit, ...]:
-    return tuple(sorted(map(hit_of, points), key=lambda h: (-h.score, h.document_id, h.version, h.ordinal)))
 
 
 def _call(method: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

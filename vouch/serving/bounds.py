@@ -51,16 +51,16 @@ class BoundedBodies:
 
 
 class CredentialFirst:
-    """ASGI middleware: a request below ``prefix`` without any credential is refused before its body is read."""
+    """ASGI middleware: a request below ``prefixes`` without any credential is refused before its body is read."""
 
-    def __init__(self, app: ASGIApp, prefix: str) -> None:
-        self.app, self.prefix = app, prefix
+    def __init__(self, app: ASGIApp, prefixes: tuple[str, ...]) -> None:
+        self.app, self.prefixes = app, prefixes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or pass on: whether the credential is any good is decided by the route's own dependency."""
-        bare = scope["type"] == "http" and scope["path"].startswith(self.prefix)
+        bare = scope["type"] == "http" and scope["path"].startswith(self.prefixes)
         if bare and not any(name == b"authorization" for name, _ in scope["headers"]):
-            response = problem_response(Unauthenticated("Send `Authorization: Bearer <key>`."))
+            response = problem_response(Unauthenticated())
             await response(scope, receive, send)
             return
         await self.app(scope, receive, send)

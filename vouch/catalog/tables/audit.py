@@ -17,7 +17,10 @@ class AuditEntry(SQLModel, table=True):
     ``chain``: ``access`` for what changes access, ``use`` for what was asked, shown and done under it."""
 
     __tablename__ = "audit_entry"
-    __table_args__ = (sa.Index("audit_by_subject", "tenant_id", "subject"),)
+    __table_args__ = (
+        sa.Index("audit_by_subject", "tenant_id", "subject"),
+        sa.Index("audit_by_moment", "tenant_id", "at", "chain", "seq"),
+    )
     tenant_id: str = Field(primary_key=True, foreign_key="tenant.id")
     chain: str = Field(primary_key=True)
     seq: int = Field(primary_key=True, sa_type=sa.BigInteger)
@@ -40,7 +43,9 @@ class AuditHead(SQLModel, table=True):
 
 
 class BreakGlass(SQLModel, table=True):
-    """Leave to read one document without being among its readers, for a stated reason and a short time."""
+    """Leave to read one document without being among its readers, for a stated reason and a short time.
+
+    ``granted_by``: who asked for it and by which key. A grant is over at ``expires_at``, or when it is ended."""
 
     __tablename__ = "break_glass"
     tenant_id: str = Field(primary_key=True, foreign_key="tenant.id")
@@ -51,6 +56,7 @@ class BreakGlass(SQLModel, table=True):
     granted_by: str
     created_at: datetime | None = moment(now=True)
     expires_at: datetime = moment()
+    first_read_at: datetime | None = moment(nullable=True)
     ended_at: datetime | None = moment(nullable=True)
 
 

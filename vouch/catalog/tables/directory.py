@@ -12,9 +12,12 @@ from vouch.catalog.columns import big, json_object, moment, texts, within
 
 
 class Tenant(SQLModel, table=True):
+    """``history_from``: the first epoch whose state can be recomputed from what is remembered of each change."""
+
     id: str = Field(primary_key=True)
     name: str
     authz_epoch: int = big(1)
+    history_from: int = big(1)
     created_at: datetime | None = moment(now=True)
 
 

@@ -56,7 +56,8 @@ class ClauseRow(SQLModel, table=True):
 class Document(SQLModel, table=True):
     """``state``: pending (nothing published yet), live, quarantined, deleted.
 
-    ``acl_id`` null means nobody. ``problem`` says why the newest content could not be ingested:
+    ``acl_id`` null means nobody; ``access_problem`` says why, where the source's rules are at fault:
+    ``{reason, detail}``. The content stays, and is readable again once they are put right. ``problem`` says why the newest content could not be ingested:
     ``{reason, detail, stage, attempts, at}``; an earlier good version stays readable meanwhile.
     """
 
@@ -90,6 +91,7 @@ class Document(SQLModel, table=True):
     fingerprint: str = ""
     acl_id: str | None = None
     acl_read_at: datetime | None = moment(nullable=True)
+    access_problem: dict[str, Any] | None = optional_json()
     current_version: int | None = None
     last_version: int = 0
     problem: dict[str, Any] | None = optional_json()
@@ -99,7 +101,8 @@ class Document(SQLModel, table=True):
 
 class DocumentChange(SQLModel, table=True):
     """What an epoch made of a document's access: another ACL (null: nobody), or gone. No content, so it may outlive
-    the document; the state at any epoch is the last row up to it."""
+    the document; the state at any epoch is the last row up to it. ``published``: of one that is gone, when each of
+    its versions had been published (version → RFC 3339)."""
 
     __tablename__ = "document_change"
     tenant_id: str = Field(primary_key=True, foreign_key="tenant.id")
@@ -107,6 +110,7 @@ class DocumentChange(SQLModel, table=True):
     epoch: int = Field(primary_key=True, sa_type=sa.BigInteger)
     acl_id: str | None = None
     deleted: bool = False
+    published: dict[str, Any] | None = optional_json()
 
 
 class DocumentVersion(SQLModel, table=True):

@@ -40,6 +40,7 @@ def upgrade() -> None:
     _audit()
     op.add_column("api_key", sa.Column("created_by", sa.String(), nullable=True))
     op.add_column("answer", sa.Column("proof", postgresql.JSONB(), server_default="{}", nullable=False))
+    op.add_column("document", sa.Column("access_problem", postgresql.JSONB(), nullable=True))
     op.drop_index("document_supersedes", table_name="document")
     op.create_index(
         "document_superseding",
@@ -92,9 +93,12 @@ def _history() -> None:
         _epoch(),
         _text("acl_id", nullable=True),
         sa.Column("deleted", sa.Boolean(), nullable=False),
+        sa.Column("published", postgresql.JSONB(), nullable=True),
         key=("document_id", "epoch"),
     )
     # History begins with what is there now, under the epoch of now.
+    op.add_column("tenant", sa.Column("history_from", sa.BigInteger(), server_default="1", nullable=False))
+    op.execute("UPDATE tenant SET history_from = authz_epoch")
     op.execute(
         "INSERT INTO user_change SELECT u.tenant_id, u.id, t.authz_epoch, u.active"
         " FROM app_user u JOIN tenant t ON t.id = u.tenant_id"
@@ -103,6 +107,7 @@ def _history() -> None:
         "INSERT INTO membership_change SELECT m.tenant_id, m.group_id, m.member, t.authz_epoch, true"
         " FROM membership m JOIN tenant t ON t.id = m.tenant_id"
     )
+    op.execute("UPDATE document SET acl_id = NULL WHERE state = 'deleted'")
     op.execute(
         "INSERT INTO document_change SELECT d.tenant_id, d.id, t.authz_epoch, d.acl_id, d.state = 'deleted'"
         " FROM document d JOIN tenant t ON t.id = d.tenant_id"
@@ -161,6 +166,7 @@ def _audit() -> None:
         key=("chain", "seq"),
     )
     op.create_index("audit_by_subject", "audit_entry", ["tenant_id", "subject"])
+    op.create_index("audit_by_moment", "audit_entry", ["tenant_id", "at", "chain", "seq"])
     _table(
         "audit_head",
         _text("chain"),
@@ -185,6 +191,7 @@ def _audit() -> None:
         _text("granted_by"),
         _moment("created_at", now=True),
         _moment("expires_at"),
+        _moment("first_read_at", nullable=True),
         _moment("ended_at", nullable=True),
         key=("id",),
     )
@@ -210,6 +217,7 @@ def _row_level_security() -> None:
     op.execute(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {ROLE}")
     op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {', '.join(OF_ONE_TENANT)} TO {ROLE}")
     op.execute(f"GRANT SELECT, INSERT ON {', '.join(ONLY_ADDED_TO)} TO {ROLE}")
+    op.execute(f"REVOKE DELETE ON audit_head FROM {ROLE}")  # a chain is never begun anew
     for table, column in (("tenant", "id"), *((name, "tenant_id") for name in (*OF_ONE_TENANT, *ONLY_ADDED_TO))):
         mine = f"{column} = current_setting('vouch.tenant', true)"
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
@@ -225,6 +233,7 @@ def downgrade() -> None:
     op.execute(f"REVOKE USAGE ON ALL SEQUENCES IN SCHEMA public FROM {ROLE}")
     op.drop_index("document_superseding", table_name="document")
     op.create_index("document_supersedes", "document", ["supersedes"], postgresql_using="gin")
+    op.drop_column("document", "access_problem")
     op.drop_column("answer", "proof")
     op.drop_column("api_key", "created_by")
     for table in ("notification", "break_glass", "audit_head", "audit_entry", "scim_resource", "issuer"):
@@ -232,5 +241,6 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION refuse_change()")
     for table in ("document_change", "membership_change", "user_change"):
         op.drop_table(table)
+    op.drop_column("tenant", "history_from")
     for table in ("app_group", "app_user"):
         op.drop_column(table, "memberships_read_at")

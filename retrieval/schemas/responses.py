@@ -1,112 +1,20 @@
-"""The shapes of the HTTP interface. Requests refuse what they do not know; responses are built from stage types."""
+"""What is answered over HTTP, built from stage types."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, Field, PlainSerializer
 
 from retrieval import types
 from retrieval.documents import TextPart
-from retrieval.generate import Profile
-from retrieval.guard import MAX_CONVERSATION_ID, MAX_LIMIT, clean
-from retrieval.pack import PASSAGES
-from retrieval.types import Card, Hit, Question, Released
+from retrieval.types import Card, Hit, Released
 from vouch.catalog.tables import Answer
-from vouch.core.clock import rfc3339, utc
-from vouch.core.types import Json, SearchFilter
+from vouch.core.clock import rfc3339
+from vouch.core.types import Json
 
 Moment = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
-MAX_COMMENT = 2_000
-
-
-def _one_or_more(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-def _visible(value: str) -> str:
-    if value != clean(value) or not value.strip():
-        raise ValueError("holds characters that cannot be seen, or none that can")
-    return value
-
-
-Name = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_visible)]
-Names = Annotated[list[Name], Field(max_length=100), BeforeValidator(_one_or_more)]
-Time = Annotated[AwareDatetime, AfterValidator(utc)]
-
-
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-def _example(body: Json) -> ConfigDict:
-    return ConfigDict(extra="forbid", json_schema_extra={"examples": [body]})
-
-
-class Filter(_Request):
-    """Narrows what is searched. Each list is an *or*, together they are an *and*."""
-
-    source: Names = Field([], description="Source ids.")
-    mime: Names = Field([], description="Media types.")
-    language: Names = Field([], description="Language codes.")
-    owner: Names = Field([], description="Owners, such as `user:carol`.")
-    modified_after: Time | None = None
-    modified_before: Time | None = None
-
-    def where(self) -> SearchFilter:
-        return SearchFilter(
-            source=tuple(self.source),
-            mime=tuple(self.mime),
-            language=tuple(self.language),
-            owner=tuple(self.owner),
-            modified_after=self.modified_after,
-            modified_before=self.modified_before,
-        )
-
-
-class SearchRequest(_Request):
-    model_config = _example(
-        {
-            "query": "How many days of parental leave?",
-            "limit": 5,
-            "mode": "hybrid",
-            "filter": {"mime": ["text/markdown"], "modified_after": "2025-01-01T00:00:00Z"},
-        }
-    )
-
-    query: str = Field(description="Up to 4,000 characters.", examples=["How many days of parental leave?"])
-    limit: int = Field(10, ge=1, le=MAX_LIMIT)
-    mode: types.Mode = "hybrid"
-    rerank: bool = True
-    filter: Filter = Filter()
-
-    def question(self) -> Question:
-        return Question(self.query, self.limit, self.mode, self.rerank, self.filter.where())
-
-
-class AskRequest(_Request):
-    model_config = _example({"question": "How many days of parental leave?", "conversation_id": "mine-1"})
-
-    question: str = Field(description="Up to 4,000 characters.", examples=["How many days of parental leave?"])
-    conversation_id: Annotated[Name, Field(max_length=MAX_CONVERSATION_ID)] | None = Field(
-        None, description="Any id of your own; a short question is then understood after the one before it."
-    )
-    stream: bool = Field(False, description="Answer with server-sent events.")
-    limit: int = Field(PASSAGES, ge=1, le=MAX_LIMIT, description="Passages that the answer may be written from.")
-    filter: Filter = Filter()
-    profile: Profile | None = Field(None, description="What writes the answer; by default the chat model if there is.")
-
-    def as_question(self) -> Question:
-        where = self.filter.where()
-        return Question(self.question, self.limit, where=where, conversation_id=self.conversation_id)
-
-
-class FeedbackRequest(_Request):
-    model_config = _example({"helpful": True, "comment": "Right, and quickly found."})
-
-    helpful: bool
-    comment: Annotated[str, Field(max_length=MAX_COMMENT), AfterValidator(clean)] | None = None
 
 
 class Span(BaseModel):
@@ -365,23 +273,3 @@ class TraceResponse(BaseModel):
     rejected: list[Json] | None = None
     answer: Json | None = None
     refused: list[Json] | None = Field(None, description="What gate 2 refused; for administrators.")
-
-
-class ExplainedClause(BaseModel):
-    clause: int
-    allow: list[str]
-    deny: list[str]
-    permits: bool
-    allowed_by: dict[str, list[str]] = Field(description="Matched principals, each with a membership path to it.")
-    denied_by: dict[str, list[str]]
-
-
-class ExplainResponse(BaseModel):
-    user: str
-    document_id: str
-    decision: Literal["allowed", "denied"]
-    epoch: int | None
-    reasons: list[str]
-    clauses: list[ExplainedClause]
-    acl_read_at: str | None
-    acl_max_age_s: int | None

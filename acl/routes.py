@@ -1,0 +1,139 @@
+"""Who may call each route of both services: one table, and no application starts with a route that is not in it.
+
+A kind says what a route may do for its caller, a scope what the credential has to carry:
+
+    public       anyone; nothing of any tenant is in the answer
+    key          a credential alone; the answer holds ids, states and counts, never content
+    user         the request acts for a user, by whose access of today everything in the answer is decided
+    own_or_admin as ``user`` for what is one's own; with ``admin`` that it is there, without content
+    admin        a credential alone, of an administrator; never content
+    break_glass  acts for a user who reads one document that is not theirs, in an emergency that they account for
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from fastapi.routing import iter_route_contexts
+from starlette.routing import BaseRoute
+
+from vouch.core.errors import StartFailed
+
+Kind = Literal["public", "key", "user", "own_or_admin", "admin", "break_glass"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """``scopes``: each of them opens the route; none on a public one."""
+
+    kind: Kind
+    scopes: tuple[str, ...] = ()
+
+
+PUBLIC = Rule("public")
+SOURCES = Rule("key", ("sources",))
+DIRECTORY = Rule("key", ("directory",))
+USER = Rule("user", ("ask",))
+TRACES = Rule("own_or_admin", ("ask", "admin"))
+GRANTS = Rule("own_or_admin", ("break_glass", "admin"))
+ADMIN = Rule("admin", ("admin",))
+BREAK_GLASS = Rule("break_glass", ("break_glass",))
+
+ROUTES: dict[str, Rule] = {
+    "GET /healthz": PUBLIC,
+    "GET /readyz": PUBLIC,
+    "GET /metrics": PUBLIC,
+    "GET /openapi.json": PUBLIC,
+    "GET /docs": PUBLIC,
+    "GET /docs/oauth2-redirect": PUBLIC,
+    # sources, documents, jobs
+    "GET /v1/connectors": SOURCES,
+    "POST /v1/sources": SOURCES,
+    "GET /v1/sources": SOURCES,
+    "GET /v1/sources/{source_id}": SOURCES,
+    "PATCH /v1/sources/{source_id}": SOURCES,
+    "DELETE /v1/sources/{source_id}": SOURCES,
+    "PUT /v1/sources/{source_id}/access": SOURCES,
+    "POST /v1/sources/{source_id}/syncs": SOURCES,
+    "GET /v1/sources/{source_id}/documents": SOURCES,
+    "PUT /v1/sources/{source_id}/documents/{external_id}": SOURCES,
+    "PUT /v1/sources/{source_id}/documents/{external_id}/access": SOURCES,
+    "DELETE /v1/sources/{source_id}/documents/{external_id}": SOURCES,
+    "GET /v1/jobs": SOURCES,
+    "GET /v1/jobs/{job_id}": SOURCES,
+    "GET /v1/jobs/{job_id}/events": SOURCES,
+    "POST /v1/jobs/{job_id}/cancel": SOURCES,
+    "POST /v1/jobs/{job_id}/retry": SOURCES,
+    # the directory
+    "PUT /v1/directory/users/{user_id}": DIRECTORY,
+    "DELETE /v1/directory/users/{user_id}": DIRECTORY,
+    "PUT /v1/directory/groups/{group_id}": DIRECTORY,
+    "DELETE /v1/directory/groups/{group_id}": DIRECTORY,
+    "POST /v1/directory/groups/{group_id}/members": DIRECTORY,
+    "GET /scim/v2/{issuer}/ServiceProviderConfig": DIRECTORY,
+    "GET /scim/v2/{issuer}/ResourceTypes": DIRECTORY,
+    "GET /scim/v2/{issuer}/Schemas": DIRECTORY,
+    "GET /scim/v2/{issuer}/Users": DIRECTORY,
+    "POST /scim/v2/{issuer}/Users": DIRECTORY,
+    "GET /scim/v2/{issuer}/Users/{resource_id}": DIRECTORY,
+    "PUT /scim/v2/{issuer}/Users/{resource_id}": DIRECTORY,
+    "PATCH /scim/v2/{issuer}/Users/{resource_id}": DIRECTORY,
+    "DELETE /scim/v2/{issuer}/Users/{resource_id}": DIRECTORY,
+    "GET /scim/v2/{issuer}/Groups": DIRECTORY,
+    "POST /scim/v2/{issuer}/Groups": DIRECTORY,
+    "GET /scim/v2/{issuer}/Groups/{resource_id}": DIRECTORY,
+    "PUT /scim/v2/{issuer}/Groups/{resource_id}": DIRECTORY,
+    "PATCH /scim/v2/{issuer}/Groups/{resource_id}": DIRECTORY,
+    "DELETE /scim/v2/{issuer}/Groups/{resource_id}": DIRECTORY,
+    # what is asked and read
+    "POST /v1/search": USER,
+    "POST /v1/ask": USER,
+    "GET /v1/answers/{answer_id}": USER,
+    "GET /v1/answers/{answer_id}/citations": USER,
+    "POST /v1/answers/{answer_id}/feedback": USER,
+    "GET /v1/conversations/{conversation_id}": USER,
+    "GET /v1/documents/{document_id}": USER,
+    "GET /v1/documents/{document_id}/text": USER,
+    "GET /v1/notifications": USER,
+    "POST /v1/notifications/{notification_id}/seen": USER,
+    "GET /v1/traces/{trace_id}": TRACES,
+    # administration
+    "POST /v1/keys": ADMIN,
+    "GET /v1/keys": ADMIN,
+    "DELETE /v1/keys/{key_id}": ADMIN,
+    "GET /v1/issuers": ADMIN,
+    "GET /v1/issuers/{issuer_id}": ADMIN,
+    "PUT /v1/issuers/{issuer_id}": ADMIN,
+    "DELETE /v1/issuers/{issuer_id}": ADMIN,
+    "GET /v1/access/explain": ADMIN,
+    "GET /v1/access/readers": ADMIN,
+    "GET /v1/access/readable": ADMIN,
+    "GET /v1/access/changes": ADMIN,
+    "GET /v1/answers/{answer_id}/replay": ADMIN,
+    "GET /v1/audit": ADMIN,
+    "GET /v1/audit/head": ADMIN,
+    "GET /v1/audit/verify": ADMIN,
+    "POST /v1/audit/verify": ADMIN,
+    # reading in an emergency
+    "POST /v1/break-glass": BREAK_GLASS,
+    "GET /v1/break-glass": GRANTS,
+    "DELETE /v1/break-glass/{grant_id}": GRANTS,
+    "GET /v1/break-glass/{grant_id}/document": BREAK_GLASS,
+    "GET /v1/break-glass/{grant_id}/text": BREAK_GLASS,
+}
+
+
+def names(routes: Sequence[BaseRoute]) -> Iterator[str]:
+    """``METHOD /path/{id}`` of each route, as the table writes it. HEAD goes with its GET."""
+    for route in iter_route_contexts(routes):
+        methods = route.methods or {"*"}  # a socket or a mounted application: never in the table
+        yield from (f"{method} {route.path_format or route.path}" for method in methods - {"HEAD"})
+
+
+def require_classified(routes: Sequence[BaseRoute]) -> None:
+    """Raises :class:`StartFailed` for a route that nobody has decided about."""
+    unknown = sorted(set(names(routes)) - ROUTES.keys())
+    if unknown:
+        raise StartFailed(f"The table of routes does not say who may call {', '.join(unknown)}.")

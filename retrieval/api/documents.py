@@ -1,0 +1,44 @@
+"""Documents and their text."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from retrieval import examples
+from retrieval.api.requests import ALWAYS, Id, ServicesDep, Who
+from retrieval.documents import read_document, read_text
+from retrieval.schemas import DocumentResponse, TextResponse
+from vouch.core.errors import InvalidInput, NotFound
+from vouch.serving.responses import problems
+
+router = APIRouter(tags=["documents"])
+
+
+@router.get(
+    "/documents/{document_id}",
+    responses={**problems(*ALWAYS, NotFound), **examples.of(examples.DOCUMENT)},
+    summary="A document",
+)
+def get_document(asker: Who, services: ServicesDep, document_id: Id) -> DocumentResponse:
+    """Decided now. One that you may not read is as missing as one that is not there."""
+    return DocumentResponse.of(read_document(services, asker, document_id))
+
+
+@router.get(
+    "/documents/{document_id}/text",
+    responses={**problems(*ALWAYS, NotFound, InvalidInput), **examples.of(examples.TEXT)},
+    summary="A document's text",
+)
+def get_text(
+    asker: Who,
+    services: ServicesDep,
+    document_id: Id,
+    start: Annotated[int, Query(ge=0)] = 0,
+    end: Annotated[int | None, Query(ge=0)] = None,
+    version: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+) -> TextResponse:
+    """Code points `start` to `end` (end exclusive) of the normalised text; what lies beyond the text is cut off,
+    and one response holds at most a million characters."""
+    return TextResponse.of(read_text(services, asker, document_id, (start, end), version))

@@ -1,0 +1,53 @@
+"""Searching and asking."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+
+from acl.watch import Watched
+from retrieval import examples, pipeline
+from retrieval.api.requests import ALWAYS, ServicesDep, Who
+from retrieval.generate import choose_profile
+from retrieval.guard import guard_input
+from retrieval.schemas import AnswerResponse, AskRequest, SearchHit, SearchRequest, SearchResponse
+from retrieval.stream import answer_stream
+from vouch.core.errors import (
+    EmptyQuestion,
+    IndexUnavailable,
+    InvalidInput,
+    ModelUnavailable,
+    QuestionTooLong,
+    UnknownField,
+)
+from vouch.serving.responses import problems
+
+router = APIRouter(tags=["ask"])
+
+_ASKED = (*ALWAYS, EmptyQuestion, QuestionTooLong, UnknownField, InvalidInput, IndexUnavailable)
+
+
+@router.post("/search", responses={**problems(*_ASKED), **examples.of(examples.SEARCH)}, summary="Find passages")
+def search(asker: Who, services: ServicesDep, body: SearchRequest) -> SearchResponse:
+    """The passages that you may read and that fit the query best."""
+    hits, trace_id = pipeline.search(services, asker, body.question())
+    return SearchResponse(hits=[SearchHit.of(hit) for hit in hits], trace_id=trace_id)
+
+
+@router.post(
+    "/ask",
+    response_model=AnswerResponse,
+    responses={**problems(*_ASKED, ModelUnavailable), **examples.of(examples.ANSWER, examples.STREAM)},
+    summary="Ask a question",
+)
+def ask(asker: Who, services: ServicesDep, body: AskRequest, request: Request) -> AnswerResponse | Watched:
+    """An answer whose every claim cites a passage that you may read, or an abstention that says what was missing.
+
+    With `stream`, server-sent events: `step` as each stage begins, `token` with a verified sentence, `citation`
+    with what it cites, `answer` with the whole, or `error`.
+    """
+    question = guard_input(body.as_question(), field="question")
+    choose_profile(services, body.profile)
+    if body.stream:
+        return answer_stream(request.app.state.watch, services, asker, question, body.profile)
+    released, trace_id = pipeline.ask(services, asker, question, body.profile)
+    return AnswerResponse.of(released, trace_id, question.conversation_id)

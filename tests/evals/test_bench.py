@@ -1,0 +1,84 @@
+"""The bench of recall: its corpus, its askers, and its way from the command line to the exit status."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evals.bench.__main__ import main
+from evals.bench.askers import SHARES, Population
+from evals.bench.corpus import DIMENSIONS, PER_DOCUMENT, Corpus, Kept, MadeUp
+from evals.bench.recall import GENERATION, SEED, Planner, fill
+from evals.bench.report import Report
+from vouch.index.edge import EdgeIndex
+
+POINTS = 1_600
+
+
+@pytest.fixture(params=["made up", "kept"])
+def corpus(request: pytest.FixtureRequest, tmp_path: Path) -> Corpus:
+    print(f"seed {SEED}")
+    if request.param == "made up":
+        return MadeUp(POINTS, SEED)
+    values = tmp_path / "values.f32"
+    np.random.default_rng(SEED).standard_normal((POINTS // 8 * 9 + 5, DIMENSIONS)).astype(np.float32).tofile(values)
+    return Kept(values, SEED)
+
+
+def test_a_corpus_is_unit_rows_and_questions_are_none_of_them(corpus: Corpus) -> None:
+    rows = np.concatenate([*corpus.vectors()])
+    assert rows.shape == (POINTS, DIMENSIONS) and corpus.subject.shape == (POINTS // PER_DOCUMENT,)
+    assert np.array_equal(rows, np.concatenate([*corpus.vectors()]))
+    questions = corpus.questions(np.arange(20), np.random.default_rng(1))
+    assert np.allclose(np.linalg.norm(np.concatenate([rows, questions]), axis=1), 1, atol=1e-5)
+    assert (questions @ rows.T).max() < 0.999
+
+
+def test_made_up_documents_of_a_subject_lie_near_each_other() -> None:
+    corpus = MadeUp(POINTS, SEED)
+    middles = np.concatenate([*corpus.vectors()]).reshape(-1, PER_DOCUMENT, DIMENSIONS).mean(axis=1)
+    alike = corpus.subject[:, None] == corpus.subject[None, :]
+    np.fill_diagonal(alike, False)
+    cosine = middles @ middles.T
+    assert cosine[alike].mean() > cosine[~alike].mean() + 0.2
+
+
+def test_askers_see_what_the_bench_says_they_see(tmp_path: Path) -> None:
+    corpus = MadeUp(POINTS, SEED)
+    population = Population(corpus.subject, SEED)
+    with closing(EdgeIndex(tmp_path, GENERATION, choose=Planner())) as index:
+        fill(index, corpus, population)
+        for asker in population.askers:
+            assert index.count(asker.access, asker.where) == asker.sees.sum() * PER_DOCUMENT > 0, asker.name
+    assert {asker.share for asker in population.askers} == {*SHARES, None}
+
+
+def test_the_command_measures_and_says_whether_it_was_enough(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["recall", "--points", str(POINTS), "--questions", "4", "--index", str(tmp_path)]
+    assert main(command) == 0
+    built = capsys.readouterr().out
+    assert "index of 1600 points built in" in built
+    assert main(command) == 0
+    again = capsys.readouterr().out
+    assert "built in" not in again
+    for text in (built, again):
+        assert "| recall@10 seeing 0.1%, worst of 6 ways | 1 | ≥ 0.98 | yes |" in text
+        assert "| 50.0% clustered, 20 groups | 800 |" in text
+
+
+def test_a_figure_that_is_missed_fails_the_bench() -> None:
+    report = Report()
+    report.add("recall", 0.97, "", at_least=0.98)
+    assert not report.reached
+    assert "| recall | 0.97 | ≥ 0.98 | NO |" in report.table()
+
+
+def test_an_unknown_measurement_is_wrong_use() -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["weather"])
+    assert exit_.value.code == 2
