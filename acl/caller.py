@@ -85,7 +85,7 @@ def authenticate(catalog: Catalog, secret_key: str, bearer: str | None, acts_for
         key = find_key(session, secret_key, presented)
         caller = Caller(key.tenant_id, key.id, frozenset(key.scopes), key.user_id, key.expires_at)
         caller = _for_user(caller, wanted)
-        _require_active(session, caller)
+        _require_active(session, caller, key.user_id)
     if key.last_used_at is None or (clock.now() - key.last_used_at).total_seconds() > TOUCH_EVERY_S:
         with catalog.transaction(key.tenant_id) as session:
             touch_key(session, key)
@@ -100,15 +100,17 @@ def require_standing(session: Session, caller: Caller | Asker) -> None:
     """
     if caller.expires_at is not None and caller.expires_at <= clock.now():
         raise Unauthenticated()
+    bound = None
     if caller.key_id.startswith(_OIDC):
         issuer = session.get(Issuer, (caller.tenant, caller.key_id.removeprefix(_OIDC)))
         stands = issuer is not None and issuer.enabled
     else:
         key = session.get(ApiKey, (caller.tenant, caller.key_id))
         stands = key is not None and is_live(key)
+        bound = key.user_id if key is not None else None
     if not stands:
         raise Unauthenticated()
-    _require_active(session, caller)
+    _require_active(session, caller, bound)
 
 
 def _named(acts_for: str | None) -> str | None:
@@ -126,13 +128,14 @@ def _for_user(caller: Caller, wanted: str | None) -> Caller:
     return replace(caller, user=wanted)
 
 
-def _require_active(session: Session, caller: Caller | Asker) -> None:
-    if caller.user is None:
-        return
+def _require_active(session: Session, caller: Caller | Asker, bound: str | None = None) -> None:
+    """Whom the request acts for, and whose the key is: with a user every credential of theirs ends."""
+    named = {user for user in (caller.user, bound) if user is not None}
     active = session.execute(
-        sa.text("SELECT active FROM app_user WHERE tenant_id = :t AND id = :u"), {"t": caller.tenant, "u": caller.user}
-    ).scalar()
-    if not active:
+        sa.text("SELECT count(*) FROM app_user WHERE tenant_id = :t AND id = ANY(CAST(:u AS text[])) AND active"),
+        {"t": caller.tenant, "u": list(named)},
+    ).scalar_one()
+    if active < len(named):
         raise Unauthenticated()
 
 

@@ -2,8 +2,8 @@
 
 A request is decided once; a stream goes on for as long as a model writes or a client reads. So one thread per
 process, while any stream is open, reads the epochs of the tenants concerned four times a second, in one query. Where
-an epoch has moved it lets each stream of that tenant decide again. A stream that has not been found in order for a
-second ends too: when the catalog cannot be asked, nobody may read.
+an epoch has moved it lets each stream of that tenant decide again. A stream that has not been found in order for two
+seconds ends too: when the catalog cannot be asked, nobody may read.
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 0.25
 """Seconds between two looks at the epochs."""
-WITHIN_S = 1.0
-"""Seconds for which a stream may go on after it was last found in order."""
+WITHIN_S = 2.0
+"""Seconds for which a stream may go on after it was last found in order: eight looks, so that a machine with much to
+do at once does not end what nobody has lost. What is lost while the catalog answers ends after a look or two."""
 FAREWELL_S = 0.25
 """Seconds that a client is given to take the last event; one that does not read is not waited for."""
 

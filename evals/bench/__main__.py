@@ -1,4 +1,4 @@
-"""``python -m evals.bench [speed|access|recall|streams] [options]``: measure and print the table; 1 when a figure is missed.
+"""``python -m evals.bench [speed|access|recall|streams]``: measure and print the table; 1 when a figure is missed.
 
 Without a name every measurement runs, as in `make bench`. Machines are noisy: the ratios are what counts.
 """

@@ -335,6 +335,8 @@ FAULTS: tuple[Fault, ...] = (
         keys.is_live,
         ((" and (key.expires_at is None or key.expires_at > clock.now())", ""),),
     ),
-    Fault("a key outlives its user", "credentials", caller._require_active, (("if not active:", "if False:"),)),
+    Fault(
+        "a key outlives its user", "credentials", caller._require_active, (("if active < len(named):", "if False:"),)
+    ),
     Fault("who acts for nobody reads", "nobody", caller.asking, (("if caller.user is None:", "if False:"),)),
 )

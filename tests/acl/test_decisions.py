@@ -58,7 +58,7 @@ def _seed(catalog: Catalog, world: World) -> None:
     twin.lay(catalog, "t", world)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(world=worlds)
 def test_both_gates_decide_as_the_design_says(catalog: Catalog, world: World) -> None:
     _seed(catalog, world)

@@ -115,6 +115,19 @@ def test_a_stream_ends_with_its_user_and_with_its_key(
     assert told.events[-1] == ("error", "unauthenticated")
 
 
+def test_a_stream_ends_with_whose_key_it_is_whomever_it_acts_for(catalog: Catalog, caller: Caller) -> None:
+    _put(catalog, "t", "bob")
+    acting = replace(caller, user="user:bob")
+    told = stream(
+        Watch(catalog),
+        acting,
+        silent(),
+        lambda _: _deactivate(catalog, caller),
+        lambda session: require_standing(session, acting),
+    )
+    assert told.events[-1] == ("error", "unauthenticated")
+
+
 @pytest.mark.parametrize("ending", [_deactivate, _revoke])
 def test_what_ended_before_the_stream_began_ends_it_too(
     catalog: Catalog, caller: Caller, ending: Callable[[Catalog, Caller], None]

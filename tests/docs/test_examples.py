@@ -26,6 +26,7 @@ BODIES: dict[str, Any] = {
     "POST /v1/sources": SourceIn,
     "PUT /v1/sources/{source_id}/documents/{external_id}": DocumentIn,
     "PUT /v1/sources/{source_id}/documents/{external_id}/access": AccessIn,
+    "PUT /v1/sources/{source_id}/access": AccessIn,
     "PUT /v1/directory/groups/{group_id}": GroupIn,
     "PUT /v1/issuers/{issuer_id}": IssuerIn,
     "POST /v1/search": SearchRequest,

@@ -100,17 +100,16 @@ def test_without_a_credential_that_counts_there_is_nothing(
         bearer(f"vouch_{'0' * 40}_{0:08x}"),
         {**bearer(revoked["key"]), **acting("alice")},
         bearer(leaving),
+        {**bearer(leaving), **acting("alice")},
         bearer(brief),
     ]
     for operation, rule in every:
         if rule.kind == "public":
             continue
-        told = set()
         for given in headers:
             response = operation.request().send(anyone, given)
             _refused(operation, response, 401, "unauthenticated")
-            told.add((response.headers["www-authenticate"], *(["same"] if not given else [])))
-        assert {one[0] for one in told} == {"Bearer"}, operation.name
+            assert response.headers["www-authenticate"] == "Bearer", operation.name
 
 
 def test_without_the_scope_there_is_a_refusal(

@@ -148,7 +148,7 @@ def test_a_document_that_is_lost_while_the_model_writes_is_not_in_the_stream(
         model.release()
         told = list(events)
     assert "140" not in json.dumps(told)
-    assert told[-1][0] == "answer" and told[-1][1]["kind"] == "abstention"
+    assert told[-1][0] == "answer" and told[-1][1]["kind"] == "abstention", told[-1]
     model.behave("held")
     other = Reader(platform, f"keeps-{ending.__name__}")
     with streaming(other) as events:  # it is the loss that made the difference

@@ -41,7 +41,8 @@ class Settings(BaseSettings):
         None, description="Key of the HMAC over API keys (32 or more characters); unset: made in the data folder."
     )
     former_secret_keys: tuple[SecretStr, ...] | None = Field(
-        None, description="Earlier values of `VOUCH_SECRET_KEY`, newest first, as a JSON list: to verify old audit entries."
+        None,
+        description="Earlier values of `VOUCH_SECRET_KEY`, newest first, as a JSON list: to verify old audit entries.",
     )
 
     embed_model: str = Field(

@@ -14,8 +14,8 @@ Where access is spread at random, or the question is about what the asker sees, 
 is known before the search tells the cases apart, so the worst decides:
 
 - ``ef`` grows with the index.
-- A walk costs about as much as comparing with 60 visible points for each unit of ``ef``. Whoever sees fewer is
-  searched exactly, which loses nothing.
+- A walk costs about as much as comparing with 15 to 60 visible points for each unit of ``ef``, the less the more
+  groups there are. Whoever sees fewer than 30 is searched exactly, which loses nothing.
 - Below a tenth, too few of a point's 32 links lead to visible ones: many small groups were seen to fall apart there
   (recall 0 at a hundredth of a million). ACORN steps over what is hidden. It is slower than exact search
   in everything measured, so it is left for indexes of well over a million points, where none was measured.
@@ -31,12 +31,12 @@ from vouch.core.types import Json
 
 SMALL_INDEX = 20_000
 """Points up to which nothing needs estimating, and no graph is built."""
-POINTS_PER_EF = 60
+POINTS_PER_EF = 30
 """How many visible points are compared in the time of one unit of ``ef``."""
 NARROW_SHARE = 0.10
-WIDTHS = ((150_000, 512), (500_000, 1024))
-"""Largest index and its ``ef``."""
-WIDEST = 2048
+WIDTHS = ((100_000, 1024), (300_000, 2048))
+"""Largest index, and its ``ef``: each was measured at that size."""
+WIDEST = 4096
 """Beyond: extrapolated, twice as wide for about three times the points."""
 ACORN_EF = 512
 
@@ -75,7 +75,7 @@ def fell_short(plan: DensePlan, found: int, limit: int) -> bool:
     return plan != EXACT and found < limit
 
 
-SAMPLE_POINTS = 1_000
+SAMPLE_POINTS = 500
 SAMPLE_SECONDS = 60.0
 SAMPLE_GROWTH = 0.05
 

@@ -41,6 +41,7 @@ class ScimResource(SQLModel, table=True):
         within(["issuer_id"], "issuer"),
         sa.UniqueConstraint("tenant_id", "issuer_id", "kind", "user_name"),
         sa.UniqueConstraint("tenant_id", "principal"),
+        sa.Index("scim_resource_by_external_id", "tenant_id", "issuer_id", "external_id"),
     )
     tenant_id: str = Field(primary_key=True)
     id: str = Field(primary_key=True)

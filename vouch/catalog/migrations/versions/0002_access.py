@@ -150,6 +150,7 @@ def _identities() -> None:
         sa.UniqueConstraint("tenant_id", "issuer_id", "kind", "user_name"),
         sa.UniqueConstraint("tenant_id", "principal"),
     )
+    op.create_index("scim_resource_by_external_id", "scim_resource", ["tenant_id", "issuer_id", "external_id"])
 
 
 def _audit() -> None:
