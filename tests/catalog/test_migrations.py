@@ -9,6 +9,7 @@ from alembic import command
 from alembic.script import ScriptDirectory
 
 from acl.directory import put_user
+from tests.docs.pages import examples
 from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.catalog.migrate import alembic_config, migrate
 from vouch.catalog.tables import Tenant
@@ -42,10 +43,12 @@ def test_migrating_twice_changes_nothing(catalog: Catalog) -> None:
 def test_a_login_without_privileges_can_migrate_and_work(empty_database_url: str) -> None:
     """As on a PostgreSQL of one's own: no superuser, no right to make roles, only a member of the one role."""
     login = f"login_{new_id().replace('-', '')}"
+    (told,) = examples("sql")  # what the guide has an administrator run
+    make, grant = told.text.strip().split("\n")
     with psycopg.connect(empty_database_url, autocommit=True) as administrator:
-        administrator.execute("DO $$ BEGIN CREATE ROLE vouch_tenant; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+        administrator.execute(f"DO $$ BEGIN {make} EXCEPTION WHEN duplicate_object THEN NULL; END $$")
         administrator.execute(f"CREATE ROLE {login} LOGIN")
-        administrator.execute(f"GRANT vouch_tenant TO {login}")
+        administrator.execute(grant.replace("TO vouch;", f"TO {login}"))
         administrator.execute(f"ALTER SCHEMA public OWNER TO {login}")
     catalog = Catalog(empty_database_url, audit_key=b"of the tests")
 

@@ -67,7 +67,7 @@ def test_python_compiles_and_its_imports_are_there(example: Example) -> None:
 
 
 def test_every_fence_says_what_it_is() -> None:
-    known = {"", "sh", "json", "yaml", "python"}
+    known = {"", "sh", "json", "yaml", "python", "sql"}
     fences = {fence for page in PAGES for fence in re.findall(r"^```(\w*)", page.read_text(encoding="utf-8"), re.M)}
     assert fences <= known
 

@@ -57,8 +57,9 @@ class Document(SQLModel, table=True):
     """``state``: pending (nothing published yet), live, quarantined, deleted.
 
     ``acl_id`` null means nobody; ``access_problem`` says why, where the source's rules are at fault:
-    ``{reason, detail}``. The content stays, and is readable again once they are put right. ``problem`` says why the newest content could not be ingested:
-    ``{reason, detail, stage, attempts, at}``; an earlier good version stays readable meanwhile.
+    ``{reason, detail}``. The content stays, and is readable again once they are put right. ``problem`` says why the
+    newest content could not be ingested: ``{reason, detail, stage, attempts, at}``; an earlier good version stays
+    readable meanwhile.
     """
 
     __table_args__ = (
