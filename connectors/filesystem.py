@@ -192,7 +192,7 @@ class FilesystemConnector:
     def _rule(self, folder: int, path: str, parent: Rule, names: list[str]) -> Rule:
         for name in names:
             if name != FILE_NAME and name.lower() in (FILE_NAME, ".vouch.yml"):
-                return broken(parent, f"{path}{name}: the rules of a folder are called {FILE_NAME}")
+                return broken(parent, _fault(path + name, f"the rules of a folder are called {FILE_NAME}"))
         if FILE_NAME not in names:
             return parent
         where = path + FILE_NAME
@@ -201,9 +201,9 @@ class FilesystemConnector:
         except FileNotFoundError:
             raise  # it went while the folder was listed: the next scan sees a folder at rest
         except (OSError, DocumentRejected) as error:
-            return broken(parent, f"{where}, line 1: {FILE_NAME}: cannot be read: {error}")
+            return broken(parent, _fault(where, f"cannot be read: {error}"))
         except BadConfig as error:
-            return broken(parent, error.detail)
+            return broken(parent, error)
 
     def _shown(self, name: str) -> bool:
         return name != FILE_NAME and (self.config.hidden or not name.startswith((".", "~$")))
@@ -261,3 +261,8 @@ def _is_readable_name(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return name.isprintable()
+
+
+def _fault(where: str, what: str) -> BadConfig:
+    """A rule file that is wrong as a whole."""
+    return BadConfig(f"{where}, line 1: {FILE_NAME}: {what}", field=FILE_NAME, file=where, line=1)

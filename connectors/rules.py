@@ -23,7 +23,7 @@ import yaml
 
 from vouch.core.clock import duration
 from vouch.core.errors import BadConfig, InvalidInput
-from vouch.core.types import AccessUnknown, RawClause, SourceAcl, principal_name
+from vouch.core.types import RULES_BROKEN, AccessUnknown, RawClause, SourceAcl, principal_name
 
 FILE_NAME = ".vouch.yaml"
 MAX_BYTES = 256 * 1024
@@ -73,9 +73,10 @@ def read_rule(data: bytes, path: str, folder: str, parent: Rule) -> Rule:
     return Rule(acl, said.owner or parent.owner, said.review_every or parent.review_every, said.files)
 
 
-def broken(parent: Rule, reason: str) -> Rule:
+def broken(parent: Rule, fault: BadConfig) -> Rule:
     """What holds in a folder whose ``.vouch.yaml`` cannot be read or has a mistake: nobody may read anything there."""
-    return replace(parent, acl=AccessUnknown("rules_broken", reason), files={})
+    place = (("file", str(fault.extra["file"])), ("line", int(fault.extra["line"])), ("field", str(fault.field)))
+    return replace(parent, acl=AccessUnknown(RULES_BROKEN, fault.detail, place), files={})
 
 
 def without_files(rule: Rule) -> Rule:
@@ -157,6 +158,8 @@ class _Reader:
         if "allow" not in items:
             self.fail(node, f"{name}.allow", "is missing; a deny alone lets nobody in, so say who is allowed")
         sides = {side: tuple(self.strings(entries, f"{name}.{side}")) for side, entries in items.items()}
+        for entry in sides["allow"]:  # one of `deny` closes what it stands for, whatever is wrong with it
+            self.principal(items["allow"], entry, f"{name}.allow")
         line = node.start_mark.line + 1
         return RawClause(sides["allow"], sides.get("deny", ()), f"{self.path}, line {line}, {name}")
 

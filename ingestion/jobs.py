@@ -198,6 +198,7 @@ def _failures(session: Session, job: Job) -> Sequence[Json]:
     rows = session.exec(
         select(Stage)
         .where(col(Stage.tenant_id) == job.tenant_id, col(Stage.job_id) == job.id, col(Stage.state) == "failed")
+        .where(col(Stage.problem).is_not(None))
         .order_by(col(Stage.finished_at))
         .limit(MAX_ERRORS)
     ).all()

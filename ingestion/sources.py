@@ -9,6 +9,7 @@ from connectors.registry import check_config
 from ingestion.delete import delete_documents
 from ingestion.jobs import OPEN, cancel, check_schedule, next_sync
 from ingestion.schemas import SourceIn, SourcePatch
+from vouch.catalog import epoch as epochs
 from vouch.catalog.tables import Job, Source
 from vouch.core import clock
 from vouch.core.clock import duration, rfc3339
@@ -55,8 +56,9 @@ def create(session: Session, tenant: str, asked: SourceIn) -> Source:
     return source
 
 
-def change(session: Session, source: Source, asked: SourcePatch) -> None:
-    """Apply what was given. The source's row is locked by the caller."""
+def change(session: Session, source: Source, asked: SourcePatch, *, actor: str) -> None:
+    """Apply what was given. The source's row is locked by the caller. How old its access may be decides who may read
+    it, so another age begins an epoch."""
     given = asked.model_fields_set
     if "config" in given:
         source.config, source.cursor = check_config(source.kind, asked.config or {}), None
@@ -69,7 +71,12 @@ def change(session: Session, source: Source, asked: SourcePatch) -> None:
         source.review_every_s = _seconds(asked.freshness.review_every, "freshness.review_every")
         source.stale_after_s = _seconds(asked.freshness.stale_after, "freshness.stale_after")
     if "acl_max_age" in given:
-        source.acl_max_age_s = _seconds(asked.acl_max_age, "acl_max_age")
+        before, source.acl_max_age_s = source.acl_max_age_s, _seconds(asked.acl_max_age, "acl_max_age")
+        if before != source.acl_max_age_s:
+            told = {"acl_max_age_s": source.acl_max_age_s, "before": before}
+            epochs.bump(
+                session, source.tenant_id, kind="source", subject=f"source:{source.id}", actor=actor, detail=told
+            )
     if asked.state is not None:
         source.state = asked.state
     source.updated_at = clock.now()

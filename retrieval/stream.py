@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Iterator
 import anyio
 import anyio.from_thread
 import anyio.to_thread
-from anyio.lowlevel import RunVar
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT
@@ -32,6 +31,7 @@ from retrieval.release import pieces
 from retrieval.schemas import AnswerResponse
 from retrieval.services import Services
 from retrieval.types import Question, Released
+from retrieval.walks import limiter
 from vouch.core.errors import AnswerWithdrawn, VouchError
 from vouch.core.types import Json
 
@@ -41,10 +41,6 @@ PING_S = 15.0
 """Seconds of silence after which a comment keeps the connection open."""
 STEPS_AHEAD = 4
 """Steps that the walk may be ahead of a client that does not read; then it waits."""
-WALKS = 40
-"""Streamed questions that are worked on at once. Their threads are not those of the other routes: a model that does
-not answer must not keep anybody from revoking what its answer would show."""
-_walks: RunVar[anyio.CapacityLimiter] = RunVar("walks")
 _ROOM = b""
 """Sent before a check: a server writes at once, and waits for room before the next write. So nothing that was
 checked waits in a queue of ours."""
@@ -95,7 +91,7 @@ class Telling:
         """The steps, then what was released. Raises what asking and checking raise."""
         told, steps = anyio.create_memory_object_stream[str](STEPS_AHEAD)
         walking = asyncio.ensure_future(
-            anyio.to_thread.run_sync(self._walk, question, profile, told, abandon_on_cancel=True, limiter=_limiter())
+            anyio.to_thread.run_sync(self._walk, question, profile, told, abandon_on_cancel=True, limiter=limiter())
         )
         walking.add_done_callback(lambda _: told.close())
         try:
@@ -127,15 +123,6 @@ class Telling:
     def _check_now(self) -> None:
         with self._services.catalog.reading(self._asker.tenant) as session:
             self.check(session)
-
-
-def _limiter() -> anyio.CapacityLimiter:
-    """This event loop's."""
-    try:
-        return _walks.get()
-    except LookupError:
-        _walks.set(limiter := anyio.CapacityLimiter(WALKS))
-        return limiter
 
 
 async def _pinging(steps: MemoryObjectReceiveStream[str]) -> AsyncIterator[str | None]:

@@ -19,7 +19,8 @@ from vouch.core.types import AccessFilter, AccessPayload, Clause, SearchFilter
 
 TENANT = "bench"
 SOURCES = 50
-SHARES = (0.5, 0.1, 0.01, 0.001)
+SHARES = (0.8, 0.5, 0.1, 0.01, 0.001)
+HALF = 0.5
 GROUPS = 20
 OVERLAP = 5
 OVERLAP_UP_TO = 0.1
@@ -55,7 +56,11 @@ class Population:
         held = [
             asker for share in SHARES for layout in ("random", "clustered") for asker in self._holding(share, layout)
         ]
-        self.askers = (*held, self._narrowed(held[0]), self._in_two_clauses())
+        self.askers = (
+            *held,
+            self._narrowed(next(asker for asker in held if asker.share == HALF)),
+            self._in_two_clauses(),
+        )
 
     def source(self, document: int) -> str:
         """Sources follow the subject: narrowing by one is as clustered as access can be."""

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from acl import directory
 from ingestion.api.requests import DirectoryCaller, Id, ServicesDep
 from ingestion.schemas import AuthzToken, GroupIn, MembersIn, UserIn
+from ingestion.services import Services
 from vouch.catalog.epoch import token
 from vouch.core.errors import Forbidden, InvalidInput, NotFound
 from vouch.serving.responses import problems
@@ -15,8 +16,8 @@ router = APIRouter(prefix="/directory", tags=["directory"])
 _ERRORS = problems(InvalidInput, Forbidden, NotFound)
 
 
-def _answer(tenant: str, epoch: int) -> AuthzToken:
-    return AuthzToken(authz_token=token(tenant, epoch))
+def _answer(services: Services, tenant: str, epoch: int) -> AuthzToken:
+    return AuthzToken(authz_token=token(services.catalog.audit_key, tenant, epoch))
 
 
 @router.put("/users/{user_id:path}", responses=_ERRORS)
@@ -26,7 +27,7 @@ def put_user(user_id: str, body: UserIn, caller: DirectoryCaller, services: Serv
         epoch = directory.put_user(
             session, caller.tenant, f"user:{user_id}", name=body.name, active=body.active, actor=caller.actor
         )
-    return _answer(caller.tenant, epoch)
+    return _answer(services, caller.tenant, epoch)
 
 
 @router.delete("/users/{user_id:path}", responses=_ERRORS)
@@ -34,7 +35,7 @@ def delete_user(user_id: Id, caller: DirectoryCaller, services: ServicesDep) -> 
     """Remove a user and their memberships."""
     with services.catalog.transaction(caller.tenant) as session:
         epoch = directory.delete_user(session, caller.tenant, f"user:{user_id}", actor=caller.actor)
-    return _answer(caller.tenant, epoch)
+    return _answer(services, caller.tenant, epoch)
 
 
 @router.post("/groups/{group_id:path}/members", responses=_ERRORS)
@@ -44,7 +45,7 @@ def change_members(group_id: Id, body: MembersIn, caller: DirectoryCaller, servi
         epoch = directory.change_members(
             session, caller.tenant, f"group:{group_id}", add=body.add, remove=body.remove, actor=caller.actor
         )
-    return _answer(caller.tenant, epoch)
+    return _answer(services, caller.tenant, epoch)
 
 
 @router.put("/groups/{group_id:path}", responses=_ERRORS)
@@ -54,7 +55,7 @@ def put_group(group_id: str, body: GroupIn, caller: DirectoryCaller, services: S
         epoch = directory.put_group(
             session, caller.tenant, f"group:{group_id}", name=body.name, members=body.members, actor=caller.actor
         )
-    return _answer(caller.tenant, epoch)
+    return _answer(services, caller.tenant, epoch)
 
 
 @router.delete("/groups/{group_id:path}", responses=_ERRORS)
@@ -62,4 +63,4 @@ def delete_group(group_id: Id, caller: DirectoryCaller, services: ServicesDep) -
     """Remove a group: what it allowed is allowed no more, what it denied is denied no more."""
     with services.catalog.transaction(caller.tenant) as session:
         epoch = directory.delete_group(session, caller.tenant, f"group:{group_id}", actor=caller.actor)
-    return _answer(caller.tenant, epoch)
+    return _answer(services, caller.tenant, epoch)

@@ -82,7 +82,7 @@ def put_access(
     with services.catalog.reading(caller.tenant) as session:
         source = find_source(session, caller.tenant, source_id)
     epoch = pushing.set_access(services, source, external_id, acl_of(body), actor=caller.actor)
-    return AuthzToken(authz_token=token(caller.tenant, epoch))
+    return AuthzToken(authz_token=token(services.catalog.audit_key, caller.tenant, epoch))
 
 
 @folders.put("/sources/{source_id}/access", responses=_ERRORS)
@@ -101,7 +101,7 @@ def put_access_under(
     with services.catalog.reading(caller.tenant) as session:
         source = find_source(session, caller.tenant, source_id)
     epoch, documents = pushing.set_access_under(services, source, prefix, acl_of(body), actor=caller.actor)
-    return BulkAccess(authz_token=token(caller.tenant, epoch), documents=documents)
+    return BulkAccess(authz_token=token(services.catalog.audit_key, caller.tenant, epoch), documents=documents)
 
 
 @router.put(
@@ -150,7 +150,7 @@ def delete_document(source_id: Id, external_id: Id, caller: SourcesCaller, servi
     with services.catalog.reading(caller.tenant) as session:
         source = find_source(session, caller.tenant, source_id)
     epoch = pushing.remove(services, source, external_id, actor=caller.actor)
-    return AuthzToken(authz_token=token(caller.tenant, epoch))
+    return AuthzToken(authz_token=token(services.catalog.audit_key, caller.tenant, epoch))
 
 
 def _in_state(state: State | None) -> sa.ColumnElement[bool]:
@@ -184,7 +184,10 @@ def _push(
         supersedes=tuple(document.supersedes),
     )
     job_id, epoch = pushing.push(services, source, pushed, actor=caller.actor)
-    return PushedJob(job_id=job_id, authz_token=token(caller.tenant, epoch) if epoch is not None else None)
+    return PushedJob(
+        job_id=job_id,
+        authz_token=token(services.catalog.audit_key, caller.tenant, epoch) if epoch is not None else None,
+    )
 
 
 async def _read(request: Request) -> tuple[DocumentIn, bytes]:

@@ -99,7 +99,7 @@ def put(issuer_id: Id, body: IssuerIn, caller: AdminCaller, services: ServicesDe
     trust = Trust(**{**body.model_dump(), "algorithms": tuple(body.algorithms)})
     with services.catalog.transaction(caller.tenant) as session:
         epoch = put_issuer(session, caller.tenant, issuer_id, trust, actor=caller.actor)
-    return AuthzToken(authz_token=token(caller.tenant, epoch))
+    return AuthzToken(authz_token=token(services.catalog.audit_key, caller.tenant, epoch))
 
 
 @router.delete("/{issuer_id}", responses=problems(Forbidden, NotFound))
@@ -107,4 +107,4 @@ def delete(issuer_id: Id, caller: AdminCaller, services: ServicesDep) -> AuthzTo
     """End the trust in an issuer with the next request. Its users and groups stay in the directory."""
     with services.catalog.transaction(caller.tenant) as session:
         epoch = delete_issuer(session, caller.tenant, issuer_id, actor=caller.actor)
-    return AuthzToken(authz_token=token(caller.tenant, epoch))
+    return AuthzToken(authz_token=token(services.catalog.audit_key, caller.tenant, epoch))

@@ -70,7 +70,7 @@ def change_source(source_id: Id, body: SourcePatch, caller: SourcesCaller, servi
     """Change what is given; pause or resume with `state`."""
     with services.catalog.transaction(caller.tenant) as session:
         source = sources.find_source(session, caller.tenant, source_id, lock=True)
-        sources.change(session, source, body)
+        sources.change(session, source, body, actor=caller.actor)
         session.flush()
         shown = SourceOut.model_validate(sources.shown(session, source))
         record(session, caller, "source.change", f"source:{source.id}", {"fields": sorted(body.model_fields_set)})

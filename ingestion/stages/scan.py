@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -27,6 +26,7 @@ from vouch.core.clock import duration
 from vouch.core.errors import LeaseLost, NotFound
 from vouch.core.ids import new_id
 from vouch.core.types import (
+    RULES_BROKEN,
     AccessUnknown,
     Acl,
     AclChanged,
@@ -64,7 +64,10 @@ def scan(services: Services, lease: Lease) -> None:
             _mark_access_read(session, source, began)
         row.scanned, row.counts, row.problems = True, dict(progress.counts), progress.problems
         session.add(row)
-        ledger.finish(session, lease, {"counts": dict(progress.counts)})
+        if progress.rules_broken:  # what could be done is done, and it is closed; it is no success all the same
+            ledger.fail(session, lease, None)
+        else:
+            ledger.finish(session, lease, {"counts": dict(progress.counts)})
     services.ring_projector()
 
 
@@ -85,6 +88,10 @@ class _Progress:
     def problems(self) -> list[Json]:
         """What the job reports, with the external id it was first met at."""
         return [*self.refusals, *self.access_problems.values()]
+
+    @property
+    def rules_broken(self) -> bool:
+        return any(reason == RULES_BROKEN for reason, _ in self.access_problems)
 
     def apply(self, batch: Sequence[Change]) -> None:
         """Commit a batch with its next stages, then ring for them."""
@@ -173,7 +180,8 @@ class _Progress:
                 continue
             mapped = self._map(change)
             acls[document.id], before[document.id] = mapped.acl, document.acl_id
-            _put(document, {"access_problem": asdict(mapped.unknown) if mapped.unknown else None})
+            problem = {"reason": mapped.unknown.reason, "detail": mapped.unknown.detail} if mapped.unknown else None
+            _put(document, {"access_problem": problem})
         session.flush()
         if acls and assign(session, self.lease.tenant, acls, actor=self._actor) is not None:
             self.counts["access_changed"] += _count_changed(session, self.lease.tenant, before)
@@ -187,21 +195,23 @@ class _Progress:
             mapped = self._mapped[change.acl] = map_acl(change.acl, self.issuers)
         if mapped.unknown is not None:
             self.counts["quarantined"] += 1
-            self._report(change.external_id, mapped.unknown.reason, mapped.unknown.detail)
+            self._report(change.external_id, mapped.unknown.reason, mapped.unknown.detail, mapped.unknown.place)
         elif not mapped.acl:
             self.counts["unreadable"] += 1
         for detail in mapped.ignored:
             self._report(change.external_id, "allow_unmapped", detail)
         return mapped
 
-    def _report(self, external_id: str, reason: str, detail: str) -> None:
+    def _report(
+        self, external_id: str, reason: str, detail: str, place: tuple[tuple[str, str | int], ...] = ()
+    ) -> None:
         """One line for all documents that the same fault concerns."""
         known = self.access_problems.get((reason, detail))
         if known is not None:
             known["documents"] += 1
         elif len(self.access_problems) < MAX_ACCESS_PROBLEMS:
             self.access_problems[reason, detail] = {
-                "external_id": external_id, "reason": reason, "detail": detail, "documents": 1
+                "external_id": external_id, "reason": reason, "detail": detail, "documents": 1, **dict(place)
             }  # fmt: skip
 
     def _refuse(self, change: Refused) -> None:

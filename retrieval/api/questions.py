@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import anyio
 from fastapi import APIRouter, Request
 
 from acl.watch import Watched
@@ -11,6 +12,7 @@ from retrieval.generate import choose_profile
 from retrieval.guard import guard_input
 from retrieval.schemas import AnswerResponse, AskRequest, SearchHit, SearchRequest, SearchResponse
 from retrieval.stream import answer_stream
+from retrieval.walks import limiter
 from vouch.core.errors import (
     EmptyQuestion,
     IndexUnavailable,
@@ -39,7 +41,7 @@ def search(asker: Who, services: ServicesDep, body: SearchRequest) -> SearchResp
     responses={**problems(*_ASKED, ModelUnavailable), **examples.of(examples.ANSWER, examples.STREAM)},
     summary="Ask a question",
 )
-def ask(asker: Who, services: ServicesDep, body: AskRequest, request: Request) -> AnswerResponse | Watched:
+async def ask(asker: Who, services: ServicesDep, body: AskRequest, request: Request) -> AnswerResponse | Watched:
     """An answer whose every claim cites a passage that you may read, or an abstention that says what was missing.
 
     With `stream`, server-sent events: `step` as each stage begins, `token` with a verified sentence, `citation`
@@ -49,5 +51,7 @@ def ask(asker: Who, services: ServicesDep, body: AskRequest, request: Request) -
     choose_profile(services, body.profile)
     if body.stream:
         return answer_stream(request.app.state.watch, services, asker, question, body.profile)
-    released, trace_id = pipeline.ask(services, asker, question, body.profile)
+    released, trace_id = await anyio.to_thread.run_sync(
+        pipeline.ask, services, asker, question, body.profile, limiter=limiter()
+    )
     return AnswerResponse.of(released, trace_id, question.conversation_id)

@@ -197,9 +197,10 @@ class CatalogChecks(Probe):
         assert {tuple(row) for row in rows} == {("access", user), ("use", f"document:{document}")}
 
     def check_at_least(self) -> None:
-        ahead = epochs.token(TENANT, self.epoch() + 1)
+        key = self.world.catalog.audit_key
+        ahead = epochs.token(key, TENANT, self.epoch() + 1)
         with self.world.catalog.reading(TENANT) as session:
-            assert epochs.require(session, TENANT, epochs.token(TENANT, 1)) >= 1
+            assert epochs.require(session, TENANT, epochs.token(key, TENANT, 1)) >= 1
             refused(lambda: epochs.require(session, TENANT, ahead))
 
     # --- the index ----------------------------------------------------------------------------------

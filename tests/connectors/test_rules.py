@@ -160,12 +160,12 @@ def test_a_mistake_closes_the_folder_and_what_is_below_it(tmp_path: Path, text: 
 
 
 def test_what_an_entry_means_is_not_decided_by_reading_it(tmp_path: Path) -> None:
-    rules = "access:\n  allow: [group:hr, bob]\n  deny: ['*', alice@example.org]\n"
+    rules = "access:\n  allow: [group:hr, group:okta/x]\n  deny: ['*', alice@example.org]\n"
     write(tmp_path, {"docs/.vouch.yaml": rules, "docs/a.md": "x"})
     change = scan(tmp_path)["docs/a.md"]
     assert isinstance(change, Upsert)
     where = "docs/.vouch.yaml, line 2, access"
-    assert change.acl == (RawClause((HR, "bob"), ("*", "alice@example.org"), where),)
+    assert change.acl == (RawClause((HR, "group:okta/x"), ("*", "alice@example.org"), where),)
 
 
 @pytest.mark.parametrize("name", [".vouch.yml", ".Vouch.yaml"])

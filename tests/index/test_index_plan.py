@@ -54,13 +54,13 @@ def test_few_visible_points_are_searched_exactly_in_any_index() -> None:
 
 
 def test_many_visible_points_are_searched_through_the_graph_wider_where_there_are_more() -> None:
-    assert planned(100_000, 50_000) == DensePlan("graph", 1024)
+    assert planned(100_000, 70_000) == DensePlan("graph", 1024)
     assert planned(300_000, 150_000) == DensePlan("graph", 2048)
     assert planned(1_000_000, 500_000) == DensePlan("graph", 4096)
 
 
 def test_a_thin_slice_of_a_very_large_index_needs_acorn() -> None:
-    assert planned(10_000_000, 200_000) == DensePlan("acorn", 512)
+    assert planned(10_000_000, 300_000) == DensePlan("acorn", 512)
 
 
 @given(st.integers(0, 10**8), st.integers(0, 10**8))

@@ -117,7 +117,7 @@ def test_what_was_administered_is_on_the_log_with_its_key(platform: Platform, tm
     (started,) = entries(platform, action="sync.start", subject=f"source:{folder}")
     assert started["detail"] == {"job": synced, "kind": "incremental"}
     assert [entry["action"] for entry in entries(platform, subject=f"source:{source}")] == [
-        "source.create", "source.change", "source.delete",
+        "source.create", "access.source", "source.change", "source.delete",
     ]  # fmt: skip
     assert [entry["action"] for entry in entries(platform, subject=f"job:{job}")] == ["job.retry"]
     made = entries(platform, subject=f"source:{source}")[0]

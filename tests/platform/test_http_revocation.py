@@ -44,9 +44,9 @@ class Arena:
 
     def _secret(self, bird: str, marks: tuple[str, ...], rounds: int = 0) -> Secret:
         platform = self.platform
-        bound = platform.ok("POST", "/v1/keys", json={"name": bird, "scopes": ["ask"], "user": f"user:{bird}-reader"})
         question = f"How many breeding pairs does the {bird} colony count?"
-        secret = Secret(bird, question, marks, {"Authorization": f"Bearer {bound['key']}"}, "", print, print, rounds)
+        secret = Secret(bird, question, marks, {}, "", print, print, rounds)
+        self._new_key(secret)
 
         def found() -> Any:
             return platform.ok("POST", "/v1/search", headers=secret.headers, json={"query": question})["hits"]
@@ -54,6 +54,13 @@ class Arena:
         secret.document_id = platform.until(found)[0]["document_id"]
         secret.marks = (secret.document_id, *marks)
         return secret
+
+    def _new_key(self, secret: Secret) -> str:
+        """Give the reader another key; its id."""
+        body = {"name": secret.name, "scopes": ["ask"], "user": f"user:{secret.name}-reader"}
+        made = self.platform.ok("POST", "/v1/keys", json=body)
+        secret.headers = {"Authorization": f"Bearer {made['key']}"}
+        return str(made["id"])
 
     # --- the ways to lose access, and to have it again -------------------------------------------------
 
@@ -100,7 +107,7 @@ class Arena:
         return secret
 
     def user(self) -> Secret:
-        """The reader's account is closed, or is removed."""
+        """The reader's account is closed, or is removed, and its key with it."""
         secret, _, _ = self.pushed("wheatear", [{"allow": ["authenticated"]}])
         account = "/v1/directory/users/wheatear-reader"
 
@@ -110,24 +117,19 @@ class Arena:
             else:
                 self.platform.ok("PUT", account, json={"name": "Reader", "active": False})
 
-        secret.revoke = revoke
-        secret.grant = lambda n: self.platform.ok("PUT", account, json={"name": "Reader", "active": True})
+        def grant(_: int) -> None:
+            self.platform.ok("PUT", account, json={"name": "Reader", "active": True})
+            self._new_key(secret)
+
+        secret.revoke, secret.grant = revoke, grant
         return secret
 
     def key(self) -> Secret:
         """The reader's only key is revoked; later there is another."""
         secret, _, _ = self.pushed("dunnock", [{"allow": ["user:dunnock-reader"]}])
-        body = {"name": "race", "scopes": ["ask"], "user": "user:dunnock-reader"}
-        keys: list[str] = []
-
-        def grant(_: int) -> None:
-            made = self.platform.ok("POST", "/v1/keys", json=body)
-            keys.append(made["id"])
-            secret.headers = {"Authorization": f"Bearer {made['key']}"}
-
-        grant(0)
-        secret.revoke = lambda n: self.platform.ok("DELETE", f"/v1/keys/{keys[-1]}")
-        secret.grant = grant
+        keys = [self._new_key(secret)]
+        secret.revoke = lambda n: self.platform.ok("DELETE", f"/v1/keys/{keys.pop()}")
+        secret.grant = lambda n: keys.append(self._new_key(secret))
         return secret
 
     def deletion(self) -> Secret:

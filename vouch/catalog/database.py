@@ -38,6 +38,7 @@ class Catalog:
 
     def __init__(self, url: str, *, audit_key: bytes | None = None, pool: int = 10) -> None:
         self.url = url
+        self.audit_key = audit_key
         self._info = {"audit_key": audit_key}
         self.engine = sa.create_engine(
             url.replace("postgresql://", "postgresql+psycopg://", 1),

@@ -181,8 +181,8 @@ def retry(session: Session, lease: Lease, problem: Json, *, delay_s: float, coun
     _move(session, lease, "ready", {"problem": problem, "attempts": attempts}, delay_s)
 
 
-def fail(session: Session, lease: Lease, problem: Json) -> None:
-    """Mark failed for good, with its reason."""
+def fail(session: Session, lease: Lease, problem: Json | None) -> None:
+    """Mark failed for good, with its reason; None where the job tells its reasons itself."""
     _move(session, lease, "failed", {"problem": problem})
 
 

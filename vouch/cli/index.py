@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from vouch.catalog.database import ACROSS_TENANTS
 from vouch.cli import output
 from vouch.cli.output import AsJson
 from vouch.core.settings import Settings
@@ -61,6 +60,7 @@ def _print(found: Difference) -> None:
 def _settled(projector: Projector) -> Difference:
     """The difference once nothing is on its way from the catalog to the index."""
     from acl.compile import compile_payload
+    from vouch.catalog.database import ACROSS_TENANTS
     from vouch.index.verify import verify
 
     deadline = time.monotonic() + SETTLE_S

@@ -105,12 +105,18 @@ RawAcl = tuple[RawClause, ...]
 
 @dataclass(frozen=True, slots=True)
 class AccessUnknown:
-    """The source's rules for an item cannot be read: nobody may read it until they can. ``reason``: a stable word."""
+    """The source's rules for an item cannot be read: nobody may read it until they can.
+
+    ``reason``: a stable word. ``place``: the ``file``, ``line`` and ``field`` at fault, where there is one.
+    """
 
     reason: str
     detail: str
+    place: tuple[tuple[str, str | int], ...] = ()
 
 
+RULES_BROKEN = "rules_broken"
+"""The reason of what a file of rules closes because it has a mistake itself."""
 SourceAcl = RawAcl | AccessUnknown | None
 """What a source says of access. None: nothing, so nobody may read the item."""
 
