@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.retrieval.world import TENANT
+from tests.retrieval.world import TENANT, World
 from vouch.catalog.epoch import token
 from vouch.client import Answer, Citation, Client, Step, Token
 from vouch.core.errors import ActsForNobody, EmptyQuestion, NotFound, StateNotReached, UnknownField
@@ -55,7 +55,7 @@ def test_what_one_user_reads_another_does_not(client: Client) -> None:
     assert explained.clauses[0].allowed_by == {"group:hr": ["user:alice", "group:hr"]}
 
 
-def test_the_platforms_errors_are_raised_as_themselves(client: Client) -> None:
+def test_the_platforms_errors_are_raised_as_themselves(client: Client, world: World) -> None:
     alice = client.as_user("user:alice")
     with pytest.raises(ActsForNobody):
         client.ask(QUESTION)
@@ -70,4 +70,4 @@ def test_the_platforms_errors_are_raised_as_themselves(client: Client) -> None:
     with pytest.raises(NotFound):
         alice.answer("no/such id")
     with pytest.raises(StateNotReached):
-        alice.at_least(token(TENANT, 10**6)).search("hotel")
+        alice.at_least(token(world.services.catalog.audit_key, TENANT, 10**6)).search("hotel")
