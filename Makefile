@@ -3,6 +3,7 @@
 PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
+JOBS   ?= 2
 LOCK   := requirements/lock.txt
 STAMP  := $(VENV)/.installed
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
@@ -37,10 +38,10 @@ run: $(STAMP) ## Start the platform, ingest the sample company, ask eight questi
 	@$(BIN)/vouch demo
 
 test: $(STAMP) ## Run the tests (under 15 minutes on 2 cores)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow"
 
 test-all: $(STAMP) ## Run the slow suites too
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 lint: $(STAMP) ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .

@@ -29,7 +29,8 @@ class Connector(Protocol):
     kind: ClassVar[str]
     Config: ClassVar[type[BaseModel]]
     lists_everything: ClassVar[bool]
-    """Whether a completed scan names every live item, so that what it did not name is gone."""
+    """Whether a completed scan names every live item whatever its cursor, so that what it did not name is gone. One
+    from no cursor always does; one from a cursor says :class:`~vouch.core.types.Deleted` where this is False."""
 
     def scan(self, cursor: Json | None) -> Iterator[Change]:
         """Changes since ``cursor`` (None: everything), each external id at most once.

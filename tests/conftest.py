@@ -21,6 +21,7 @@ from vouch.core.settings import Settings
 from vouch.embedded.addresses import database_url as database_url_of
 from vouch.embedded.addresses import redis_client_url
 from vouch.embedded.platform import running_platform
+from tests.scratch import scratch
 from vouch.gateway.embed import Embedder, load_embedder
 
 os.environ.update(HF_HUB_OFFLINE="1", DO_NOT_TRACK="1", UNSTRUCTURED_DISABLE_NOTICE="1")
@@ -46,10 +47,9 @@ def pytest_report_header() -> str:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def servers() -> Iterator[Settings]:
     """Settings with the URLs of a PostgreSQL and a Redis that run to the end of the session."""
-    settings = Settings(data_dir=tmp_path_factory.mktemp("servers"))
-    with running_platform(settings, durable=False) as running:
+    with scratch() as folder, running_platform(Settings(data_dir=Path(folder)), durable=False) as running:
         yield running.settings
 
 

@@ -55,11 +55,12 @@ def scan(services: Services, lease: Lease) -> None:
         issuers = known_issuers(session, lease.tenant)
     connector = make_connector(source.kind, source.config)
     progress = _Progress(services, lease, (source, job), issuers)
-    for batch in _batches(connector.scan(source.cursor if job.kind == "incremental" else None)):
+    cursor = source.cursor if job.kind == "incremental" else None
+    for batch in _batches(connector.scan(cursor)):
         progress.apply(batch)
     with services.catalog.transaction(lease.tenant) as session:
         row = _lock_job(session, lease)
-        if connector.lists_everything:
+        if cursor is None or connector.lists_everything:
             progress.delete_unseen(session)
             _mark_access_read(session, source, began)
         row.scanned, row.counts, row.problems = True, dict(progress.counts), progress.problems

@@ -106,3 +106,8 @@ def serving() -> Iterator[Provider]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def beginning(value: object) -> str:
+    """A test's id: the beginning of ``value``, before any key in it, for keys are new in each process."""
+    return str(value)[:40]

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 
 from acl.keys import ADMINISTRATOR, SCOPES
 from tests.acl.conftest import Identity
-from tests.acl.issuing import public_jwk
+from tests.acl.issuing import beginning, public_jwk
 from vouch.core import clock
 
 KEYCLOAK = {"url": "https://id.example.org/realms/staff", "audience": "vouch", "algorithms": ["RS256", "ES256"]}
@@ -90,7 +90,7 @@ def test_an_issuer_may_have_no_tokens_at_all(admin: Admin) -> None:
         ("provision", {"url": None, "audience": None, "provision": True}),
         ("surprise", {"surprise": 1}),
     ],
-    ids=str,
+    ids=beginning,
 )
 def test_what_cannot_work_or_should_not_is_refused(admin: Admin, field: str, changed: dict[str, Any]) -> None:
     response = admin("PUT", "/v1/issuers/keycloak", {**KEYCLOAK, **changed})

@@ -18,7 +18,7 @@ from acl.jwks import ALGORITHMS, KeySets, fetch_json, usable
 from acl.keys import create_key, revoke_key
 from acl.resolve import resolve
 from tests.acl.conftest import ALICE, SECRET, Identity
-from tests.acl.issuing import AUDIENCE, DISCOVERY, found, public_jwk
+from tests.acl.issuing import AUDIENCE, DISCOVERY, beginning, found, public_jwk
 from vouch.catalog import epoch as epochs
 from vouch.catalog.tables import Issuer
 from vouch.core import clock
@@ -222,7 +222,7 @@ KEYS = {"keys": [public_jwk("ES256", "k1")]}
         ("/keys", found({"keys": [public_jwk("ES256", f"k{n}") for n in range(jwks.MAX_KEYS + 1)]})),
         ("/keys", found({"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "k1"}]})),
     ],
-    ids=str,
+    ids=beginning,
 )  # fmt: skip
 def test_keys_that_cannot_be_read_let_nobody_in(identity: Identity, path: str, answer: Any) -> None:
     identity.provider.answers[path] = lambda: answer

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from qdrant_client import QdrantClient
 
 from tests.contracts.oracle import Oracle, assert_ranking
-from tests.index.world import ALICE, DIMENSIONS, EVERYONE, NOBODY, HostProcess, asker, point, readers, scratch, unit
+from tests.index.world import ALICE, DIMENSIONS, EVERYONE, NOBODY, HostProcess, asker, point, readers, unit
+from tests.scratch import scratch
 from vouch.core.errors import InvalidInput
 from vouch.core.types import AccessFilter, AccessPayload, IndexHit, IndexQuery, Point, SearchFilter, SparseVector
 from vouch.index.edge import EdgeIndex

@@ -18,6 +18,14 @@ from tests.embedded.dummies import alive, eventually
 from vouch.embedded import leftovers
 
 ROOT = Path(__file__).parents[2]
+TOLD_TO_STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _as_a_terminal_starts_it() -> None:
+    """Runs in the child. What a shell's background job or ``nohup`` has these tests ignore, the child would inherit,
+    and ``up`` heeds that."""
+    for number in TOLD_TO_STOP:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _part(name: str, folder: Path) -> tuple[str, str]:
@@ -49,6 +57,7 @@ class _Up:
             stdout=subprocess.PIPE,
             text=True,
             process_group=0,
+            preexec_fn=_as_a_terminal_starts_it,
         )
 
     def lines(self, count: int) -> list[str]:
@@ -83,7 +92,7 @@ def up(tmp_path: Path) -> Iterator[_Up]:
         yield running
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", TOLD_TO_STOP)
 def test_a_signal_to_the_whole_group_stops_the_parts_in_reverse_order(up: _Up, number: signal.Signals) -> None:
     os.killpg(up.process.pid, number)
     assert up.process.wait(timeout=10) == 0

@@ -17,7 +17,8 @@ import msgspec
 import pytest
 
 from tests.contracts.oracle import Oracle, assert_ranking
-from tests.index.world import ALICE, NOBODY, HostProcess, point, readers, scratch, unit
+from tests.index.world import ALICE, NOBODY, HostProcess, point, readers, unit
+from tests.scratch import scratch
 from vouch.core.errors import AlreadyRunning, IndexUnavailable
 from vouch.core.types import IndexQuery, SearchFilter
 from vouch.index import wire

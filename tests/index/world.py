@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,11 +66,6 @@ def point(
         access=access,
         **{**defaults, **fields},  # type: ignore[arg-type]
     )
-
-
-def scratch() -> tempfile.TemporaryDirectory[str]:
-    """A folder in memory where there is one: these tests kill processes, not machines, and need no slow disk."""
-    return tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
 
 
 class HostProcess:
