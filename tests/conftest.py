@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from redis import Redis
 
+from tests.scratch import scratch
 from vouch.catalog.database import Catalog
 from vouch.catalog.migrate import migrate
 from vouch.core.ids import new_id
@@ -21,7 +22,6 @@ from vouch.core.settings import Settings
 from vouch.embedded.addresses import database_url as database_url_of
 from vouch.embedded.addresses import redis_client_url
 from vouch.embedded.platform import running_platform
-from tests.scratch import scratch
 from vouch.gateway.embed import Embedder, load_embedder
 
 os.environ.update(HF_HUB_OFFLINE="1", DO_NOT_TRACK="1", UNSTRUCTURED_DISABLE_NOTICE="1")
