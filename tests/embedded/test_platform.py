@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.scratch import scratch
 from vouch.core.settings import Settings
 from vouch.embedded import addresses, platform
 
@@ -88,11 +89,14 @@ def test_the_sockets_folder_is_short_plain_and_the_same_for_every_spelling(tmp_p
     assert sockets != Settings(data_dir=tmp_path / f"{name}2").sockets
 
 
-def test_the_sockets_folder_is_in_the_data_folder_where_it_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert Settings(data_dir=Path(".vouch")).sockets == tmp_path / ".vouch" / "run"
-    (tmp_path / "link").symlink_to(tmp_path / ".vouch")
-    assert Settings(data_dir=tmp_path / "link").sockets == tmp_path / ".vouch" / "run"
+def test_the_sockets_folder_is_in_the_data_folder_where_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    with scratch() as name:  # a short path, which that of a test's own folder need not be
+        folder = Path(name)
+        monkeypatch.chdir(folder)
+        assert Settings(data_dir=Path(".vouch")).sockets == folder / ".vouch" / "run"
+        (folder / "link").symlink_to(folder / ".vouch")
+        assert Settings(data_dir=folder / "link").sockets == folder / ".vouch" / "run"
+        monkeypatch.undo()
 
 
 @pytest.mark.parametrize(
