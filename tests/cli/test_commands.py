@@ -119,8 +119,8 @@ def test_an_owner_is_told_what_to_look_at_and_verifies_it(vouch: Vouch, synced: 
     found = _json(vouch, "report", "staleness", "--as", "ann")
     assert found["counts"]["fresh"] == 1 and found["documents"] == []
     (broken,) = found["quarantined"]
-    assert (broken["external_id"], broken["reason"]) == ("broken.pdf", "corrupt")
-    assert "broken.pdf\tcorrupt\t" in vouch.ok("report", "staleness", "--as", "ann", "--owner", "user:ann")
+    assert (broken["external_id"], broken["reason"]) == ("broken.pdf", "truncated")
+    assert "broken.pdf\ttruncated\t" in vouch.ok("report", "staleness", "--as", "ann", "--owner", "user:ann")
     page = tmp_path / "report.html"
     assert vouch.ok("report", "staleness", "--as", "ann", "--out", str(page)) == f"{page} is written.\n"
     assert page.read_text().startswith("<!DOCTYPE html>") and "broken.pdf" in page.read_text()
