@@ -13,7 +13,7 @@ from vouch.core.types import CLAUSE_SLOTS, Json
 
 # design.md, "Who may see what", 3 and 4, word for word. `state` is live and a version is current, or it is not
 # a document yet.
-_THERE = "d.tenant_id = :tenant AND d.state = 'live' AND d.current_version IS NOT NULL AND s.state <> 'deleting'"
+THERE = "d.tenant_id = :tenant AND d.state = 'live' AND d.current_version IS NOT NULL AND s.state <> 'deleting'"
 
 # An ACL that was read from a source ages from the later of its own reading and the source's, and counts as too old
 # before the first reading is complete; where Vouch is the authority (push) it does not age. Memberships that an
@@ -25,8 +25,8 @@ _FRESH = """(
 )"""
 
 # OFFSET 0 has the clauses of each document looked up; a join would compare those of every ACL that there is.
-PERMITTED = f"""
-    {_THERE} AND {_FRESH}
+WOULD_PERMIT = f"""
+    {_FRESH}
     AND EXISTS (SELECT 1 FROM clause c WHERE c.tenant_id = d.tenant_id AND c.acl_id = d.acl_id)
     AND NOT EXISTS (
         SELECT 1 FROM clause c
@@ -35,7 +35,10 @@ PERMITTED = f"""
         OFFSET 0
     )
 """  # noqa: S608 - constants, no input
-"""The condition on ``document d`` and its ``source s``; its parameters are :func:`parameters`."""
+"""The condition on ``document d`` and its ``source s`` but for being there, for lists of what could not be taken in."""
+
+PERMITTED = f"{THERE} AND {WOULD_PERMIT}"
+"""The whole condition; its parameters are :func:`parameters`."""
 
 # Each candidate is looked up by its key (OFFSET 0 keeps the lookups apart from the rest): left to itself, and without
 # statistics, PostgreSQL reads every document of a source instead.
@@ -50,7 +53,7 @@ _RECHECK = sa.text(
 _REASONS = sa.text(
     f"""
     SELECT d.id, CASE
-        WHEN NOT ({_THERE}) THEN 'state'
+        WHEN NOT ({THERE}) THEN 'state'
         WHEN NOT coalesce({_FRESH}, false) THEN 'aged'
         WHEN (SELECT count(DISTINCT c.allow) FROM clause c
               WHERE c.tenant_id = d.tenant_id AND c.acl_id = d.acl_id) > :slots THEN 'inexact'

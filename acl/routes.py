@@ -4,6 +4,7 @@ A kind says what a route may do for its caller, a scope what the credential has 
 
     public       anyone; nothing of any tenant is in the answer
     key          a credential alone; the answer holds ids, states and counts, never content
+    counts       as ``key``; for a request that acts for a user also content, by their access of today
     user         the request acts for a user, by whose access of today everything in the answer is decided
     own_or_admin as ``user`` for what is one's own; with ``admin`` that it is there, without content
     admin        a credential alone, of an administrator; never content
@@ -21,7 +22,7 @@ from starlette.routing import BaseRoute
 
 from vouch.core.errors import StartFailed
 
-Kind = Literal["public", "key", "user", "own_or_admin", "admin", "break_glass"]
+Kind = Literal["public", "key", "counts", "user", "own_or_admin", "admin", "break_glass"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ PUBLIC = Rule("public")
 SOURCES = Rule("key", ("sources",))
 DIRECTORY = Rule("key", ("directory",))
 USER = Rule("user", ("ask",))
+REPORTS = Rule("counts", ("reports",))
 TRACES = Rule("own_or_admin", ("ask", "admin"))
 GRANTS = Rule("own_or_admin", ("break_glass", "admin"))
 ADMIN = Rule("admin", ("admin",))
@@ -66,6 +68,8 @@ ROUTES: dict[str, Rule] = {
     "GET /v1/jobs/{job_id}/events": SOURCES,
     "POST /v1/jobs/{job_id}/cancel": SOURCES,
     "POST /v1/jobs/{job_id}/retry": SOURCES,
+    # reports
+    "GET /v1/reports/staleness": REPORTS,
     # the directory
     "PUT /v1/directory/users/{user_id}": DIRECTORY,
     "DELETE /v1/directory/users/{user_id}": DIRECTORY,
@@ -96,6 +100,7 @@ ROUTES: dict[str, Rule] = {
     "GET /v1/conversations/{conversation_id}": USER,
     "GET /v1/documents/{document_id}": USER,
     "GET /v1/documents/{document_id}/text": USER,
+    "POST /v1/documents/{document_id}/review": USER,
     "GET /v1/notifications": USER,
     "POST /v1/notifications/{notification_id}/seen": USER,
     "GET /v1/traces/{trace_id}": TRACES,

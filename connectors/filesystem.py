@@ -228,7 +228,9 @@ class FilesystemConnector:
             mime=guess_type(file.name)[0],
             owner=rule.owner,
             modified_at=datetime.fromtimestamp(file.mtime_ns / 1e9, UTC),
-            review_every=rule.review_every,
+            review_every=rule.ages.review_every,
+            stale_after=rule.ages.stale_after,
+            expire_after=rule.ages.expire_after,
             supersedes=own.supersedes,
         )
 

@@ -3,11 +3,11 @@
     access: {allow: [group:hr], deny: [user:mallory]}   # one clause; a folder adds its clause to its parents'
     inherit: true                                       # false: start afresh here, dropping the parents' clauses
     owner: user:carol
-    review_every: 180d
+    review_every: 180d                                  # and stale_after, expire_after
     files:                                              # for single files of this folder
       travel-2024.md: {owner: user:dave, supersedes: [travel-2021.md]}
 
-A file's entry may hold ``access``, ``inherit``, ``owner``, ``review_every``, ``title`` and ``supersedes``
+A file's entry may hold ``access``, ``inherit``, ``owner``, the three ages, ``title`` and ``supersedes``
 (paths relative to the folder). A file with anything wrong in it is refused whole, with its line and field: then nobody
 may read the folder and what is below it. Whether an entry of ``allow`` or ``deny`` names somebody is not decided here.
 """
@@ -28,9 +28,23 @@ from vouch.core.types import RULES_BROKEN, AccessUnknown, RawClause, SourceAcl, 
 FILE_NAME = ".vouch.yaml"
 MAX_BYTES = 256 * 1024
 """A larger file of rules is refused unread."""
-_FOLDER_KEYS = frozenset({"access", "inherit", "owner", "review_every", "files"})
-_FILE_KEYS = frozenset({"access", "inherit", "owner", "review_every", "title", "supersedes"})
+_AGES = ("review_every", "stale_after", "expire_after")
+_FOLDER_KEYS = frozenset({"access", "inherit", "owner", *_AGES, "files"})
+_FILE_KEYS = frozenset({"access", "inherit", "owner", *_AGES, "title", "supersedes"})
 _MAX_TITLE = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """After how long something is due for review, stale, expired; each None where nothing is said."""
+
+    review_every: str | None = None
+    stale_after: str | None = None
+    expire_after: str | None = None
+
+    def over(self, parents: Ages) -> Ages:
+        """These, and the parents' where nothing is said."""
+        return Ages(*(getattr(self, name) or getattr(parents, name) for name in _AGES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +55,7 @@ class FileRule:
     access: RawClause | None = None
     inherit: bool = True
     owner: str | None = None
-    review_every: str | None = None
+    ages: Ages = Ages()
     title: str | None = None
     supersedes: tuple[str, ...] = ()
 
@@ -52,14 +66,14 @@ class Rule:
 
     acl: SourceAcl = None
     owner: str | None = None
-    review_every: str | None = None
+    ages: Ages = Ages()
     files: Mapping[str, FileRule] = field(default_factory=dict)
 
     def for_file(self, name: str) -> tuple[Rule, FileRule]:
         """The rule of one file of the folder, and its own entry (an empty one when there is none)."""
         own = self.files.get(name, FileRule(0))
         acl = _joined(self.acl, own.access, inherit=own.inherit)
-        rule = Rule(acl, own.owner or self.owner, own.review_every or self.review_every)
+        rule = Rule(acl, own.owner or self.owner, own.ages.over(self.ages))
         return rule, own
 
 
@@ -70,7 +84,7 @@ def read_rule(data: bytes, path: str, folder: str, parent: Rule) -> Rule:
     """
     said = _Reader(path, folder).folder(data)
     acl = _joined(parent.acl, said.access, inherit=said.inherit)
-    return Rule(acl, said.owner or parent.owner, said.review_every or parent.review_every, said.files)
+    return Rule(acl, said.owner or parent.owner, said.ages.over(parent.ages), said.files)
 
 
 def broken(parent: Rule, fault: BadConfig) -> Rule:
@@ -96,7 +110,7 @@ class _Folder:
     access: RawClause | None
     inherit: bool
     owner: str | None
-    review_every: str | None
+    ages: Ages
     files: Mapping[str, FileRule]
 
 
@@ -113,7 +127,7 @@ class _Reader:
     def folder(self, data: bytes) -> _Folder:
         root = self.compose(data)
         if root is None:  # an empty file says nothing
-            return _Folder(None, True, None, None, {})
+            return _Folder(None, True, None, Ages(), {})
         items = self.mapping(root, FILE_NAME, _FOLDER_KEYS)
         files = items.get("files")
         entries = self.mapping(files, "files", None) if files is not None else {}
@@ -121,7 +135,7 @@ class _Reader:
             self.access(items.get("access"), "access"),
             self.boolean(items.get("inherit"), "inherit"),
             self.owner(items.get("owner"), "owner"),
-            self.review(items.get("review_every"), "review_every"),
+            self.ages(items, ""),
             {name: self.file(node, name) for name, node in entries.items()},
         )
 
@@ -146,7 +160,7 @@ class _Reader:
             access=self.access(items.get("access"), f"{where}.access"),
             inherit=self.boolean(items.get("inherit"), f"{where}.inherit"),
             owner=self.owner(items.get("owner"), f"{where}.owner"),
-            review_every=self.review(items.get("review_every"), f"{where}.review_every"),
+            ages=self.ages(items, f"{where}."),
             title=self.title(items.get("title"), f"{where}.title"),
             supersedes=self.supersedes(items.get("supersedes"), f"{where}.supersedes", name),
         )
@@ -177,7 +191,10 @@ class _Reader:
         except InvalidInput as error:
             self.fail(node, name, error.detail)
 
-    def review(self, node: yaml.Node | None, name: str) -> str | None:
+    def ages(self, items: Mapping[str, yaml.Node], where: str) -> Ages:
+        return Ages(*(self.age(items.get(name), f"{where}{name}") for name in _AGES))
+
+    def age(self, node: yaml.Node | None, name: str) -> str | None:
         if node is None:
             return None
         text = self.string(node, name)

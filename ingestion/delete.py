@@ -70,10 +70,11 @@ def delete_documents(
 
 
 def _remove_content(session: Session, tenant: str, document_ids: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Versions and quotes go. Returns when each version had been published, which proofs of answers rest on."""
+    """Versions, quotes and reviews go. Returns when each version was published, which proofs of answers rest on."""
     published: dict[str, dict[str, str]] = {}
     values = {"t": tenant, "ids": list(document_ids)}
     session.execute(sa.text("DELETE FROM citation WHERE tenant_id = :t AND document_id = ANY(:ids)"), values)
+    session.execute(sa.text("DELETE FROM review WHERE tenant_id = :t AND document_id = ANY(:ids)"), values)
     versions = session.execute(
         sa.text(
             "DELETE FROM document_version WHERE tenant_id = :t AND document_id = ANY(:ids)"

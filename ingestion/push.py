@@ -63,7 +63,7 @@ def push(services: Services, source: Source, pushed: Pushed, *, actor: str) -> t
         document.uri = pushed.uri or f"vouch:{source.name}/{pushed.external_id}"
         document.owner = pushed.owner or source.owner
         document.modified_at = pushed.modified_at or clock.now()
-        document.review_every_s, document.supersedes = source.review_every_s, list(pushed.supersedes)
+        document.supersedes = list(pushed.supersedes)
         if document.state == "deleted":
             document.state = "pending"
         session.add(document)

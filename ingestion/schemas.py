@@ -83,6 +83,7 @@ def acl_of(access: list[ClauseIn] | None) -> Acl | None:
 class FreshnessIn(Input):
     review_every: str | None = Field(None, examples=["180d"])
     stale_after: str | None = Field(None, examples=["365d"])
+    expire_after: str | None = Field(None, examples=["730d"])
 
 
 class SourceIn(Input):

@@ -47,6 +47,7 @@ def create(session: Session, tenant: str, asked: SourceIn) -> Source:
         schedule=check_schedule(asked.schedule) if asked.schedule is not None else None,
         review_every_s=_seconds(asked.freshness.review_every, "freshness.review_every"),
         stale_after_s=_seconds(asked.freshness.stale_after, "freshness.stale_after"),
+        expire_after_s=_seconds(asked.freshness.expire_after, "freshness.expire_after"),
         acl_max_age_s=_seconds(asked.acl_max_age, "acl_max_age"),
     )
     source.next_sync_at = next_sync(source.schedule, clock.now())
@@ -70,6 +71,7 @@ def change(session: Session, source: Source, asked: SourcePatch, *, actor: str) 
     if "freshness" in given and asked.freshness is not None:
         source.review_every_s = _seconds(asked.freshness.review_every, "freshness.review_every")
         source.stale_after_s = _seconds(asked.freshness.stale_after, "freshness.stale_after")
+        source.expire_after_s = _seconds(asked.freshness.expire_after, "freshness.expire_after")
     if "acl_max_age" in given:
         before, source.acl_max_age_s = source.acl_max_age_s, _seconds(asked.acl_max_age, "acl_max_age")
         if before != source.acl_max_age_s:
@@ -140,7 +142,9 @@ def shown(session: Session, source: Source) -> Json:
         "config": source.config,
         "owner": source.owner,
         "schedule": source.schedule,
-        "freshness": {"review_every": _text(source.review_every_s), "stale_after": _text(source.stale_after_s)},
+        "freshness": {
+            name: _text(getattr(source, f"{name}_s")) for name in ("review_every", "stale_after", "expire_after")
+        },
         "acl_max_age": _text(source.acl_max_age_s),
         "acl_read_at": rfc3339(source.acl_read_at),
         "state": source.state,

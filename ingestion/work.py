@@ -11,6 +11,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
+import sqlalchemy as sa
 from sqlmodel import Session
 
 from ingestion.services import Services
@@ -30,6 +31,13 @@ from vouch.core.errors import DocumentRejected, InvalidInput, LeaseLost, Unavail
 from vouch.core.types import Json
 
 log = logging.getLogger(__name__)
+_UNREAD = sa.text(
+    """
+    UPDATE source s SET unreadable_since = :now FROM job j
+    WHERE j.tenant_id = :tenant AND j.id = :job AND s.tenant_id = j.tenant_id AND s.id = j.source_id
+    AND s.unreadable_since IS NULL
+    """
+)
 
 Work = Callable[[Services, Lease], Lease | None]
 """A stage: does its work in transactions of its own and returns the next one, in hand or ready for anyone."""
@@ -91,16 +99,24 @@ def _do(services: Services, lease: Lease) -> Lease | None:
 def _again(services: Services, lease: Lease, error: Exception, *, counts: bool) -> None:
     """Try later. A part that is down is not the document's fault, so the attempt does not count."""
     with services.catalog.transaction(lease.tenant) as session:
+        _note_unread(session, lease)
         ledger.retry(session, lease, _problem(lease, error), delay_s=2.0**lease.attempt, counts=counts)
 
 
 def _give_up(services: Services, lease: Lease, error: Exception) -> None:
     with services.catalog.transaction(lease.tenant) as session:
         problem = _problem(lease, error)
+        _note_unread(session, lease)
         document = session.get(Document, (lease.tenant, lease.document_id), with_for_update=True)
         ledger.fail(session, lease, problem)
         if document is not None and document.state != "deleted":
             quarantine(session, lease, document, problem)
+
+
+def _note_unread(session: Session, lease: Lease) -> None:
+    """A scan failed: since when its source cannot be read. The next that completes forgets it."""
+    if lease.name == "scan":
+        session.execute(_UNREAD, {"tenant": lease.tenant, "job": lease.job_id, "now": clock.now()})
 
 
 def quarantine(session: Session, lease: Lease, document: Document, problem: Json) -> None:

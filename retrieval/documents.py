@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -15,7 +16,8 @@ from acl.resolve import Access, resolve
 from retrieval.freshness import freshness, readable_successor, successors
 from retrieval.services import Services
 from retrieval.texts import Texts
-from retrieval.types import Card
+from retrieval.types import Card, Reviewed
+from vouch.catalog.freshness import FACTS, REVIEWED
 from vouch.catalog.tables import DocumentVersion
 from vouch.core.errors import InvalidInput, NotFound
 from vouch.core.types import Span
@@ -24,12 +26,13 @@ MOST_CHARACTERS = 1_000_000
 """Of text in one response; the rest is asked for by ``start``."""
 
 _CARDS = sa.text(
-    """
+    f"""
     SELECT d.id, d.external_id, d.source_id, d.title, d.uri, d.mime, d.language, d.owner, d.current_version,
-        d.modified_at, coalesce(d.review_every_s, s.review_every_s) AS review_every_s, s.stale_after_s
+        r.user_id AS reviewed_by, r.comment, {FACTS}
     FROM document d JOIN source s ON s.tenant_id = d.tenant_id AND s.id = d.source_id
+    {REVIEWED}
     WHERE d.tenant_id = :tenant AND d.id = ANY(CAST(:ids AS text[]))
-    """
+    """  # noqa: S608 - constants, no input
 )
 
 
@@ -71,10 +74,17 @@ def load_cards(session: Session, tenant: str, superseded_by: Mapping[str, str | 
             language=row.language,
             owner=row.owner,
             version=row.current_version,
-            freshness=freshness(row.modified_at, row.review_every_s, row.stale_after_s, superseded_by[row.id]),
+            freshness=freshness(row, superseded_by[row.id]),
+            review=_reviewed(row),
         )
         for row in rows
     }
+
+
+def _reviewed(row: Any) -> Reviewed | None:
+    if row.reviewed_at is None:
+        return None
+    return Reviewed(row.reviewed_by, row.reviewed_at, row.reviewed_until, row.comment)
 
 
 def read_document(services: Services, asker: Asker, document_id: str) -> Card:

@@ -83,6 +83,12 @@ DOCUMENT: Json = {
     "language": "en",
     "owner": "user:carol",
     "freshness": _FRESHNESS,
+    "review": {
+        "by": "user:carol",
+        "at": "2026-02-02T08:30:00Z",
+        "until": "2026-07-11T23:59:59Z",
+        "comment": "Checked against the collective agreement.",
+    },
 }
 TEXT: Json = {
     "document_id": _DOCUMENT["document_id"],

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
 from retrieval.types import Freshness
+from vouch.catalog.freshness import facts
 from vouch.core import clock
+from vouch.core.freshness import standing
 
 # Two documents that each claim to replace the other replace nothing.
 _SUCCESSORS = sa.text(
@@ -44,24 +46,7 @@ def readable_successor(document_id: str, found: Mapping[str, tuple[str, ...]], r
     return next((new for new in found.get(document_id, ()) if new in readable), None)
 
 
-def freshness(
-    modified_at: datetime | None, review_every_s: int | None, stale_after_s: int | None, superseded_by: str | None
-) -> Freshness:
-    """Superseded before stale before due before fresh. Without ``modified_at`` nothing ages."""
-    due = stale = None
-    if modified_at is not None:
-        due, stale = _after(modified_at, review_every_s), _after(modified_at, stale_after_s)
-    now = clock.now()
-    if superseded_by is not None:
-        return Freshness("superseded", modified_at, due, superseded_by)
-    if stale is not None and stale <= now:
-        return Freshness("stale", modified_at, due)
-    return Freshness("due" if due is not None and due <= now else "fresh", modified_at, due)
-
-
-def _after(moment: datetime, seconds: int | None) -> datetime | None:
-    """None also for what lies beyond the calendar: a clock set to the year 9999 is not to stop anybody's search."""
-    try:
-        return moment + timedelta(seconds=seconds) if seconds else None
-    except OverflowError:
-        return None
+def freshness(row: Any, superseded_by: str | None) -> Freshness:
+    """Of a row that holds :data:`vouch.catalog.freshness.FACTS`, as a reader is told of it."""
+    found = standing(facts(row, superseded=superseded_by is not None), clock.now())
+    return Freshness(found.state, row.modified_at, found.review_due, superseded_by)

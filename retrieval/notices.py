@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 
 from retrieval.contrast import Contradiction
 from retrieval.pack import Packed
-from retrieval.types import Card, Citation, Notice, Quote
+from retrieval.types import Card, Citation, Notice, NoticeKind, Quote
+from vouch.core.freshness import State
+
+_WARNINGS: Mapping[State, tuple[NoticeKind, str]] = {
+    "stale": ("stale", "is older than its source allows; it may be out of date."),
+    "expired": ("expired", "has expired; what it says may no longer hold."),
+    "source_gone": ("source_gone", "comes from a source that can no longer be read; it may have changed or be gone."),
+}
 
 
 def notices(
@@ -45,9 +52,8 @@ def _cited_though_old(citations: Sequence[Citation], readable: Mapping[str, Card
             about = (document_id, new.document_id) if new else (document_id,)
             text = f"{_named(card)} is superseded{by}; what it says may no longer hold."
             found.append(Notice("superseded", text, about, numbers))
-        elif card.freshness.state == "stale":
-            text = f"{_named(card)} is older than its source allows; it may be out of date."
-            found.append(Notice("stale", text, (document_id,), numbers))
+        elif warning := _WARNINGS.get(card.freshness.state):
+            found.append(Notice(warning[0], f"{_named(card)} {warning[1]}", (document_id,), numbers))
     return found
 
 

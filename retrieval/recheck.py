@@ -17,16 +17,16 @@ from retrieval.fuse import fuse
 from retrieval.metrics import GATE_TWO_REJECTIONS
 from retrieval.services import Services
 from retrieval.types import Candidate, Hit
+from vouch.catalog.freshness import FACTS, REVIEWED
 from vouch.core.types import IndexHits, Span
 
 log = logging.getLogger(__name__)
 
 # A chunk of a version that is no longer current joins nothing: a newer one has been published since.
 _LOAD = sa.text(
-    """
+    f"""
     SELECT c.document_id, c.version, c.ordinal, c.span_start, c.span_end, c.text, c.place, c.heading_path,
-        d.external_id, d.source_id, d.title, d.uri, d.mime, d.modified_at, v.text AS text_digest,
-        coalesce(d.review_every_s, s.review_every_s) AS review_every_s, s.stale_after_s
+        d.external_id, d.source_id, d.title, d.uri, d.mime, v.text AS text_digest, {FACTS}
     FROM unnest(CAST(:documents AS text[]), CAST(:versions AS int[]), CAST(:ordinals AS int[]))
         AS k(document_id, version, ordinal)
     JOIN document d ON d.tenant_id = :tenant AND d.id = k.document_id AND d.current_version = k.version
@@ -34,7 +34,8 @@ _LOAD = sa.text(
     JOIN document_version v ON v.tenant_id = d.tenant_id AND v.document_id = d.id AND v.version = k.version
     JOIN chunk c ON c.tenant_id = d.tenant_id AND c.document_id = d.id AND c.version = k.version
         AND c.ordinal = k.ordinal
-    """
+    {REVIEWED}
+    """  # noqa: S608 - constants, no input
 )
 
 
@@ -130,5 +131,5 @@ def _hit(candidate: Candidate, row: Any, replaced_by: Mapping[str, tuple[str, ..
         heading_path=tuple(row.heading_path),
         scores=candidate.scores,
         score=candidate.scores.fused,
-        freshness=freshness(row.modified_at, row.review_every_s, row.stale_after_s, superseded_by),
+        freshness=freshness(row, superseded_by),
     )

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from vouch.core.freshness import State
 from vouch.core.types import Json, SearchFilter, Span
 
 Mode = Literal["hybrid", "dense", "lexical"]
-FreshnessState = Literal["fresh", "due", "stale", "superseded"]
+NoticeKind = Literal["superseded", "stale", "expired", "source_gone", "conflict"]
 Verdict = Literal["supported", "partial", "unsupported"]
 AbstentionReason = Literal["no_evidence", "low_confidence", "conflict", "blocked"]
 
@@ -72,7 +73,7 @@ class Candidate:
 class Freshness:
     """How far a document may be relied on today. ``superseded_by`` is set only where the asker may read it."""
 
-    state: FreshnessState
+    state: State
     modified_at: datetime | None
     review_due: datetime | None
     superseded_by: str | None = None
@@ -203,6 +204,16 @@ class Verified:
 
 
 @dataclass(frozen=True, slots=True)
+class Reviewed:
+    """An owner's word that the current version holds; ``until`` None: until the policy wants it looked at again."""
+
+    by: str
+    at: datetime
+    until: datetime | None
+    comment: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """What is said of a document that the asker may read today. ``version`` is the current one."""
 
@@ -216,6 +227,7 @@ class Card:
     owner: str | None
     version: int
     freshness: Freshness
+    review: Reviewed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +256,7 @@ class CitedClaim:
 class Notice:
     """Something the reader should know of the evidence. ``document_ids``: what it speaks of, all readable."""
 
-    kind: Literal["superseded", "stale", "conflict"]
+    kind: NoticeKind
     text: str
     document_ids: tuple[str, ...]
     citations: tuple[int, ...] = ()

@@ -1,11 +1,11 @@
-"""The ingestion service over HTTP: sources, pushed documents, jobs, the directory, keys."""
+"""The ingestion service over HTTP: sources, pushed documents, jobs, the directory, keys, reports."""
 
 from fastapi import APIRouter
 
-from ingestion.api import audit, directory, documents, issuers, jobs, keys, scim, sources
+from ingestion.api import audit, directory, documents, issuers, jobs, keys, reports, scim, sources
 
 router = APIRouter(prefix="/v1")
-for part in (sources, documents, jobs, directory, keys, issuers, audit):
+for part in (sources, documents, jobs, directory, keys, issuers, audit, reports):
     router.include_router(part.router)
 router.include_router(documents.folders)
 

@@ -60,6 +60,7 @@ def scan(services: Services, lease: Lease) -> None:
         progress.apply(batch)
     with services.catalog.transaction(lease.tenant) as session:
         row = _lock_job(session, lease)
+        _mark_readable(session, source)
         if cursor is None or connector.lists_everything:
             progress.delete_unseen(session)
             _mark_access_read(session, source, began)
@@ -289,12 +290,16 @@ def _describe(document: Document, upsert: Upsert, source: Source) -> bool:
         "acl_read_at": None,
     }
     if not isinstance(upsert.acl, AccessUnknown):
-        review = int(duration(upsert.review_every).total_seconds()) if upsert.review_every else source.review_every_s
-        owner = upsert.owner or source.owner
-        wanted |= {"owner": owner, "review_every_s": review, "supersedes": list(upsert.supersedes)}
+        ages = ("review_every", "stale_after", "expire_after")
+        wanted |= {f"{name}_s": _seconds(getattr(upsert, name)) for name in ages}
+        wanted |= {"owner": upsert.owner or source.owner, "supersedes": list(upsert.supersedes)}
     if document.state == "deleted":
         wanted["state"] = "pending"
     return bool({"owner", "modified_at"} & _put(document, wanted))
+
+
+def _seconds(text: str | None) -> int | None:
+    return int(duration(text).total_seconds()) if text else None
 
 
 def _put(document: Document, wanted: Json) -> set[str]:
@@ -320,6 +325,18 @@ def _save_cursor(session: Session, source: Source, cursor: Json) -> None:
         sa.update(Source)
         .where(col(Source.tenant_id) == source.tenant_id, col(Source.id) == source.id)
         .values(cursor=cursor)
+    )
+
+
+def _mark_readable(session: Session, source: Source) -> None:
+    session.execute(
+        sa.update(Source)
+        .where(
+            col(Source.tenant_id) == source.tenant_id,
+            col(Source.id) == source.id,
+            col(Source.unreadable_since).is_not(None),
+        )
+        .values(unreadable_since=None)
     )
 
 

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Query
 from retrieval import examples
 from retrieval.api.requests import ALWAYS, Id, ServicesDep, Who
 from retrieval.documents import read_document, read_text
-from retrieval.schemas import DocumentResponse, TextResponse
-from vouch.core.errors import InvalidInput, NotFound
+from retrieval.review import review
+from retrieval.schemas import DocumentResponse, ReviewRequest, TextResponse
+from vouch.core.errors import Conflict, InvalidInput, NotFound, UnknownField
 from vouch.serving.responses import problems
 
 router = APIRouter(tags=["documents"])
@@ -24,6 +25,17 @@ router = APIRouter(tags=["documents"])
 def get_document(asker: Who, services: ServicesDep, document_id: Id) -> DocumentResponse:
     """Decided now. One that you may not read is as missing as one that is not there."""
     return DocumentResponse.of(read_document(services, asker, document_id))
+
+
+@router.post(
+    "/documents/{document_id}/review",
+    responses={**problems(*ALWAYS, NotFound, Conflict, InvalidInput, UnknownField), **examples.of(examples.DOCUMENT)},
+    summary="Verify a document that you own",
+)
+def post_review(asker: Who, services: ServicesDep, document_id: Id, body: ReviewRequest) -> DocumentResponse:
+    """The current version holds, says who owns the document or its source and may read it. Until then it does not
+    age; a newer version is not verified by it. On the audit log."""
+    return DocumentResponse.of(review(services.catalog, asker, document_id, body.verdict()))
 
 
 @router.get(

@@ -9,7 +9,7 @@ from retrieval.schemas.access import (
     ReadersResponse,
     ReplayResponse,
 )
-from retrieval.schemas.requests import AskRequest, FeedbackRequest, Filter, SearchRequest
+from retrieval.schemas.requests import AskRequest, FeedbackRequest, Filter, ReviewRequest, SearchRequest
 from retrieval.schemas.responses import (
     Abstention,
     AnswerResponse,
@@ -22,6 +22,7 @@ from retrieval.schemas.responses import (
     Freshness,
     KeptAnswerResponse,
     Notice,
+    Review,
     Scores,
     SearchHit,
     SearchResponse,
@@ -52,6 +53,8 @@ __all__ = [
     "ReadableResponse",
     "ReadersResponse",
     "ReplayResponse",
+    "Review",
+    "ReviewRequest",
     "Scores",
     "SearchHit",
     "SearchRequest",

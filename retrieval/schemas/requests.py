@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
@@ -10,6 +11,7 @@ from retrieval import types
 from retrieval.generate import Profile
 from retrieval.guard import MAX_CONVERSATION_ID, MAX_LIMIT, clean
 from retrieval.pack import PASSAGES
+from retrieval.review import Verdict
 from retrieval.types import Question
 from vouch.core.clock import utc
 from vouch.core.types import Json, SearchFilter
@@ -96,6 +98,23 @@ class AskRequest(_Request):
     def as_question(self) -> Question:
         where = self.filter.where()
         return Question(self.question, self.limit, where=where, conversation_id=self.conversation_id)
+
+
+class ReviewRequest(_Request):
+    """``until``: a day, to its end in UTC, or a moment."""
+
+    model_config = _example({"version": 3, "comment": "Checked against the collective agreement."})
+
+    until: Time | date | None = Field(
+        None, description="Verified until then; without it until the policy wants the document looked at again."
+    )
+    comment: Annotated[str, Field(max_length=MAX_COMMENT), AfterValidator(clean)] | None = Field(
+        None, description="Shown to whoever may read the document."
+    )
+    version: int | None = Field(None, ge=1, le=2**31 - 1, description="What was read: refused if it is not current.")
+
+    def verdict(self) -> Verdict:
+        return Verdict(self.until, self.comment, self.version)
 
 
 class FeedbackRequest(_Request):

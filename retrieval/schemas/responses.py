@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -12,6 +13,7 @@ from retrieval.documents import TextPart
 from retrieval.types import Card, Hit, Released
 from vouch.catalog.tables import Answer
 from vouch.core.clock import rfc3339
+from vouch.core.freshness import State
 from vouch.core.types import Json
 
 Moment = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
@@ -25,7 +27,7 @@ class Span(BaseModel):
 
 
 class Freshness(BaseModel):
-    state: types.FreshnessState
+    state: State = Field(description="Never `ownerless` to a reader: that is for reports.")
     modified_at: Moment | None
     review_due: Moment | None
     superseded_by: str | None = Field(None, description="Id of a newer document that you can read.")
@@ -132,7 +134,7 @@ class Abstention(BaseModel):
 class Notice(BaseModel):
     """Something to know of the evidence. ``document_id`` is what it is about first, ``document_ids`` all of it."""
 
-    kind: Literal["superseded", "stale", "conflict"]
+    kind: types.NoticeKind
     text: str
     document_id: str
     document_ids: list[str]
@@ -207,6 +209,15 @@ class ConversationResponse(BaseModel):
     questions: list[AskedBefore]
 
 
+class Review(BaseModel):
+    """An owner's word that the current version holds."""
+
+    by: str
+    at: Moment
+    until: Moment | None = Field(description="Verified so long; null where the policy alone says when to look again.")
+    comment: str | None
+
+
 class DocumentResponse(BaseModel):
     document_id: str
     external_id: str
@@ -218,6 +229,7 @@ class DocumentResponse(BaseModel):
     owner: str | None
     version: int
     freshness: Freshness
+    review: Review | None
 
     @classmethod
     def of(cls, card: Card) -> Self:
@@ -232,6 +244,7 @@ class DocumentResponse(BaseModel):
             owner=card.owner,
             version=card.version,
             freshness=Freshness.of(card.freshness),
+            review=Review(**asdict(card.review)) if card.review else None,
         )
 
 

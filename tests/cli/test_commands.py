@@ -7,12 +7,14 @@ import os
 import pty
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.conftest import COMMAND, Up, Vouch, environment
+from vouch.core import clock
 
 ESCAPE = "\x1b"
 PEOPLE = """
@@ -111,6 +113,26 @@ def test_access_is_explained_and_a_denial_exits_1(vouch: Vouch, synced: str) -> 
         "group:writers, and the user is none of them"
         in vouch("access", "explain", "--user", "ben", "--document", document).stdout
     )
+
+
+def test_an_owner_is_told_what_to_look_at_and_verifies_it(vouch: Vouch, synced: str, tmp_path: Path) -> None:
+    found = _json(vouch, "report", "staleness", "--as", "ann")
+    assert found["counts"]["fresh"] == 1 and found["documents"] == []
+    (broken,) = found["quarantined"]
+    assert (broken["external_id"], broken["reason"]) == ("broken.pdf", "truncated")
+    assert "broken.pdf\ttruncated\t" in vouch.ok("report", "staleness", "--as", "ann", "--owner", "user:ann")
+    page = tmp_path / "report.html"
+    assert vouch.ok("report", "staleness", "--as", "ann", "--out", str(page)) == f"{page} is written.\n"
+    assert page.read_text().startswith("<!DOCTYPE html>") and "broken.pdf" in page.read_text()
+    assert "broken.pdf" not in vouch.ok("report", "staleness", "--format", "csv")
+    assert vouch("report", "staleness", "--as", "ben", "--owner", "user:ann").returncode == 1
+    document = _json(vouch, "search", "serial comma", "--as", "ann")["hits"][0]["document_id"]
+    until = (clock.now() + timedelta(days=30)).date().isoformat()
+    told = vouch.ok("report", "review", document, "--as", "ann", "--until", until, "--comment", "Still so.")
+    assert told == f"Commas: version 1 is verified, review due {until}\n"
+    assert _json(vouch, "report", "review", document, "--as", "ann")["review"]["by"] == "user:ann"
+    assert vouch("report", "review", document, "--as", "ben").returncode == 1
+    assert vouch("report", "review", document, "--as", "ann", "--until", "2001-01-01").returncode == 2
 
 
 def test_readers_what_is_readable_and_what_changed(vouch: Vouch, synced: str) -> None:

@@ -117,6 +117,8 @@ def test_an_entry_for_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
         ("owner: carol\n", 1, "owner"),
         ("owner: authenticated\n", 1, "owner"),
         ("owner: user:bob\nreview_every: half a year\n", 2, "review_every"),
+        ("files:\n  a.md: {expire_after: never}\n", 2, "files.a.md.expire_after"),
+        ("stale_after: 0d\n", 1, "stale_after"),
         ("owner: user:bob\nowner: user:carol\n", 2, "owner"),
         ("- access\n", 1, ".vouch.yaml"),
         ("access: {allow: [group:hr]\nowner: user:bob\n", 2, ".vouch.yaml"),

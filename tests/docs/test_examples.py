@@ -15,8 +15,8 @@ from pydantic import TypeAdapter
 
 from connectors.rules import FILE_NAME, Rule, read_rule
 from ingestion.api.issuers import IssuerIn
-from ingestion.schemas import AccessIn, DocumentIn, GroupIn, SourceIn
-from retrieval.schemas import AskRequest, SearchRequest
+from ingestion.schemas import AccessIn, DocumentIn, GroupIn, SourceIn, SourcePatch
+from retrieval.schemas import AskRequest, ReviewRequest, SearchRequest
 from retrieval.schemas.break_glass import BreakGlassRequest
 from tests.docs.pages import PAGES, Example, examples, routes, shell_commands
 from vouch.cli.directory import People
@@ -32,6 +32,8 @@ BODIES: dict[str, Any] = {
     "POST /v1/search": SearchRequest,
     "POST /v1/ask": AskRequest,
     "POST /v1/break-glass": BreakGlassRequest,
+    "POST /v1/documents/{document_id}/review": ReviewRequest,
+    "PATCH /v1/sources/{source_id}": SourcePatch,
 }
 
 

@@ -43,6 +43,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "issuer": ("issuer_id",),
     "resource_id": ("scim_user_id", "scim_group_id"),
     "user": ("user",),
+    "owner": ("user",),
     "document": ("document_id",),
     "subject": ("user", "document_subject"),
     "actor": ("user",),
@@ -53,7 +54,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
 """Parameters of a path or a query that name something, and by which objects' ids they are tried."""
 NAME_NOTHING = {
     "limit", "state", "start", "end", "version", "unseen", "action", "chain", "from", "to", "startIndex", "count",
-    "excludedAttributes",
+    "excludedAttributes", "format",
 }  # fmt: skip
 FIELDS: dict[str, tuple[str, ...]] = {
     "owner": ("user",),
@@ -71,7 +72,8 @@ FIELDS: dict[str, tuple[str, ...]] = {
 }
 """Texts in a body that name something, by the end of their place."""
 NAME_NOTHING_IN_BODIES = {
-    "acl_max_age", "freshness.review_every", "freshness.stale_after", "kind", "name", "schedule", "content_base64",
+    "acl_max_age", "freshness.review_every", "freshness.stale_after", "freshness.expire_after", "kind", "name",
+    "schedule", "content_base64",
     "mime", "text", "title", "uri", "scopes[]", "algorithms[]", "audience", "groups_claim", "jwks_uri", "url",
     "user_claim", "heads[].mac", "heads[].tenant", "schemas[]", "filter.language[]", "filter.mime[]", "query",
     "question", "comment", "reason",

@@ -321,6 +321,7 @@ BAD_SOURCES: list[tuple[Any, int, str, str]] = [
     ({"kind": "push", "acl_max_age": "0h"}, 422, "invalid_input", "acl_max_age"),
     ({"kind": "push", "freshness": {"review_every": ""}}, 422, "invalid_input", "freshness.review_every"),
     ({"kind": "push", "freshness": {"stale_after": "a year"}}, 422, "invalid_input", "freshness.stale_after"),
+    ({"kind": "push", "freshness": {"expire_after": "never"}}, 422, "invalid_input", "freshness.expire_after"),
     ({"kind": "push", "freshness": {"colour": "red"}}, 422, "unknown_field", "freshness.colour"),
 ]
 

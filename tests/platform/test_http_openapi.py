@@ -11,6 +11,7 @@ import pytest
 from tests.platform.conftest import Platform, acting, problem
 
 OPEN = {"/healthz", "/readyz", "/metrics"}
+TEXTS = {"text/event-stream", "text/plain", "text/csv", "text/html"}
 METHODS = {"get", "put", "post", "patch", "delete"}
 ID = "01a1fcd9-a730-7b58-b619-3ad047ed8908"
 
@@ -45,7 +46,7 @@ def test_every_promised_route_is_there(document: Any) -> None:
         "get /v1/jobs/{}", "get /v1/jobs/{}/events", "post /v1/jobs/{}/cancel", "post /v1/jobs/{}/retry",
         "post /v1/search", "post /v1/ask", "get /v1/answers/{}", "get /v1/answers/{}/citations",
         "get /v1/documents/{}", "get /v1/documents/{}/text", "post /v1/answers/{}/feedback", "get /v1/traces/{}",
-        "get /v1/access/explain",
+        "get /v1/access/explain", "get /v1/reports/staleness",
     }  # fmt: skip
     there = set()
     for method, path, operation in _operations(document):
@@ -67,7 +68,7 @@ def test_every_route_says_what_it_does_and_what_it_answers(document: Any) -> Non
         assert content, where
         for kind, body in content.items():
             schema = _resolved(document, body.get("schema", {}))
-            assert schema.get("properties") or kind in ("text/event-stream", "text/plain"), (where, kind)
+            assert schema.get("properties") or kind in TEXTS, (where, kind)
 
 
 def test_every_error_is_a_problem_with_an_example_of_each_code(document: Any) -> None:

@@ -98,7 +98,10 @@ def test_a_source_is_shown_as_it_was_made_and_listed_by_cursor(platform: Platfor
     assert shown["id"] == handbook and UUID.fullmatch(handbook)
     assert (shown["name"], shown["kind"], shown["owner"]) == ("handbook", "filesystem", "user:carol")
     assert shown["config"]["path"] == str(folder)
-    assert (shown["freshness"], shown["acl_max_age"]) == ({"review_every": "90d", "stale_after": "3650d"}, "1d")
+    assert (shown["freshness"], shown["acl_max_age"]) == (
+        {"review_every": "90d", "stale_after": "3650d", "expire_after": None},
+        "1d",
+    )
     assert shown["documents"] == {"live": 5, "pending": 0, "quarantined": 0, "readable_by_nobody": 1}
     assert TIME.fullmatch(shown["created_at"]) and TIME.fullmatch(shown["acl_read_at"])
     assert shown["last_job"]["state"] == "succeeded"

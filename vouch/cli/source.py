@@ -28,6 +28,7 @@ def add(
     owner: Annotated[str | None, typer.Option(help="Owner of what names none: `user:carol`.")] = None,
     review_every: Annotated[str | None, typer.Option(help="When documents are due for review: `180d`.")] = None,
     stale_after: Annotated[str | None, typer.Option(help="When documents count as stale: `365d`.")] = None,
+    expire_after: Annotated[str | None, typer.Option(help="When documents count as expired: `730d`.")] = None,
     schedule: Annotated[str | None, typer.Option(help="Sync by itself: `15m`, or a cron expression.")] = None,
     acl_max_age: Annotated[str | None, typer.Option(help="Deny access on rules read longer ago: `24h`.")] = None,
     json: AsJson = False,
@@ -43,7 +44,7 @@ def add(
             whole,
             owner=owner,
             schedule=schedule,
-            freshness={"review_every": review_every, "stale_after": stale_after},
+            freshness={"review_every": review_every, "stale_after": stale_after, "expire_after": expire_after},
             acl_max_age=acl_max_age,
         )
     if json:

@@ -11,6 +11,7 @@ Failures are raised as the same classes of `vouch.core.errors` that the platform
 from vouch.client.audit import AuditBreak, AuditChain, AuditEntry, AuditHead, AuditVerified
 from vouch.client.break_glass import Grant, Notification
 from vouch.client.client import Client
+from vouch.client.reports import QuarantinedDocument, ReportedDocument, StalenessReport
 from vouch.client.results import (
     Abstention,
     AccessChange,
@@ -33,6 +34,7 @@ from vouch.client.results import (
     ReadableDocument,
     Reader,
     Replay,
+    Review,
     SearchResult,
     Source,
     Span,
@@ -69,12 +71,16 @@ __all__ = [
     "Moved",
     "Notice",
     "Notification",
+    "QuarantinedDocument",
     "ReadableDocument",
     "Reader",
     "Replay",
+    "ReportedDocument",
+    "Review",
     "SearchResult",
     "Source",
     "Span",
+    "StalenessReport",
     "Step",
     "TextPart",
     "Token",

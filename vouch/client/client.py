@@ -16,6 +16,7 @@ from vouch.client.http import TIMEOUT, Connection, from_problem, segment
 from vouch.client.issuers import Issuers
 from vouch.client.jobs import Jobs
 from vouch.client.keys import Keys
+from vouch.client.reports import Reports
 from vouch.client.results import (
     Answer,
     Citation,
@@ -64,6 +65,7 @@ class Client:
         self.break_glass = BreakGlass(connection)
         self.notifications = Notifications(connection)
         self.issuers = Issuers(connection)
+        self.reports = Reports(connection)
 
     def _saying(self, **headers: str) -> Self:
         other = self.__class__.__new__(self.__class__)
@@ -167,6 +169,16 @@ class Client:
         """Code points ``start`` to ``end`` of a document's normalised text."""
         query = {"start": start, "end": end, "version": version}
         return self._connection.get(f"/v1/documents/{segment(document_id)}/text", TextPart, query)
+
+    def review(
+        self, document_id: str, *, until: str | None = None, comment: str | None = None, version: int | None = None
+    ) -> Document:
+        """Say, as its owner, that a document holds: until a day (``2027-06-30``), or until the policy wants it looked
+        at again. With ``version`` only if that one is current."""
+        body = {"until": until, "comment": comment, "version": version}
+        return Document.model_validate(
+            self._connection.send("POST", f"/v1/documents/{segment(document_id)}/review", body)
+        )
 
     def trace(self, trace_id: str) -> Trace:
         """How a question went."""

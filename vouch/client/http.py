@@ -38,13 +38,23 @@ class Connection:
 
     def get(self, path: str, kind: type[R], query: Query | None = None) -> R:
         """Raises what the platform says; a 503 is tried again, up to three times in all."""
+        return kind.model_validate(_json(self._read(path, query)))
+
+    def text(self, path: str, query: Query | None = None) -> str:
+        """As :meth:`get`, of what is no JSON."""
+        response = self._read(path, query)
+        if response.is_error:
+            raise problem(response)
+        return response.text
+
+    def _read(self, path: str, query: Query | None) -> httpx.Response:
         given = {name: value for name, value in (query or {}).items() if value is not None}
         for tried in range(1, TRIES + 1):
             response = self._send("GET", path, params=given)
             if response.status_code != 503 or tried == TRIES:
                 break
             time.sleep(_pause(response))
-        return kind.model_validate(_json(response))
+        return response
 
     def pages(self, path: str, name: str, kind: type[R], query: Query | None = None) -> Iterator[R]:
         """Every item of a list that pages by cursor; the next page is fetched when it is needed."""

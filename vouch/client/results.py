@@ -129,6 +129,15 @@ class Conversation(Result):
     questions: tuple[Asked, ...]
 
 
+class Review(Result):
+    """An owner's word that the current version holds; ``until`` None: until the policy wants it looked at again."""
+
+    by: str
+    at: AwareDatetime
+    until: AwareDatetime | None
+    comment: str | None
+
+
 class Document(Result):
     document_id: str
     external_id: str
@@ -140,6 +149,7 @@ class Document(Result):
     owner: str | None
     version: int
     freshness: Freshness
+    review: Review | None = None
 
 
 class TextPart(Result):

@@ -204,6 +204,8 @@ class Upsert:
     owner: str | None = None
     modified_at: datetime | None = None
     review_every: str | None = None
+    stale_after: str | None = None
+    expire_after: str | None = None
     supersedes: tuple[str, ...] = ()
     """External ids, in the same source, of documents that this one replaces."""
 

@@ -22,6 +22,7 @@ from vouch.catalog.tables.documents import (
     DocumentChange,
     DocumentVersion,
     Embedding,
+    Review,
     Source,
 )
 from vouch.catalog.tables.identity import Issuer, ScimResource
@@ -55,6 +56,7 @@ __all__ = [
     "Membership",
     "MembershipChange",
     "Notification",
+    "Review",
     "ScimResource",
     "Source",
     "Stage",

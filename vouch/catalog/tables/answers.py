@@ -21,7 +21,10 @@ class Conversation(SQLModel, table=True):
 class Answer(SQLModel, table=True):
     """``kind``: answer or abstention. Readable by its asker while every cited document is (decided on read)."""
 
-    __table_args__ = (sa.Index("answer_by_user", "tenant_id", "user_id", "created_at"),)
+    __table_args__ = (
+        sa.Index("answer_by_user", "tenant_id", "user_id", "created_at"),
+        sa.Index("answer_by_moment", "tenant_id", "created_at"),
+    )
     tenant_id: str = Field(primary_key=True, foreign_key="tenant.id")
     id: str = Field(primary_key=True)
     user_id: str

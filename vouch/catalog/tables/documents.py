@@ -13,7 +13,8 @@ from vouch.catalog.columns import json_object, moment, optional_json, texts, wit
 
 class Source(SQLModel, table=True):
     """``state``: active, paused or deleting. ``acl_read_at``: when the last scan that read every ACL began;
-    null where Vouch is itself the authority (push), whose access does not age."""
+    null where Vouch is itself the authority (push), whose access does not age. ``unreadable_since``: when a scan of it
+    first failed, with none completed since."""
 
     __table_args__ = (sa.UniqueConstraint("tenant_id", "name"),)
     tenant_id: str = Field(primary_key=True, foreign_key="tenant.id")
@@ -25,6 +26,8 @@ class Source(SQLModel, table=True):
     schedule: str | None = None
     review_every_s: int | None = None
     stale_after_s: int | None = None
+    expire_after_s: int | None = None
+    unreadable_since: datetime | None = moment(nullable=True)
     acl_max_age_s: int | None = None
     acl_read_at: datetime | None = moment(nullable=True)
     state: str = "active"
@@ -59,7 +62,7 @@ class Document(SQLModel, table=True):
     ``acl_id`` null means nobody; ``access_problem`` says why, where the source's rules are at fault:
     ``{reason, detail}``. The content stays, and is readable again once they are put right. ``problem`` says why the
     newest content could not be ingested: ``{reason, detail, stage, attempts, at}``; an earlier good version stays
-    readable meanwhile.
+    readable meanwhile. The ages (``review_every_s`` and on) are its own or its folder's; null: the source's.
     """
 
     __table_args__ = (
@@ -87,6 +90,8 @@ class Document(SQLModel, table=True):
     owner: str | None = None
     modified_at: datetime | None = moment(nullable=True)
     review_every_s: int | None = None
+    stale_after_s: int | None = None
+    expire_after_s: int | None = None
     supersedes: list[str] = texts()
     state: str = "pending"
     fingerprint: str = ""
@@ -112,6 +117,20 @@ class DocumentChange(SQLModel, table=True):
     acl_id: str | None = None
     deleted: bool = False
     published: dict[str, Any] | None = optional_json()
+
+
+class Review(SQLModel, table=True):
+    """The last time an owner said that a version holds. ``reviewed_until``: verified so long; null where the policy
+    alone says when to look again."""
+
+    __table_args__ = (within(["document_id"], "document"),)
+    tenant_id: str = Field(primary_key=True)
+    document_id: str = Field(primary_key=True)
+    version: int
+    user_id: str
+    reviewed_at: datetime = moment()
+    reviewed_until: datetime | None = moment(nullable=True)
+    comment: str | None = Field(default=None, sa_type=sa.Text)
 
 
 class DocumentVersion(SQLModel, table=True):

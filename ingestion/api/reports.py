@@ -1,0 +1,234 @@
+"""`/v1/reports`: what the owners of documents should look at (scope reports)."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import AfterValidator, BaseModel, Field, PlainSerializer
+
+from acl.audit import record_reading
+from acl.caller import Caller, scope
+from ingestion.api.requests import Cursor, ServicesDep, possible
+from ingestion.reports.delimited import as_csv
+from ingestion.reports.html import as_html
+from ingestion.reports.staleness import FIRST, Listed, Position, Quarantined, Report, staleness
+from vouch.core.clock import rfc3339
+from vouch.core.errors import AccessIncomplete, Forbidden, InvalidInput, NotFound
+from vouch.core.freshness import State
+from vouch.core.types import Json, principal_name
+from vouch.serving.responses import problems
+
+router = APIRouter(prefix="/reports", tags=["reports"])
+
+Moment = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
+ReportsCaller = Annotated[Caller, Depends(scope("reports"))]
+_POSITION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d)\.([0-9A-Za-z-]{1,64})")
+MOST_IN_A_PAGE = 1_000
+# What is one person's to read is not for caches; and whatever is in the page, it does and fetches nothing.
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox allow-popups",
+}
+
+
+def _possible(text: str | None) -> str | None:
+    return None if text is None else possible(text)
+
+
+class _Document(BaseModel):
+    """What is null of a name may not be told: the request acts for nobody, or nobody may read the document."""
+
+    document_id: str
+    source_id: str
+    external_id: str | None
+    title: str | None
+    uri: str | None
+    owner: str | None
+
+
+class ReportedDocument(_Document):
+    state: State
+    modified_at: Moment | None
+    review_due: Moment | None
+    verified_until: Moment | None
+    questions: int = Field(description="Whose answers cited it in the last 30 days.")
+    people: int = Field(description="Who asked them.")
+    superseded_by: str | None = Field(description="Id of the newest document that replaces it.")
+    successor: str | None = Field(description="Its title.")
+
+    @classmethod
+    def of(cls, row: Listed) -> Self:
+        facts = asdict(row)
+        return cls(**facts.pop("named"), **facts)
+
+
+class ReportedQuarantine(_Document):
+    reason: str = Field(examples=["encrypted", "deny_unmapped"])
+    detail: str | None
+
+    @classmethod
+    def of(cls, row: Quarantined) -> Self:
+        facts = asdict(row)
+        return cls(**facts.pop("named"), **facts)
+
+
+class UnansweredCount(BaseModel):
+    questions: int
+    people: int
+
+
+class StalenessReport(BaseModel):
+    """What should be looked at. Pages of `documents`; what stands beside them is the same on each."""
+
+    owner: str | None = Field(description="Whose documents; null: all of the user's, or of the tenant.")
+    user: str | None = Field(description="Whom the request acts for; null: names are not told.")
+    generated_at: Moment
+    since: Moment = Field(description="Uses and unanswered questions are counted from here.")
+    counts: dict[State, int] = Field(description="Documents by state, those that need no look included.")
+    documents: list[ReportedDocument] = Field(
+        description="Expired, source_gone, stale, due and ownerless ones, the most used first."
+    )
+    superseded: list[ReportedDocument] = Field(description="Superseded, and cited all the same; at most 200.")
+    superseded_cited: int = Field(description="How many there are in all.")
+    quarantined: list[ReportedQuarantine] = Field(description="At most 200.")
+    quarantined_in_all: int
+    unanswered: UnansweredCount = Field(
+        description="Questions refused an answer though these documents hold some of their words: numbers alone."
+    )
+    next_cursor: str | None
+
+    @classmethod
+    def of(cls, report: Report) -> Self:
+        return cls(
+            owner=report.owner,
+            user=report.user,
+            generated_at=report.at,
+            since=report.since,
+            counts=dict(report.counts),
+            documents=[ReportedDocument.of(row) for row in report.documents],
+            superseded=[ReportedDocument.of(row) for row in report.superseded],
+            superseded_cited=report.superseded_cited,
+            quarantined=[ReportedQuarantine.of(row) for row in report.quarantined],
+            quarantined_in_all=report.quarantined_in_all,
+            unanswered=UnansweredCount(**asdict(report.unanswered)),
+            next_cursor=None if report.after is None else _encode(report.after),
+        )
+
+
+_EXAMPLE: Json = {
+    "owner": "user:carol",
+    "user": "user:carol",
+    "generated_at": "2026-11-21T09:00:00Z",
+    "since": "2026-10-22T09:00:00Z",
+    "counts": {"fresh": 41, "ownerless": 0, "due": 3, "stale": 1, "source_gone": 0, "expired": 0, "superseded": 1},
+    "documents": [
+        {
+            "document_id": "0199c0de-7a51-7c3e-9a1b-2f6d5b0c9e11",
+            "source_id": "0199c0de-6f00-7d10-8c55-1d2e3f405162",
+            "external_id": "hr/parental-leave.md",
+            "title": "Parental leave",
+            "uri": "https://files.example.org/handbook/hr/parental-leave.md",
+            "owner": "user:carol",
+            "state": "stale",
+            "modified_at": "2025-11-02T09:00:00Z",
+            "review_due": "2026-05-01T09:00:00Z",
+            "verified_until": None,
+            "questions": 17,
+            "people": 9,
+            "superseded_by": None,
+            "successor": None,
+        }
+    ],
+    "superseded": [],
+    "superseded_cited": 0,
+    "quarantined": [
+        {
+            "document_id": "0199c0de-8b62-7f00-8a2b-3c4d5e6f7081",
+            "source_id": "0199c0de-6f00-7d10-8c55-1d2e3f405162",
+            "external_id": "hr/scan-0042.pdf",
+            "title": None,
+            "uri": "https://files.example.org/handbook/hr/scan-0042.pdf",
+            "owner": "user:carol",
+            "reason": "no_text",
+            "detail": "There is no text in it.",
+        }
+    ],
+    "quarantined_in_all": 1,
+    "unanswered": {"questions": 4, "people": 3},
+    "next_cursor": None,
+}
+_TEXT: Json = {"schema": {"type": "string"}}
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            "application/json": {"example": _EXAMPLE},
+            "text/csv": {**_TEXT, "example": '"section","document_id",…'},
+            "text/html": {**_TEXT, "example": "<!DOCTYPE html>…"},
+        }
+    }
+}
+
+
+@router.get(
+    "/staleness",
+    response_model=StalenessReport,
+    responses={**problems(Forbidden, NotFound, InvalidInput, AccessIncomplete), **_RESPONSES},
+)
+def get_staleness(
+    caller: ReportsCaller,
+    services: ServicesDep,
+    response: Response,
+    owner: Annotated[str | None, Query(max_length=200), AfterValidator(_possible)] = None,
+    format: Literal["json", "csv", "html"] = "json",
+    limit: Annotated[int, Query(ge=1, le=MOST_IN_A_PAGE)] = 100,
+    cursor: Cursor = None,
+) -> StalenessReport | Response:
+    """What should be looked at of the documents that an owner answers for, the most used first.
+
+    For the user that the request acts for: what they own, alone or in a group, and may read today. Acting for nobody:
+    ids, states and counts, and no names.
+    """
+    named = None if owner is None else principal_name(owner, field="owner")
+    after = _decode(cursor)
+    with services.catalog.reading(caller.tenant) as session:
+        report = staleness(session, caller, named, limit=limit, after=after)
+    if report.epoch is not None:
+        told = {"documents": _told(report), "epoch": report.epoch, "owner": named}
+        record_reading(services.catalog, caller, "report.staleness", "report:staleness", told)
+    if format == "json":
+        response.headers.update(_HEADERS)
+        return StalenessReport.of(report)
+    if format == "csv":
+        return Response(as_csv(report), media_type="text/csv; charset=utf-8", headers=_HEADERS)
+    return Response(as_html(report), media_type="text/html; charset=utf-8", headers=_HEADERS)
+
+
+def _told(report: Report) -> list[str]:
+    """The documents that were named, for the audit log."""
+    listed = (*report.documents, *report.superseded)
+    found = {row.document_id for row in listed} | {row.document_id for row in report.quarantined}
+    return sorted(found | {row.superseded_by for row in listed if row.superseded_by is not None})
+
+
+def _encode(position: Position) -> str:
+    return base64.urlsafe_b64encode(".".join(map(str, position)).encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str | None) -> Position:
+    """Where the last page ended. Raises :class:`InvalidInput`."""
+    if cursor is None:
+        return FIRST
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True).decode()
+    except ValueError as error:
+        raise InvalidInput("not a cursor", field="cursor") from error
+    found = _POSITION.fullmatch(text)
+    if found is None:
+        raise InvalidInput("not a cursor", field="cursor")
+    return int(found[1]), int(found[2]), int(found[3]), found[4]

@@ -1,0 +1,1 @@
+"""Reports: what the owners of documents should look at."""

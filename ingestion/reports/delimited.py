@@ -1,0 +1,62 @@
+"""The staleness report as CSV (RFC 4180): one table, a row for each document, its section in the first column.
+
+A spreadsheet takes a cell that begins with ``=``, ``+``, ``-`` or ``@`` for a formula and runs it. Titles are other
+people's texts, so such a cell gets an apostrophe in front.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+from ingestion.reports.staleness import Listed, Quarantined, Report
+from vouch.core.clock import rfc3339
+
+COLUMNS = (
+    "section", "document_id", "source_id", "external_id", "title", "uri", "owner", "state", "modified_at",
+    "review_due", "verified_until", "questions", "people", "superseded_by", "reason", "detail",
+)  # fmt: skip
+_BEGINS_A_FORMULA = tuple("=+-@＝＋－＠\t\r\n")
+
+
+def as_csv(report: Report) -> str:
+    """The page of the report, with a heading."""
+    told = io.StringIO()
+    writer = csv.DictWriter(told, COLUMNS, restval="", quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+    writer.writeheader()
+    for row in _rows(report):
+        writer.writerow({name: inert(value) for name, value in row.items()})
+    return told.getvalue()
+
+
+def inert(value: object) -> str:
+    """``value`` as a cell that no spreadsheet computes."""
+    text = "" if value is None else str(value)
+    begins = text.startswith(_BEGINS_A_FORMULA) or text.lstrip().startswith(_BEGINS_A_FORMULA)
+    return f"'{text}" if begins else text
+
+
+def _rows(report: Report) -> Iterator[dict[str, object]]:
+    for section, rows in (("documents", report.documents), ("superseded", report.superseded)):
+        yield from (_listed(section, row) for row in rows)
+    yield from map(_quarantined, report.quarantined)
+    unanswered = report.unanswered
+    yield {"section": "unanswered", "questions": unanswered.questions, "people": unanswered.people}
+
+
+def _listed(section: str, row: Listed) -> dict[str, object]:
+    moments = {name: rfc3339(getattr(row, name)) for name in ("modified_at", "review_due", "verified_until")}
+    return {**_common(section, row), "state": row.state, **moments, "questions": row.questions, "people": row.people,
+            "superseded_by": row.superseded_by}  # fmt: skip
+
+
+def _quarantined(row: Quarantined) -> dict[str, object]:
+    return {**_common("quarantined", row), "state": "quarantined", "reason": row.reason, "detail": row.detail}
+
+
+def _common(section: str, row: Listed | Quarantined) -> dict[str, object]:
+    named = {name: getattr(row.named, name) for name in ("external_id", "title", "uri")}
+    return {
+        "section": section, "document_id": row.document_id, "source_id": row.source_id, **named, "owner": row.owner
+    }  # fmt: skip

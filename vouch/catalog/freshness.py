@@ -1,0 +1,57 @@
+"""What :mod:`vouch.core.freshness` judges by, read from the catalog; and its judgement in SQL, for lists that are
+counted, ordered and paged where the rows are. ``tests/catalog/test_freshness.py`` holds the two to each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vouch.core.freshness import GONE_AFTER_S, Facts
+
+REVIEWED = """
+    LEFT JOIN review r ON r.tenant_id = d.tenant_id AND r.document_id = d.id AND r.version = d.current_version
+"""
+"""Joins to ``document d`` the review of the version that is shown."""
+
+FACTS = """
+    d.modified_at, s.unreadable_since, r.reviewed_at, r.reviewed_until,
+    coalesce(d.review_every_s, s.review_every_s) AS review_every_s,
+    coalesce(d.stale_after_s, s.stale_after_s) AS stale_after_s,
+    coalesce(d.expire_after_s, s.expire_after_s) AS expire_after_s
+"""
+"""Columns of ``document d``, its ``source s`` and the review ``r`` that :data:`REVIEWED` joins."""
+
+# `greatest` passes over nulls; a sum with null is null, and no comparison with null is true.
+_SINCE = "greatest(f.modified_at, f.reviewed_at)"
+
+
+def _past(moment: str, seconds: str) -> str:
+    return f"{moment} + make_interval(secs => nullif({seconds}, 0)) <= :now"
+
+
+STATE = f"""
+    CASE
+        WHEN f.superseded THEN 'superseded'
+        WHEN (f.reviewed_until > :now) IS NOT TRUE AND {_past(_SINCE, "f.expire_after_s")} THEN 'expired'
+        WHEN {_past("f.unreadable_since", str(GONE_AFTER_S))} THEN 'source_gone'
+        WHEN (f.reviewed_until > :now) IS NOT TRUE AND {_past(_SINCE, "f.stale_after_s")} THEN 'stale'
+        WHEN f.reviewed_until <= :now THEN 'due'
+        WHEN f.reviewed_until IS NULL AND {_past(_SINCE, "f.review_every_s")} THEN 'due'
+        WHEN f.owned THEN 'fresh'
+        ELSE 'ownerless' END
+"""
+"""The state of a row ``f`` that has every field of :class:`Facts`, at ``:now``."""
+
+
+def facts(row: Any, *, superseded: bool = False, owned: bool = True) -> Facts:
+    """Of a row that holds :data:`FACTS`."""
+    return Facts(
+        modified_at=row.modified_at,
+        review_every_s=row.review_every_s,
+        stale_after_s=row.stale_after_s,
+        expire_after_s=row.expire_after_s,
+        reviewed_at=row.reviewed_at,
+        reviewed_until=row.reviewed_until,
+        unreadable_since=row.unreadable_since,
+        superseded=superseded,
+        owned=owned,
+    )

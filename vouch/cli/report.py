@@ -1,0 +1,104 @@
+"""`vouch report`: what the owners of documents should look at, and their word that one holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from vouch.cli import output
+from vouch.cli.connection import AsUser, connect
+from vouch.cli.output import AsJson, line
+from vouch.client import StalenessReport
+from vouch.client.reports import QuarantinedDocument, ReportedDocument
+
+group = typer.Typer(help="What should be looked at, and by whom (scope `reports`).", no_args_is_help=True)
+
+
+@group.command()
+def staleness(
+    owner: Annotated[str | None, typer.Option(help="Of this owner alone: `user:carol`, `group:hr`.")] = None,
+    format: Annotated[
+        Literal["json", "csv", "html"] | None, typer.Option(help="Instead of tables; `json` is the same as `--json`.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it here; HTML unless told otherwise.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="List at most so many documents.")] = 100,
+    as_user: AsUser = None,
+    json: AsJson = False,
+) -> None:
+    """List what is due, stale, expired or without an owner, the most used first. Names only with `--as`."""
+    if json and format in ("csv", "html"):
+        raise typer.BadParameter("--json and another format exclude each other", param_hint="--format")
+    if out is not None and format is None and not json:
+        format = "html"
+    with connect(as_user) as vouch:
+        if format in ("csv", "html"):
+            text = vouch.reports.staleness_as(format, owner, limit=limit)
+        else:
+            found = vouch.reports.staleness(owner, limit=limit)
+            if out is None and not json and format is None:
+                _print(found)
+                return
+            text = found.model_dump_json(indent=2) + "\n"
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    with out.open("w", encoding="utf-8", newline="") as file:
+        file.write(text)
+    if json:
+        output.as_json({"written": str(out)})
+    else:
+        line(f"{out} is written.")
+
+
+@group.command()
+def review(
+    document: Annotated[str, typer.Argument(help="The document's id.")],
+    until: Annotated[str | None, typer.Option(help="Verified until this day: `2027-06-30`.")] = None,
+    comment: Annotated[str | None, typer.Option(help="Shown to whoever may read the document.")] = None,
+    version: Annotated[int | None, typer.Option(min=1, help="What was read: refused if it is not current.")] = None,
+    as_user: AsUser = None,
+    json: AsJson = False,
+) -> None:
+    """Say, as its owner, that a document holds (scope `ask`). Until then it does not age."""
+    with connect(as_user) as vouch:
+        found = vouch.review(document, until=until, comment=comment, version=version)
+    if json:
+        output.as_json(found)
+        return
+    due = found.freshness.review_due
+    line(f"{found.title}: version {found.version} is verified" + (f", review due {due.date()}" if due else ""))
+
+
+def _print(found: StalenessReport) -> None:
+    line(", ".join(f"{n} {state}" for state, n in found.counts.items() if n) or "no documents")
+    output.table(
+        ("STATE", "DOCUMENT", "REVIEW DUE", "MODIFIED", "OWNER", "QUESTIONS", "PEOPLE", "ID"),
+        map(_row, found.documents),
+    )
+    if found.superseded:
+        output.note(f"superseded, and still cited: {found.superseded_cited}")
+        rows = [(_name(one), one.successor or one.superseded_by, one.questions) for one in found.superseded]
+        output.table(("DOCUMENT", "REPLACED BY", "QUESTIONS"), rows)
+    if found.quarantined:
+        output.note(f"quarantined: {found.quarantined_in_all}")
+        output.table(("DOCUMENT", "REASON", "DETAIL"), [(_name(q), q.reason, q.detail) for q in found.quarantined])
+    if found.unanswered.questions:
+        output.note(f"unanswered: {found.unanswered.questions} questions of {found.unanswered.people} people")
+    if found.next_cursor is not None:
+        output.note("There are more; --limit shows up to 1000.")
+
+
+def _row(one: ReportedDocument) -> tuple[object, ...]:
+    due, modified = (at.date() if at else None for at in (one.review_due, one.modified_at))
+    return (one.state, _name(one), due, modified, one.owner, one.questions, one.people, one.document_id)
+
+
+def _name(one: ReportedDocument | QuarantinedDocument) -> str:
+    return one.title or one.external_id or one.document_id
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.add_typer(group, name="report")
