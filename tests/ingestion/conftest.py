@@ -103,7 +103,7 @@ def walk(tmp_path: Path, database_url: str, redis_url: str, embedder: Embedder, 
         put_user(session, TENANT, "user:alice", name="Alice", actor="test")
         put_group(session, TENANT, "group:staff", name="Staff", members=["user:alice"], actor="test")
     index = EdgeIndex(tmp_path / "index", "g1")
-    # What a process makes for itself on first use is given here: one model and one parser for all, a shard for the test.
+    # What a process makes for itself on first use is given here: model and parser for all tests, a shard for this one.
     services.__dict__["embedder"] = embedder
     services.__dict__["parser"] = parser
     services.__dict__["projector"] = Projector(services.catalog, index, compile_payload)
