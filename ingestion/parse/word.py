@@ -40,7 +40,7 @@ def read(data: bytes, name: str) -> Draft:
 
     blocks = tuple(partition.blocks(elements, heading_level=heading_level, place=_page, skip=skip))
     title = "" if titles else _said_title(document)
-    notes = (f"{len(hidden)} pieces of hidden text left out",) if hidden else ()
+    notes = (f"{len(hidden)} hidden run{'s' if len(hidden) > 1 else ''} of text left out",) if hidden else ()
     return Draft(blocks, title=title, pictures=_has_pictures(data), notes=notes)
 
 

@@ -347,6 +347,6 @@ def _unseen() -> Iterator[Hostile]:
         "vanish.docx",
         _with(_DOCX, **{"word/document.xml": _in_body(run)}),
         text=_DOCX_TEXT,
-        note="1 pieces of hidden text left out",
+        note="1 hidden run of text left out",
     )
     yield Hostile("hidden-sheet.xlsx", made.xlsx_file(), text="Costs", note="hidden sheet Draft was left out")
