@@ -10,6 +10,7 @@ from redis import Redis
 
 from acl.compile import compile_payload
 from ingestion.doorbell import make_celery, ring, ring_projector
+from ingestion.parser import Parser
 from vouch.catalog.blobs import Blobs
 from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.catalog.outbox import active_generation
@@ -52,6 +53,10 @@ class Services:
         with self.catalog.reading(ACROSS_TENANTS) as session:
             generation = active_generation(session).id
         return Projector(self.catalog, open_index(self.settings, generation), compile_payload)
+
+    @cached_property
+    def parser(self) -> Parser:
+        return Parser(memory_mb=self.settings.parse_memory_mb, cpu_s=self.settings.parse_cpu_s)
 
     def ring(self, stage: str, ids: list[str]) -> None:
         """Tell the workers about stages that are ready. A lost ring is rung again by the scheduler."""

@@ -16,11 +16,12 @@ from vouch.core.errors import DocumentRejected
 __all__ = ["REASONS", "Element", "Parsed", "parse"]
 
 REASONS = frozenset(
-    {"empty", "encrypted", "truncated", "corrupt", "mislabelled", "unsupported", "too_large", "no_text", "unreadable"}
-)
-"""Every ``reason`` that a :class:`DocumentRejected` of this room carries."""
+    {"empty", "encrypted", "truncated", "corrupt", "mislabelled", "unsupported", "too_large", "no_text", "unreadable",
+     "unsafe", "too_deep", "too_expensive", "parser_died"}
+)  # fmt: skip
+"""Every ``reason`` that a :class:`DocumentRejected` of this room carries; the last two are the parser process's."""
 
-_READERS = {
+READERS = {
     detect.MARKDOWN: "markdown",
     detect.PLAIN: "plain",
     detect.HTML: "html",
@@ -64,11 +65,13 @@ def draft_of(data: bytes, name: str, mime: str | None) -> tuple[Draft, str, str]
     if len(data) > MAX_BYTES:
         raise DocumentRejected(f"The file is larger than {MAX_BYTES >> 20} MiB", reason="too_large")
     kind = detect.detect(data, name, mime)
-    reader = import_module(f"ingestion.parse.{_READERS[kind]}")
+    reader = import_module(f"ingestion.parse.{READERS[kind]}")
     try:
         return reader.read(data, name), name, kind
     except DocumentRejected:
         raise
+    except RecursionError as error:
+        raise DocumentRejected("The document is nested deeper than is read", reason="too_deep") from error
     except Exception as error:
         if isinstance(error, _BROKEN) or type(error).__module__.partition(".")[0] in _PARSERS:
             raise DocumentRejected(f"The file cannot be read as {kind}", reason="corrupt") from error

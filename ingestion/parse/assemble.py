@@ -8,10 +8,12 @@ from pathlib import PurePosixPath
 from ingestion.parse import table
 from ingestion.parse.document import Block, Draft, Element, Parsed
 from ingestion.parse.language import language
-from ingestion.parse.normalise import normalise, one_line
+from ingestion.parse.normalise import hiding, normalise, one_line
 from vouch.core.errors import DocumentRejected
 from vouch.core.types import Span
 
+MAX_PIECES = 500_000
+"""Most elements and rows: each is an object in every process that reads them."""
 MAX_TEXT = 10_000_000
 """Longest normalised text, code points. A longer one is a data dump, which answers nobody's question."""
 _LONGEST_HEADING = 200
@@ -27,7 +29,7 @@ def assemble(draft: Draft, name: str, mime: str) -> Parsed:
     parts: list[str] = []
     elements: list[Element] = []
     path: list[tuple[int, str]] = []
-    length, previous = 0, None
+    length, pieces, previous = 0, 0, None
     for block in blocks:
         lines = _lines(block)
         if not lines:
@@ -38,8 +40,11 @@ def assemble(draft: Draft, name: str, mime: str) -> Parsed:
         text = "\n".join(lines)
         start = length + len(separator)
         length = start + len(text)
+        pieces += len(lines) if block.kind == "table" else 1
         if length > MAX_TEXT:
             raise DocumentRejected(f"The text is longer than {MAX_TEXT:,} characters", reason="too_large")
+        if pieces > MAX_PIECES:
+            raise DocumentRejected(f"The text has more than {MAX_PIECES:,} paragraphs and rows", reason="too_large")
         parts += [separator, text]
         steps = tuple(step for _, step in path)
         elements.append(Element(block.kind, Span(start, length), steps, block.place, _row_spans(block, lines, start)))
@@ -47,7 +52,15 @@ def assemble(draft: Draft, name: str, mime: str) -> Parsed:
     if not elements:
         raise _nothing(draft)
     whole = "".join(parts)
-    return Parsed(whole, tuple(elements), title, mime, draft.language or language(whole), draft.notes)
+    return Parsed(
+        whole, tuple(elements), title, mime, draft.language or language(whole), (*draft.notes, *_invisible(draft))
+    )
+
+
+def _invisible(draft: Draft) -> tuple[str, ...]:
+    """What normalisation took out of sight, said: a person may want to look at why it was there."""
+    count = sum(hiding(block.text) + sum(hiding(cell) for row in block.rows for cell in row) for block in draft.blocks)
+    return (f"{count:,} invisible character{'s' if count > 1 else ''} removed",) if count else ()
 
 
 def _lines(block: Block) -> list[str]:

@@ -6,12 +6,14 @@ import codecs
 import io
 import re
 import zipfile
+import zlib
 from pathlib import PurePosixPath
 
 import filetype
 import olefile
 from charset_normalizer import from_bytes
 
+from ingestion.parse.archive import refuse_hostile
 from vouch.core.errors import DocumentRejected
 
 PDF = "application/pdf"
@@ -46,8 +48,6 @@ _OLE_STREAMS = (
     ("PowerPoint Document", "application/vnd.ms-powerpoint"),
 )
 _OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_MAX_MEMBERS = 20_000
-_MAX_UNPACKED = 400 << 20
 _MAIL_HEADER = re.compile(r"\A(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t][^\n]*\n)*){2,}")
 _MAIL_FIELDS = re.compile(r"^(?:from|to|subject|date|received|mime-version|message-id|return-path):", re.I | re.M)
 _HTML_START = re.compile(
@@ -68,8 +68,8 @@ def detect(data: bytes, name: str, mime: str | None) -> str:
     """The media type of ``data``.
 
     ``name`` and ``mime`` are claims. Raises :class:`DocumentRejected` with reason ``empty``, ``encrypted``,
-    ``truncated``, ``corrupt``, ``mislabelled`` (the content is of another type than claimed),
-    ``unsupported`` or ``too_large`` (an archive that unpacks to more than 400 MiB).
+    ``truncated``, ``corrupt``, ``mislabelled`` (the content is of another type than claimed), ``unsupported``,
+    ``too_large`` or ``unsafe`` (an archive that :func:`ingestion.parse.archive.refuse_hostile` refuses).
     """
     if not data.strip(b"\x00\t\n\x0b\x0c\r \xef\xbb\xbf\xff\xfe"):
         raise DocumentRejected("The file is empty", reason="empty")
@@ -186,14 +186,14 @@ def _zip_type(data: bytes) -> str:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
             kind = _zip_kind(archive, {m.filename for m in members})
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, EOFError) as error:
+            if any(m.flag_bits & 0x1 for m in members):
+                raise DocumentRejected("The document is protected by a password", reason="encrypted")
+            if kind in _BY_SUFFIX.values():
+                refuse_hostile(archive)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, ValueError, OSError, EOFError) as error:
         # The directory of a zip file is its end: without it the file was cut.
         reason = "corrupt" if b"PK\x05\x06" in data else "truncated"
         raise DocumentRejected(f"The archive cannot be opened: it is {reason}", reason=reason) from error
-    if any(m.flag_bits & 0x1 for m in members):
-        raise DocumentRejected("The document is protected by a password", reason="encrypted")
-    if len(members) > _MAX_MEMBERS or sum(m.file_size for m in members) > _MAX_UNPACKED:
-        raise DocumentRejected("The archive unpacks to more than is read", reason="too_large")
     return kind
 
 

@@ -30,7 +30,8 @@ def read(data: bytes, name: str) -> Draft:
     blocks: list[Block] = [block for chapter in chapters for block in chapter.blocks]
     title = package.findtext(".//{http://purl.org/dc/elements/1.1/}title") or ""
     language = (package.findtext(".//{http://purl.org/dc/elements/1.1/}language") or "")[:2].lower()
-    return Draft(tuple(blocks), title=title, language=language, pictures=any(c.pictures for c in chapters))
+    notes = tuple(dict.fromkeys(note for chapter in chapters for note in chapter.notes))
+    return Draft(tuple(blocks), title, language, any(c.pictures for c in chapters), notes)
 
 
 def _spine(package: etree._Element, path: str) -> list[str]:

@@ -7,13 +7,13 @@ import re
 from lxml import etree
 from lxml import html as lxml_html
 
-from ingestion.parse import partition
+from ingestion.parse import hidden, partition
 from ingestion.parse.detect import decode
 from ingestion.parse.document import Block, Draft
 from ingestion.parse.normalise import one_line
+from vouch.core.errors import DocumentRejected
 
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([A-Za-z0-9_:.-]{2,40})", re.I)
-_HIDDEN_STYLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.I)
 _UNSEEN = ("script", "style", "template", "noscript", "nav", "iframe", "object", "svg", "head")
 
 
@@ -29,7 +29,7 @@ def from_text(text: str) -> Draft:
         return Draft(())
     title = one_line(root.findtext(".//title") or "")
     language = re.match(r"[a-z]{2}\b", (root.get("lang") or "").lower())
-    _drop_unseen(root)
+    count = _drop_unseen(root)
     visible = etree.tostring(root, encoding="unicode", method="html")
     elements = partition.partitioner("html")(text=visible, languages=[""])
     found = partition.blocks(elements, heading_level=lambda e: (e.metadata.category_depth or 0) + 1, outer_list=1)
@@ -39,33 +39,30 @@ def from_text(text: str) -> Draft:
         title=_page_title(title, blocks),
         language=language[0] if language else "",
         pictures=root.find(".//img") is not None,
+        notes=hidden.note(count),
     )
 
 
 def _root(text: str) -> etree._Element | None:
+    """Raises :class:`DocumentRejected` (``too_deep``) where libxml2 stops reading, which is not where the page ends."""
     parser = lxml_html.HTMLParser(encoding="utf-8", no_network=True, huge_tree=False, remove_comments=True)
-    return etree.fromstring(text.encode("utf-8", errors="replace"), parser)
+    root = etree.fromstring(text.encode("utf-8", errors="replace"), parser)
+    if any(error.type == etree.ErrorTypes.ERR_RESOURCE_LIMIT for error in parser.error_log):
+        raise DocumentRejected("The page is nested deeper than is read", reason="too_deep")
+    return root
 
 
-def _drop_unseen(root: etree._Element) -> None:
+def _drop_unseen(root: etree._Element) -> int:
+    """How many elements were there to be hidden, rather than to be run or clicked."""
+    count = 0
     for element in list(root.iter()):
-        if not isinstance(element.tag, str):
+        if not isinstance(element.tag, str) or element.getparent() is None:
             continue
-        hidden = element.get("hidden") is not None or _HIDDEN_STYLE.search(element.get("style") or "")
-        parent = element.getparent()
-        if parent is not None and (hidden or element.tag in _UNSEEN):
-            _remove(parent, element)
-
-
-def _remove(parent: etree._Element, element: etree._Element) -> None:
-    """Take ``element`` out and leave the text that follows it in place."""
-    before = element.getprevious()
-    if element.tail:
-        if before is None:
-            parent.text = (parent.text or "") + element.tail
-        else:
-            before.tail = (before.tail or "") + element.tail
-    parent.remove(element)
+        if is_hidden := hidden.is_hidden(element):
+            count += bool("".join(element.itertext()).strip())
+        if is_hidden or element.tag in _UNSEEN:
+            hidden.remove(element)
+    return count
 
 
 def _page_title(title: str, blocks: tuple[Block, ...]) -> str:

@@ -42,15 +42,17 @@ def _read(data: bytes, depth: int) -> Draft:
     mail = _outlook(data) if data.startswith(_OLE_MAGIC) else _internet(data)
     lines = "\n".join(f"{label}: {value}" for label, value in mail.fields if value)
     blocks = [Block("paragraph", lines), *mail.body.blocks]
-    notes: list[str] = []
+    notes = list(mail.body.notes)
+    left_out = 0
     for number, (name, content) in enumerate(mail.attachments):
         try:
             if number >= _MAX_ATTACHMENTS or depth >= _MAX_DEPTH:
                 raise DocumentRejected("Too many attachments", reason="too_large")
             blocks += _attached(name, content, depth)
         except DocumentRejected as rejected:
+            left_out += 1
             notes.append(f"attachment {name} was left out: {rejected.reason}")
-    return Draft(tuple(blocks), mail.subject, mail.body.language, bool(notes), tuple(notes))
+    return Draft(tuple(blocks), mail.subject, mail.body.language, left_out > 0, tuple(notes))
 
 
 def _attached(name: str, content: bytes, depth: int) -> Iterator[Block]:

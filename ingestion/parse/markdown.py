@@ -14,7 +14,7 @@ from typing import Any
 import pyromark
 import yaml
 
-from ingestion.parse import table
+from ingestion.parse import hidden, table
 from ingestion.parse.detect import decode
 from ingestion.parse.document import Block, Draft
 from ingestion.parse.normalise import one_line
@@ -27,6 +27,7 @@ _OPTIONS = (
     | pyromark.Options.ENABLE_YAML_STYLE_METADATA_BLOCKS
 )
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,2000}>")
+_NAME = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9-]*)")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
 _INVISIBLE = re.compile(r"<(style|script|iframe|video|object|svg)\b.*?(?:</\1\s*>|\Z)", re.S | re.I)
 _LINE_TAG = re.compile(
@@ -44,7 +45,8 @@ def read(data: bytes, name: str) -> Draft:
     for event in pyromark.events(decode(data), options=_OPTIONS):
         reader.take(event)
     reader.flush()
-    return Draft(tuple(reader.blocks), title=reader.title, pictures=reader.pictures)
+    notes = hidden.note(reader.hidden_elements)
+    return Draft(tuple(reader.blocks), title=reader.title, pictures=reader.pictures, notes=notes)
 
 
 @dataclass
@@ -63,6 +65,9 @@ class _Reader:
     html: list[str] = field(default_factory=list)
     kind: str = ""
     """The open block whose text is taken as it stands (code, front matter, HTML), or ""."""
+    unseen: list[str] = field(default_factory=list)
+    """Open inline elements from a hidden one inwards, of its name."""
+    hidden_elements: int = 0
 
     def take(self, event: Any) -> None:
         if isinstance(event, str):
@@ -74,18 +79,34 @@ class _Reader:
             self._open(tag, detail)
         elif what == "End":
             self._close(next(iter(value)) if isinstance(value, dict) else value, value)
+        elif what == "InlineHtml":
+            self._inline(value)
+        elif self.unseen:
+            return
         elif what == "Text":
             self.text.append(value if self.kind else _tidy(value))
         elif what == "Code":
             self.text.append(value)
         elif what == "Html":
             self.html.append(value)
-        elif what == "InlineHtml":
-            self.text.append("\n" if _LINE_TAG.match(value) else "")
         elif what in ("InlineMath", "DisplayMath"):
             self.text.append(value)
         elif what == "TaskListMarker":
             self.marker += "[x] " if value else "[ ] "
+
+    def _inline(self, tag: str) -> None:
+        name = _NAME.match(tag)
+        if self.unseen:
+            if name and name[2].lower() == self.unseen[0]:
+                if name[1]:
+                    self.unseen.pop()
+                else:
+                    self.unseen.append(self.unseen[0])
+        elif name and not name[1] and hidden.tag_hides(tag):
+            self.unseen = [name[2].lower()]
+            self.hidden_elements += 1
+        else:
+            self.text.append("\n" if _LINE_TAG.match(tag) else "")
 
     def _mark(self, event: str) -> None:
         if event == "SoftBreak":
@@ -149,7 +170,8 @@ class _Reader:
 
     def _html(self, html: str) -> None:
         """HTML between Markdown blocks: its tables as tables, the rest as the lines it shows."""
-        html = _INVISIBLE.sub("", _COMMENT.sub("", html))
+        html, count = hidden.shown(_INVISIBLE.sub("", _COMMENT.sub("", html)))
+        self.hidden_elements += count
         at = 0
         for found in _TABLE.finditer(html):
             self._html_text(html[at : found.start()])
@@ -166,7 +188,7 @@ class _Reader:
             self.blocks.extend(Block("paragraph", line) for line in text.split("\n") if line.strip())
 
     def _taken(self) -> str:
-        text, self.text = "".join(self.text), []
+        text, self.text, self.unseen = "".join(self.text), [], []
         return text
 
     def flush(self) -> None:

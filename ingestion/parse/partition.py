@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -21,13 +22,17 @@ from ingestion.parse.document import Block
 _MODEL = "en_core_web_sm"
 _BULLETED = ("•", "-", "*")
 
+making_ready: Callable[[], AbstractContextManager[None]] = nullcontext
+"""Entered while libraries are imported. The parser process sets it: what they need is not the document's doing."""
+
 
 @cache
 def partitioner(kind: str) -> Callable[..., list[Any]]:
     """``unstructured.partition.<kind>.partition_<kind>``, made ready for use without network."""
     os.environ.update(UNSTRUCTURED_DISABLE_NOTICE="1", DO_NOT_TRACK="1", SCARF_NO_ANALYTICS="true")
-    _use_local_pipeline()
-    module = import_module(f"unstructured.partition.{kind}")
+    with making_ready():
+        _use_local_pipeline()
+        module = import_module(f"unstructured.partition.{kind}")
     function: Callable[..., list[Any]] = getattr(module, f"partition_{kind}")
     return function
 

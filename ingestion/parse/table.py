@@ -14,6 +14,7 @@ from lxml import etree
 
 from ingestion.parse.document import Block
 from ingestion.parse.normalise import one_line
+from vouch.core.errors import DocumentRejected
 from vouch.core.sentences import ROW_SEPARATOR
 
 Rows = Sequence[Sequence[str]]
@@ -21,6 +22,9 @@ _NUMERIC = re.compile(r"^[\s$€£¥+(–-]*\d[\d\s.,:/%()–-]*\s*(?:[%€$£]|
 _LONGEST_LABEL = 60
 _MOST_SPAN = 200
 """A colspan or rowspan beyond this is a mistake or an attack; HTML itself allows 1,000 columns."""
+
+_MOST_CELLS = 10_000_000
+"""Of the rectangle: a hundred long rows among a hundred thousand short ones make it large."""
 
 
 def render(block: Block) -> list[str]:
@@ -40,6 +44,8 @@ def render(block: Block) -> list[str]:
 def _rectangle(rows: Rows) -> list[list[str]]:
     """Equal widths; rows and columns that are all blank are gone."""
     width = max((len(row) for row in rows), default=0)
+    if width * len(rows) > _MOST_CELLS:
+        raise DocumentRejected(f"A table has room for more than {_MOST_CELLS:,} cells", reason="too_large")
     full = [[*row, *[""] * (width - len(row))] for row in rows if any(row)]
     kept = [i for i in range(width) if any(row[i] for row in full)]
     return [[row[i] for i in kept] for row in full]

@@ -13,6 +13,7 @@ from ingestion.parse import partition
 from ingestion.parse.document import Draft
 from ingestion.parse.normalise import one_line
 
+_HIDDEN_RUNS = '//w:r[w:rPr/w:vanish[not(@w:val="0" or @w:val="false" or @w:val="off")]][w:t]'
 _SKIP = frozenset({"PageBreak", "Image", "Header", "Footer"})
 
 
@@ -20,6 +21,13 @@ def read(data: bytes, name: str) -> Draft:
     """Page numbers are given where the file records page breaks. Running headers and footers are left out,
     unless there is nothing else."""
     document = docx.Document(io.BytesIO(data))
+    hidden = document.element.xpath(_HIDDEN_RUNS)
+    if hidden:
+        for run in hidden:
+            run.getparent().remove(run)
+        shown = io.BytesIO()
+        document.save(shown)
+        data = shown.getvalue()
     elements = partition.partitioner("docx")(file=io.BytesIO(data), languages=[""])
     titles, subtitles = _styled(document, "Title"), _styled(document, "Subtitle")
     skip = _SKIP if any(e.category not in _SKIP and e.text.strip() for e in elements) else frozenset({"PageBreak"})
@@ -31,7 +39,9 @@ def read(data: bytes, name: str) -> Draft:
         return 0 if text in titles else (element.metadata.category_depth or 0) + 1
 
     blocks = tuple(partition.blocks(elements, heading_level=heading_level, place=_page, skip=skip))
-    return Draft(blocks, title="" if titles else _said_title(document), pictures=_has_pictures(data))
+    title = "" if titles else _said_title(document)
+    notes = (f"{len(hidden)} hidden run{'s' if len(hidden) > 1 else ''} of text left out",) if hidden else ()
+    return Draft(blocks, title=title, pictures=_has_pictures(data), notes=notes)
 
 
 def _styled(document: Document, style: str) -> set[str]:

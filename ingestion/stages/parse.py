@@ -1,12 +1,13 @@
-"""Parse: raw bytes into normalised text and its elements, both kept as blobs."""
+"""Parse: raw bytes into normalised text and its elements, both kept as blobs. Another process does the reading."""
 
 from __future__ import annotations
 
-from ingestion.parse import parse as parse_document
+from ingestion.parser import ParserKilled
 from ingestion.services import Services
 from ingestion.stages.version import building, note, unwanted
 from vouch.catalog import ledger
 from vouch.catalog.ledger import Lease
+from vouch.core.errors import DocumentRejected
 
 
 def parse(services: Services, lease: Lease) -> Lease | None:
@@ -17,17 +18,22 @@ def parse(services: Services, lease: Lease) -> Lease | None:
         unwanted(services, lease)
         return None
     raw = services.blobs.get(lease.tenant, version.raw)
-    parsed = parse_document(raw, version.meta["name"], version.meta["mime_given"])
+    try:
+        parsed, body = services.parser.parse(raw, version.meta["name"], version.meta["mime_given"])
+    except ParserKilled as killed:
+        if lease.attempt < ledger.MAX_ATTEMPTS:
+            raise
+        raise DocumentRejected("The parser process died each time it was tried.", reason="parser_died") from killed
     facts = {
         "title": parsed.title,
         "mime": parsed.mime,
         "language": parsed.language,
         "characters": len(parsed.text),
-        "notes": list(parsed.notes),
+        "notes": parsed.notes,
     }
     with services.catalog.transaction(lease.tenant, durable=False) as session:
         services.blobs.lock(session)
-        elements = services.blobs.put(lease.tenant, parsed.to_json())
+        elements = services.blobs.put(lease.tenant, body)
         text = services.blobs.put(lease.tenant, parsed.text.encode())
         note(session, lease, facts, parsed=elements, text=text)
         return ledger.finish(session, lease, then="chunk", in_hand_s=services.settings.lease_s)

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from acl.compile import compile_payload
 from acl.directory import put_group, put_user
 from ingestion.jobs import find_job, start_sync, view
+from ingestion.parser import Parser
 from ingestion.schemas import SourceIn
 from ingestion.services import Services
 from ingestion.sources import create
@@ -77,8 +78,16 @@ class Walk:
             return session.execute(sa.text(query), values).scalar()
 
 
+@pytest.fixture(scope="session")
+def parser() -> Iterator[Parser]:
+    """A parser process as a worker has one; it takes a second to start."""
+    parser = Parser()
+    yield parser
+    parser.close()
+
+
 @pytest.fixture
-def walk(tmp_path: Path, database_url: str, redis_url: str, embedder: Embedder) -> Iterator[Walk]:
+def walk(tmp_path: Path, database_url: str, redis_url: str, embedder: Embedder, parser: Parser) -> Iterator[Walk]:
     settings = Settings(
         data_dir=tmp_path / "data",
         database_url=database_url,
@@ -94,8 +103,9 @@ def walk(tmp_path: Path, database_url: str, redis_url: str, embedder: Embedder) 
         put_user(session, TENANT, "user:alice", name="Alice", actor="test")
         put_group(session, TENANT, "group:staff", name="Staff", members=["user:alice"], actor="test")
     index = EdgeIndex(tmp_path / "index", "g1")
-    # What a process makes for itself on first use is given here: one model and one shard for the whole test.
+    # What a process makes for itself on first use is given here: model and parser for all tests, a shard for this one.
     services.__dict__["embedder"] = embedder
+    services.__dict__["parser"] = parser
     services.__dict__["projector"] = Projector(services.catalog, index, compile_payload)
     yield Walk(services, index)
     with services.catalog.reading(ACROSS_TENANTS) as session:

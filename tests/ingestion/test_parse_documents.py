@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from evals.parsing import similarities
 from ingestion.parse import Parsed, parse
+from ingestion.parser import Parser
 from vouch.core.errors import DocumentRejected
 
 _DATA = Path(os.environ.get("VOUCH_EVAL_DATA") or Path(__file__).parents[3] / "shared" / "data")
@@ -28,13 +30,13 @@ def read(name: str) -> Parsed:
     return parse((_FILES / name).read_bytes(), name)
 
 
-def test_each_file_is_read_or_refused_with_its_reason() -> None:
+def test_each_file_is_read_or_refused_with_its_reason(parser: Parser) -> None:
     files = sorted(path.name for path in _FILES.iterdir())
     assert len(files) == 43
     refused: dict[str, str] = {}
     for name in files:
         try:
-            assert read(name).elements
+            assert parser.parse((_FILES / name).read_bytes(), name)[0].elements
         except DocumentRejected as error:
             refused[name] = error.reason
     assert refused == REFUSED
@@ -67,3 +69,11 @@ def test_what_is_said_there_can_be_quoted(name: str, quote: str) -> None:
 def test_blind_copies_stay_blind() -> None:
     assert "mary@example.com" not in read("mime-multi-to-cc-bcc.eml").text
     assert "hello@unstructured.io" not in read("fake-email-with-cc-and-bcc.msg").text
+
+
+def test_what_has_a_reference_says_what_the_reference_says() -> None:
+    found = similarities(_DATA / "documents")
+    assert len(found) == 10
+    poor = {similarity.file: similarity for similarity in found if similarity.words < 0.85}
+    assert not poor, poor
+    assert sum(similarity.order for similarity in found) / len(found) > 0.8

@@ -10,7 +10,7 @@ import msoffcrypto.format.ooxml
 import pytest
 
 from ingestion import parse as room
-from ingestion.parse import REASONS, detect, parse
+from ingestion.parse import REASONS, archive, parse
 from tests.ingestion import made
 from vouch.core.errors import DocumentRejected
 
@@ -65,7 +65,7 @@ def test_reasons(name: str, data: bytes, expected: str) -> None:
 
 
 def test_an_archive_that_unpacks_to_a_flood_is_refused_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(detect, "_MAX_UNPACKED", 1 << 20)
+    monkeypatch.setattr(archive, "MAX_UNPACKED", 1 << 20)
     bomb = made.zipped({"[Content_Types].xml": "x", "word/document.xml": b"0" * (2 << 20)})
     assert len(bomb) < 10_000
     assert reason(bomb, "a.docx") == "too_large"

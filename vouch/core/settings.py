@@ -75,6 +75,10 @@ class Settings(BaseSettings):
     lease_s: int = Field(30, ge=3, le=3600, description="Seconds until the work of a worker that died passes on.")
     sweep_every_s: float = Field(2.0, gt=0, le=60, description="Seconds between two sweeps of the ledger.")
     max_document_mb: int = Field(50, ge=1, le=2048, description="Largest document read, MiB.")
+    parse_memory_mb: int = Field(
+        512, ge=64, le=65536, description="Memory that reading one document may take, over the parser's own, MiB."
+    )
+    parse_cpu_s: float = Field(60.0, gt=0, le=100, description="CPU time that reading one document may take, seconds.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe log shown.")
 
     @field_validator("database_url", "redis_url", "secret_key", "qdrant_api_key", "chat_api_key")
