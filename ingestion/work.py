@@ -8,6 +8,7 @@ ids ─▶ claim (attempt counted) ─▶ stage ─▶ done + next stage's row, 
 from __future__ import annotations
 
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
@@ -52,6 +53,11 @@ WORK: dict[str, Work] = {
 }
 
 
+ENOUGH_S = 75.0
+"""After this, what is left of a message is put back. One more document takes at most 160 s, and Celery ends the
+message, with the attempts of all that is left of it, after 240 (``ingestion/doorbell.py``)."""
+
+
 def run_stages(services: Services, stage_ids: Sequence[str]) -> None:
     """Do those of ``stage_ids`` that can be done now. What others hold, or is done already, is left alone."""
     with services.catalog.transaction(ACROSS_TENANTS) as session:
@@ -61,7 +67,12 @@ def run_stages(services: Services, stage_ids: Sequence[str]) -> None:
     ready: dict[StageName, list[str]] = defaultdict(list)
     with ledger.held(services.catalog, leases, services.settings.lease_s):
         embed_missing(services, [lease for lease in leases if lease.name == "embed"])
-        for lease in tuple(leases):
+        enough = time.monotonic() + ENOUGH_S
+        for number, lease in enumerate(tuple(leases)):
+            if number and time.monotonic() > enough:
+                if _put_back(services, lease):
+                    ready[lease.name].append(lease.id)
+                continue
             following = _do(services, lease)
             while following is not None and following.held:
                 leases.append(following)
@@ -94,6 +105,16 @@ def _do(services: Services, lease: Lease) -> Lease | None:
         else:
             _again(services, lease, error, counts=True)
     return None
+
+
+def _put_back(services: Services, lease: Lease) -> bool:
+    """For another message: nothing was tried, so no attempt counts. False where another worker has it already."""
+    try:
+        with services.catalog.transaction(lease.tenant) as session:
+            ledger.retry(session, lease, None, delay_s=0, counts=False)
+    except LeaseLost:
+        return False
+    return True
 
 
 def _again(services: Services, lease: Lease, error: Exception, *, counts: bool) -> None:

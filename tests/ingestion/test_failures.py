@@ -100,6 +100,18 @@ def test_a_part_that_is_down_uses_up_no_attempt(walk: Walk, folder: Path, monkey
     assert walk.finish(job["job_id"])["counts"]["published"] == 2
 
 
+def test_what_a_message_has_no_time_for_is_put_back_untried(
+    walk: Walk, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slow documents must not use up the attempts of those that came in the same message."""
+    monkeypatch.setattr(work, "ENOUGH_S", 0)
+    for n in range(5):
+        (folder / f"more{n}.md").write_text(f"# {n}\n\nThis is page {n}.")
+    job = walk.sync(walk.add_source(path=str(folder)))
+    assert (job["state"], job["counts"]["published"], job["errors"]) == ("succeeded", 7, [])
+    assert walk.scalar("SELECT max(attempts) FROM stage") == 1
+
+
 def test_retry_tries_what_failed_and_nothing_else(walk: Walk, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
         _curse(walk, patched, RuntimeError("x"))

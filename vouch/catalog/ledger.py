@@ -175,7 +175,7 @@ def wait(session: Session, lease: Lease, seq: int) -> None:
     _move(session, lease, "waiting", {"wait_seq": seq, "attempts": lease.attempt - 1})
 
 
-def retry(session: Session, lease: Lease, problem: Json, *, delay_s: float, counts: bool) -> None:
+def retry(session: Session, lease: Lease, problem: Json | None, *, delay_s: float, counts: bool) -> None:
     """Make ready again after ``delay_s`` seconds; ``counts`` False takes the attempt back."""
     attempts = lease.attempt if counts else lease.attempt - 1
     _move(session, lease, "ready", {"problem": problem, "attempts": attempts}, delay_s)
