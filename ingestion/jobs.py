@@ -22,10 +22,13 @@ SyncKind = Literal["incremental", "full", "access"]
 MAX_ERRORS = 200
 CRON_FIELDS = 5
 OPEN = ("queued", "running")
-COUNTED = ("seen", "new", "changed", "unchanged", "access_changed", "deleted", "unreadable", "quarantined", "refused")
-"""What every job counts. ``unreadable``: documents that nobody may read, because nothing says who may.
-``quarantined``: those whose access the source says in a way that cannot be followed; a job shows with them those whose
-content cannot be read."""
+COUNTED = (
+    "seen", "new", "changed", "unchanged", "access_changed", "members_changed", "deleted", "unreadable", "quarantined",
+    "refused",
+)  # fmt: skip
+"""What every job counts. ``members_changed``: memberships in the source's own groups that came or went.
+``unreadable``: documents that nobody may read, because nothing says who may. ``quarantined``: those whose access the
+source says in a way that cannot be followed; a job shows with them those whose content cannot be read."""
 
 
 def check_schedule(schedule: str) -> str:

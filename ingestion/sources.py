@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
+from acl.groups import claim, issuer_of, release
 from connectors.registry import check_config
 from ingestion.delete import delete_documents
 from ingestion.jobs import OPEN, cancel, check_schedule, next_sync
@@ -32,17 +33,21 @@ def find_source(session: Session, tenant: str, source_id: str, *, lock: bool = F
 def create(session: Session, tenant: str, asked: SourceIn) -> Source:
     """Register a source. Raises :class:`BadConfig` naming the field, :class:`Conflict` for a name in use."""
     config = check_config(asked.kind, asked.config)
+    issuer = issuer_of(config)
     taken = session.exec(
         select(Source.id).where(col(Source.tenant_id) == tenant, col(Source.name) == asked.name)
     ).first()
     if taken is not None:
         raise Conflict(f"A source named {asked.name} is there already.", field="name")
+    if issuer is not None:
+        claim(session, tenant, issuer)
     source = Source(
         tenant_id=tenant,
         id=new_id(),
         name=asked.name,
         kind=asked.kind,
         config=config,
+        issuer=issuer,
         owner=principal_name(asked.owner, field="owner") if asked.owner else None,
         schedule=check_schedule(asked.schedule) if asked.schedule is not None else None,
         review_every_s=_seconds(asked.freshness.review_every, "freshness.review_every"),
@@ -62,6 +67,7 @@ def change(session: Session, source: Source, asked: SourcePatch, *, actor: str) 
     given = asked.model_fields_set
     if "config" in given:
         source.config, source.cursor = check_config(source.kind, asked.config or {}), None
+        _change_issuer(session, source, issuer_of(source.config), actor)
     if "owner" in given:
         source.owner = principal_name(asked.owner, field="owner") if asked.owner else None
     if "schedule" in given:
@@ -83,6 +89,16 @@ def change(session: Session, source: Source, asked: SourcePatch, *, actor: str) 
     session.add(source)
 
 
+def _change_issuer(session: Session, source: Source, issuer: str | None, actor: str) -> None:
+    if issuer == source.issuer:
+        return
+    if issuer is not None:
+        claim(session, source.tenant_id, issuer)
+    if source.issuer is not None:
+        release(session, source.tenant_id, source.issuer, actor=actor)
+    source.issuer = issuer
+
+
 def delete(session: Session, source: Source, *, actor: str) -> None:
     """Hide everything of the source at once and empty it. Its row goes once the index has followed."""
     for job_id in session.exec(
@@ -95,6 +111,8 @@ def delete(session: Session, source: Source, *, actor: str) -> None:
     session.add(source)
     session.flush()
     delete_documents(session, source.tenant_id, source.id, None, actor)
+    _change_issuer(session, source, None, actor)
+    session.add(source)
 
 
 def purge_deleted(session: Session, applied_seq: int) -> list[str]:

@@ -26,7 +26,7 @@ from vouch.catalog.ledger import Lease, StageName
 from vouch.catalog.tables import Document
 from vouch.core import clock
 from vouch.core.clock import rfc3339
-from vouch.core.errors import DocumentRejected, InvalidInput, LeaseLost, Unavailable, VouchError
+from vouch.core.errors import DocumentRejected, InvalidInput, LeaseLost, SyncRefused, Unavailable, VouchError
 from vouch.core.types import Json
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ def _do(services: Services, lease: Lease) -> Lease | None:
         return WORK[lease.name](services, lease)
     except LeaseLost:
         log.info("stage %s of job %s passed to another worker", lease.name, lease.job_id)
-    except (DocumentRejected, InvalidInput) as error:
+    except (DocumentRejected, InvalidInput, SyncRefused) as error:
         _give_up(services, lease, error)
     except Unavailable as error:
         _again(services, lease, error, counts=False)
@@ -119,7 +119,7 @@ def _problem(lease: Lease, error: Exception) -> Json:
     if not isinstance(error, VouchError):
         # A library's message may quote the document or a secret: it goes to the log, not to people.
         return {**found, "reason": "failed", "detail": type(error).__name__}
-    reason = error.reason if isinstance(error, DocumentRejected) else error.code
+    reason = error.reason if isinstance(error, DocumentRejected | SyncRefused) else error.code
     said: Json = {name: error.extra[name] for name in ("file", "line") if name in error.extra}
     if error.field:
         said["field"] = error.field

@@ -18,6 +18,7 @@ from connectors.registry import make_connector
 from ingestion.delete import delete_documents
 from ingestion.jobs import COUNTED
 from ingestion.services import Services
+from ingestion.stages.memberships import read_memberships
 from vouch.catalog import ledger, outbox
 from vouch.catalog.ledger import Lease
 from vouch.catalog.tables import Document, Job, Source
@@ -55,6 +56,8 @@ def scan(services: Services, lease: Lease) -> None:
         issuers = known_issuers(session, lease.tenant)
     connector = make_connector(source.kind, source.config)
     progress = _Progress(services, lease, (source, job), issuers)
+    if job.kind != "incremental":
+        progress.counts["members_changed"] = read_memberships(services, lease, source, connector, began)
     cursor = source.cursor if job.kind == "incremental" else None
     for batch in _batches(connector.scan(cursor)):
         progress.apply(batch)
@@ -62,7 +65,8 @@ def scan(services: Services, lease: Lease) -> None:
         row = _lock_job(session, lease)
         if cursor is None or connector.lists_everything:
             progress.delete_unseen(session)
-            _mark_access_read(session, source, began)
+            if source.issuer is None or job.kind != "incremental":  # who is in its groups is part of its access
+                _mark_access_read(session, source, began)
         row.scanned, row.counts, row.problems = True, dict(progress.counts), progress.problems
         session.add(row)
         if progress.rules_broken:  # what could be done is done, and it is closed; it is no success all the same

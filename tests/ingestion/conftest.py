@@ -12,12 +12,15 @@ from pydantic import SecretStr
 
 from acl.compile import compile_payload
 from acl.directory import put_group, put_user
+from connectors import registry
+from connectors.registry import connector_kinds
 from ingestion.jobs import find_job, start_sync, view
 from ingestion.schemas import SourceIn
 from ingestion.services import Services
 from ingestion.sources import create
 from ingestion.work import run_stages
 from tests.history import unrecorded
+from tests.ingestion.wiki import Site, WikiConnector
 from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.tables import IndexGeneration, Source, Tenant
 from vouch.core.settings import Settings
@@ -75,6 +78,15 @@ class Walk:
     def scalar(self, query: str, **values: object) -> object:
         with self.services.catalog.reading(ACROSS_TENANTS) as session:
             return session.execute(sa.text(query), values).scalar()
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Site:
+    """The kind `wiki` is installed, and this is its one site."""
+    kinds = {**connector_kinds(), WikiConnector.kind: WikiConnector}
+    monkeypatch.setattr(registry, "connector_kinds", lambda: kinds)
+    monkeypatch.setattr(WikiConnector, "sites", {"main": Site()})
+    return WikiConnector.sites["main"]
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ _COUNTED = {
     "changed": "changed",
     "unchanged": "unchanged",
     "access_changed": "with new access",
+    "members_changed": "memberships changed",
     "deleted": "deleted",
     "published": "published",
     "quarantined": "quarantined",
