@@ -15,6 +15,8 @@ from vouch.core.types import Acl, Clause, Json
 
 Text200 = Annotated[str, Field(min_length=1, max_length=200)]
 PrincipalText = Annotated[str, Field(min_length=1, max_length=200, examples=["user:carol"])]
+Share = Annotated[float, Field(ge=0, le=1)]
+Priority = Literal["low", "normal", "high"]
 Time = Annotated[AwareDatetime, AfterValidator(utc)]
 
 
@@ -104,6 +106,13 @@ class SourceIn(Input):
     schedule: Annotated[str, Field(max_length=100)] | None = None
     freshness: FreshnessIn = FreshnessIn()
     acl_max_age: str | None = Field(None, examples=["24h"])
+    deletion_guard: Share = Field(
+        0.5, description="The share of its documents that one sync deletes by itself; more has to be confirmed."
+    )
+    access_schedule: Annotated[str, Field(max_length=100)] | None = Field(
+        None, description="When access rules and groups alone are read, as `schedule`."
+    )
+    priority: Priority = "normal"
 
 
 class SourcePatch(Input):
@@ -116,7 +125,17 @@ class SourcePatch(Input):
     schedule: Annotated[str, Field(max_length=100)] | None = None
     freshness: FreshnessIn | None = None
     acl_max_age: str | None = None
+    deletion_guard: Share | None = None
+    access_schedule: Annotated[str, Field(max_length=100)] | None = None
+    priority: Priority | None = None
     state: Literal["active", "paused"] | None = None
+
+
+class FailingOut(BaseModel):
+    state: Literal["counting", "open"]
+    failures: int = Field(description="Scans that failed one after the other.")
+    since: str
+    next_try: str | None = Field(description="Before this, only a sync that is asked for by hand tries.")
 
 
 class SourceOut(BaseModel):
@@ -129,6 +148,11 @@ class SourceOut(BaseModel):
     freshness: FreshnessIn
     acl_max_age: str | None
     acl_read_at: str | None
+    deletion_guard: float
+    access_schedule: str | None
+    next_access_at: str | None
+    priority: Priority
+    failing: FailingOut | None = Field(description="Set while its scans fail; `open`: none is started by schedule.")
     state: str
     documents: dict[str, int] = Field(description="Documents by state, and how many are readable by nobody.")
     last_job: dict[str, Any] | None
@@ -145,6 +169,9 @@ class SyncIn(Input):
     model_config = _example({"kind": "incremental"})
 
     kind: Literal["incremental", "full", "access"] = "incremental"
+    confirm_deletions: bool = Field(
+        False, description="Of a full sync: delete what is gone, though it is more than the source's guard lets pass."
+    )
 
 
 class JobRef(BaseModel):

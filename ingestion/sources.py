@@ -7,6 +7,7 @@ from sqlmodel import Session, col, select
 
 from acl.groups import claim, issuer_of, release
 from connectors.registry import check_config
+from ingestion.breaker import failing
 from ingestion.delete import delete_documents
 from ingestion.jobs import OPEN, cancel, check_schedule, next_sync
 from ingestion.schemas import SourceIn, SourcePatch
@@ -53,8 +54,11 @@ def create(session: Session, tenant: str, asked: SourceIn) -> Source:
         review_every_s=_seconds(asked.freshness.review_every, "freshness.review_every"),
         stale_after_s=_seconds(asked.freshness.stale_after, "freshness.stale_after"),
         acl_max_age_s=_seconds(asked.acl_max_age, "acl_max_age"),
+        deletion_guard=asked.deletion_guard,
+        priority=asked.priority,
     )
     source.next_sync_at = next_sync(source.schedule, clock.now())
+    _schedule_access(source, asked.access_schedule)
     session.add(source)
     session.flush()
     session.refresh(source)
@@ -83,10 +87,21 @@ def change(session: Session, source: Source, asked: SourcePatch, *, actor: str) 
             epochs.bump(
                 session, source.tenant_id, kind="source", subject=f"source:{source.id}", actor=actor, detail=told
             )
+    if "access_schedule" in given:
+        _schedule_access(source, asked.access_schedule)
+    if "deletion_guard" in given:
+        source.deletion_guard = 0.5 if asked.deletion_guard is None else asked.deletion_guard
+    if "priority" in given:
+        source.priority = asked.priority or "normal"
     if asked.state is not None:
         source.state = asked.state
     source.updated_at = clock.now()
     session.add(source)
+
+
+def _schedule_access(source: Source, schedule: str | None) -> None:
+    source.access_schedule = check_schedule(schedule, "access_schedule") if schedule is not None else None
+    source.next_access_at = next_sync(source.access_schedule, clock.now())
 
 
 def _change_issuer(session: Session, source: Source, issuer: str | None, actor: str) -> None:
@@ -108,6 +123,7 @@ def delete(session: Session, source: Source, *, actor: str) -> None:
     ).all():
         cancel(session, source.tenant_id, job_id)
     source.state, source.name, source.next_sync_at = "deleting", f"{source.name} ({source.id})", None
+    source.next_access_at = None
     session.add(source)
     session.flush()
     delete_documents(session, source.tenant_id, source.id, None, actor)
@@ -161,6 +177,11 @@ def shown(session: Session, source: Source) -> Json:
         "freshness": {"review_every": _text(source.review_every_s), "stale_after": _text(source.stale_after_s)},
         "acl_max_age": _text(source.acl_max_age_s),
         "acl_read_at": rfc3339(source.acl_read_at),
+        "deletion_guard": source.deletion_guard,
+        "access_schedule": source.access_schedule,
+        "next_access_at": rfc3339(source.next_access_at),
+        "priority": source.priority,
+        "failing": failing(source),
         "state": source.state,
         "documents": dict(zip(("live", "pending", "quarantined", "readable_by_nobody"), counts, strict=True)),
         "last_job": {"job_id": job.id, "state": job.state, "created_at": rfc3339(job.created_at)} if job else None,

@@ -1,6 +1,6 @@
 """One way to do any stage: lease, count the attempt, work, record; then ring for what comes next.
 
-ids ─▶ claim (attempt counted) ─▶ stage ─▶ done + next stage's row, one transaction ─▶ ring
+ids ─▶ claim in turn (attempt counted) ─▶ stage ─▶ done + next stage's row, one transaction ─▶ ring
                                     ├─ rejected, or third failure ─▶ quarantine, neighbours go on
                                     └─ failed ─▶ ready again after a pause
 """
@@ -11,8 +11,12 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
+from celery.exceptions import SoftTimeLimitExceeded
 from sqlmodel import Session
 
+from ingestion import breaker
+from ingestion.doorbell import beside
+from ingestion.places import scan_place
 from ingestion.services import Services
 from ingestion.stages.chunk import chunk
 from ingestion.stages.embed import embed, embed_missing
@@ -24,9 +28,18 @@ from vouch.catalog import ledger, outbox
 from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.ledger import Lease, StageName
 from vouch.catalog.tables import Document
+from vouch.catalog.turns import claim_in_turn
 from vouch.core import clock
 from vouch.core.clock import rfc3339
-from vouch.core.errors import DocumentRejected, InvalidInput, LeaseLost, SyncRefused, Unavailable, VouchError
+from vouch.core.errors import (
+    DocumentRejected,
+    InvalidInput,
+    LeaseLost,
+    SourceUnreachable,
+    SyncRefused,
+    Unavailable,
+    VouchError,
+)
 from vouch.core.types import Json
 
 log = logging.getLogger(__name__)
@@ -48,6 +61,31 @@ def run_stages(services: Services, stage_ids: Sequence[str]) -> None:
     """Do those of ``stage_ids`` that can be done now. What others hold, or is done already, is left alone."""
     with services.catalog.transaction(ACROSS_TENANTS) as session:
         leases = ledger.claim(session, stage_ids, services.settings.lease_s)
+    _run(services, leases)
+
+
+def take_turn(services: Services, name: str, stage_ids: Sequence[str]) -> None:
+    """Do as many stages as there are ``stage_ids``, of those that wait in the same queue as ``name``: from the sources
+    in turn, for otherwise a small one would wait behind all that a large one has rung for.
+
+    A single one that was tried before is done for itself, so that it can take no neighbour down with it.
+    """
+    lease_s = services.settings.lease_s
+    with services.catalog.transaction(ACROSS_TENANTS) as session:
+        leases = ledger.claim(session, stage_ids, lease_s, tried=True) if len(stage_ids) == 1 else []
+        leases = leases or claim_in_turn(session, beside(name), len(stage_ids), lease_s)
+    _run(services, leases)
+
+
+def scan_turn(services: Services, stage_ids: Sequence[str]) -> None:
+    """The same for scans, of which only so many run at a time: one that finds no place is rung for again later."""
+    settings = services.settings
+    with scan_place(settings.data_dir / "scans", settings.scan_places) as free:
+        if free:
+            take_turn(services, "scan", stage_ids)
+
+
+def _run(services: Services, leases: list[Lease]) -> None:
     if not leases:
         return
     ready: dict[StageName, list[str]] = defaultdict(list)
@@ -81,7 +119,10 @@ def _do(services: Services, lease: Lease) -> Lease | None:
         _again(services, lease, error, counts=False)
     except Exception as error:  # the boundary: whatever a document does to a parser ends in the ledger
         log.warning("stage %s of document %s failed", lease.name, lease.document_id, exc_info=error)
-        if lease.attempt >= ledger.MAX_ATTEMPTS:
+        if isinstance(error, SoftTimeLimitExceeded) and lease.name == "scan":  # another try would take as long
+            limit = services.settings.scan_limit_s
+            _give_up(services, lease, SourceUnreachable(f"The scan took longer than {limit} s and was ended."))
+        elif lease.attempt >= ledger.MAX_ATTEMPTS:
             _give_up(services, lease, error)
         else:
             _again(services, lease, error, counts=True)
@@ -97,6 +138,8 @@ def _again(services: Services, lease: Lease, error: Exception, *, counts: bool) 
 def _give_up(services: Services, lease: Lease, error: Exception) -> None:
     with services.catalog.transaction(lease.tenant) as session:
         problem = _problem(lease, error)
+        if lease.name == "scan" and not isinstance(error, SyncRefused):
+            breaker.failed(session, lease.tenant, lease.job_id)
         document = session.get(Document, (lease.tenant, lease.document_id), with_for_update=True)
         ledger.fail(session, lease, problem)
         if document is not None and document.state != "deleted":

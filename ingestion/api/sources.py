@@ -94,12 +94,15 @@ def delete_source(source_id: Id, caller: SourcesCaller, services: ServicesDep) -
     services.ring_projector()
 
 
-@router.post("/sources/{source_id}/syncs", status_code=202, responses=problems(Forbidden, NotFound, Conflict))
+@router.post(
+    "/sources/{source_id}/syncs", status_code=202, responses=problems(Forbidden, NotFound, InvalidInput, Conflict)
+)
 def sync(source_id: Id, body: SyncIn, caller: SourcesCaller, services: ServicesDep) -> JobRef:
     """Start a sync; one that is under way already is answered with its job."""
     with services.catalog.transaction(caller.tenant) as session:
         source = sources.find_source(session, caller.tenant, source_id)
-        job_id, stage_id = jobs.start_sync(session, source, body.kind)
-        record(session, caller, "sync.start", f"source:{source.id}", {"job": job_id, "kind": body.kind})
+        job_id, stage_id = jobs.start_sync(session, source, body.kind, confirm_deletions=body.confirm_deletions)
+        told = {"job": job_id, "kind": body.kind, "confirm_deletions": body.confirm_deletions}
+        record(session, caller, "sync.start", f"source:{source.id}", told)
     services.ring("scan", [stage_id] if stage_id else [])
     return JobRef(job_id=job_id)

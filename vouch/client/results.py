@@ -277,7 +277,8 @@ class Replay(Result):
 
 
 class Source(Result):
-    """``documents``: how many by state (`live`, `pending`, `quarantined`), and `readable_by_nobody`."""
+    """``documents``: how many by state (`live`, `pending`, `quarantined`), and `readable_by_nobody`. ``failing``: the
+    circuit breaker (`state`, `failures`, `since`, `next_try`), None while its scans succeed."""
 
     id: str
     name: str
@@ -288,6 +289,11 @@ class Source(Result):
     freshness: dict[str, str | None]
     acl_max_age: str | None
     acl_read_at: AwareDatetime | None
+    deletion_guard: float
+    access_schedule: str | None
+    next_access_at: AwareDatetime | None
+    priority: str
+    failing: dict[str, Any] | None
     state: str
     documents: dict[str, int]
     last_job: dict[str, Any] | None

@@ -26,7 +26,8 @@ class Sources:
         return self.connection.pages("/v1/sources", "sources", Source)
 
     def add(self, name: str, kind: str, config: Mapping[str, Any], **options: Any) -> Source:
-        """Register a source. ``options``: ``owner``, ``schedule``, ``freshness``, ``acl_max_age``."""
+        """Register a source. ``options``: ``owner``, ``schedule``, ``freshness``, ``acl_max_age``,
+        ``deletion_guard``, ``access_schedule``, ``priority``."""
         body = {"name": name, "kind": kind, "config": dict(config), **options}
         return Source.model_validate(self.connection.send("POST", "/v1/sources", body))
 
@@ -41,9 +42,19 @@ class Sources:
         """Delete a source with its documents, chunks, vectors and blobs."""
         self.connection.send("DELETE", _path(source))
 
-    def sync(self, source: str, kind: Literal["incremental", "full", "access"] = "incremental") -> str:
-        """Start a sync, or join the one under way. Returns the job's id."""
-        return str(self.connection.send("POST", f"{_path(source)}/syncs", {"kind": kind})["job_id"])
+    def sync(
+        self,
+        source: str,
+        kind: Literal["incremental", "full", "access"] = "incremental",
+        *,
+        confirm_deletions: bool = False,
+    ) -> str:
+        """Start a sync, or join the one under way. Returns the job's id.
+
+        ``confirm_deletions``, of a full one: delete what is gone, however much of the source that is.
+        """
+        body = {"kind": kind, **({"confirm_deletions": True} if confirm_deletions else {})}
+        return str(self.connection.send("POST", f"{_path(source)}/syncs", body)["job_id"])
 
     def connectors(self) -> tuple[Connector, ...]:
         """The kinds of source there are."""
