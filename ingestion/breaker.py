@@ -25,8 +25,8 @@ def pause(failures: int) -> timedelta | None:
     """How long the schedule is put off after so many failures; None while the circuit is closed."""
     if failures < OPENS_AT:
         return None
-    doublings = min(failures - OPENS_AT, 10)
-    return min(FIRST_PAUSE * 2**doublings, LONGEST_PAUSE)
+    times: int = 2 ** min(failures - OPENS_AT, 10)
+    return min(FIRST_PAUSE * times, LONGEST_PAUSE)
 
 
 def failed(session: Session, tenant: str, job_id: str) -> None:

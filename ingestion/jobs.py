@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from croniter import CroniterBadDateError, croniter
 from sqlmodel import Session, col, select
 
+from ingestion.progress import COUNT, RECENT_S, progress
 from vouch.catalog import ledger, outbox
 from vouch.catalog.tables import Document, Job, Source, Stage
 from vouch.core import clock
@@ -151,13 +152,10 @@ def find_job(session: Session, tenant: str, job_id: str, *, lock: bool = False) 
 
 def view(session: Session, job: Job) -> Json:
     """What ``GET /v1/jobs/{id}`` shows: no content, only counts, reasons and external ids."""
-    rows = session.execute(
-        sa.text("SELECT name, state, count(*) FROM stage WHERE tenant_id = :t AND job_id = :j GROUP BY name, state"),
-        {"t": job.tenant_id, "j": job.id},
-    ).all()
+    rows = session.execute(COUNT, {"t": job.tenant_id, "j": job.id, "recent": RECENT_S}).all()
     stages = []
     for name in ledger.STAGES:
-        states = {state: count for stage, state, count in rows if stage == name}
+        states = {row.state: row.stages for row in rows if row.name == name}
         if states or (name == "scan" and job.kind != "push"):
             stages.append(
                 {
@@ -180,6 +178,7 @@ def view(session: Session, job: Job) -> Json:
         "scanned": job.scanned,
         "counts": {**counts, "published": published},
         "stages": stages,
+        "progress": progress(job, rows),
         "errors": [*_failures(session, job), *job.problems],
         "created_at": rfc3339(job.created_at),
         "started_at": rfc3339(job.started_at),
@@ -249,6 +248,18 @@ def _failures(session: Session, job: Job) -> Sequence[Json]:
         ).all()
     )
     return [
-        {"document_id": row.document_id or None, "external_id": names.get(row.document_id), **(row.problem or {})}
+        {
+            "document_id": row.document_id or None,
+            "external_id": names.get(row.document_id),
+            **(row.problem or {}),
+            "retry": _retry(job, row),
+        }
         for row in rows
     ]
+
+
+def _retry(job: Job, failed: Stage) -> str:
+    """The command that tries it again."""
+    if (failed.problem or {}).get("reason") == "too_many_deletions":
+        return f"vouch source sync {job.source_id} --confirm-deletions"
+    return f"vouch job retry {job.id}"

@@ -267,6 +267,13 @@ class StageOut(BaseModel):
     open: int
 
 
+class ProgressOut(BaseModel):
+    documents: int = Field(description="Documents that have something to be done, as far as the scan has come.")
+    done: int = Field(description="Those of them that have come to an end, failed ones too.")
+    per_second: float = Field(description="Of the last minute; of all of it once the job has ended.")
+    seconds_left: int | None = Field(description="An estimate; null before the scan is through.")
+
+
 class JobOut(BaseModel):
     job_id: str
     source_id: str
@@ -275,7 +282,10 @@ class JobOut(BaseModel):
     scanned: bool
     counts: dict[str, Any]
     stages: list[StageOut]
-    errors: list[dict[str, Any]]
+    progress: ProgressOut
+    errors: list[dict[str, Any]] = Field(
+        description="What failed: `external_id`, `stage`, `attempts`, `reason`, `detail`, and `retry`, the command."
+    )
     created_at: str | None
     started_at: str | None
     finished_at: str | None

@@ -8,8 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from ingestion import breaker, sources
-from ingestion.jobs import start_due_syncs, start_sync
+from ingestion.jobs import find_job, start_due_syncs, start_sync, view
 from ingestion.schemas import SourceIn, SourcePatch
+from ingestion.work import run_stages
 from tests.ingestion.conftest import TENANT, Walk
 from tests.ingestion.wiki import Site
 from vouch.catalog.database import ACROSS_TENANTS
@@ -133,3 +134,30 @@ def test_one_source_that_fails_does_not_hold_up_another(walk: Walk, site: Site, 
         start_sync(session, source, "incremental")
     assert walk.sync(other)["state"] == "succeeded"
     assert walk.scalar("SELECT count(*) FROM job WHERE state IN ('queued', 'running')") == 1
+
+
+def test_a_job_tells_how_far_it_is_and_how_to_try_again_what_failed(walk: Walk, site: Site, source: Source) -> None:
+    site.pages = {f"p{n}": f"Page {n}." for n in range(4)} | {"empty": ""}
+    with walk.services.catalog.transaction(TENANT) as session:
+        job_id, stage = start_sync(session, source, "incremental")
+    run_stages(walk.services, [stage or ""])
+    fetches = str(walk.scalar("SELECT string_agg(id, ' ' ORDER BY id) FROM stage WHERE name = 'fetch'")).split()
+    run_stages(walk.services, fetches[:1])  # the empty one, which is refused for good
+    with walk.services.catalog.reading(TENANT) as session:
+        job = view(session, find_job(session, TENANT, job_id))
+    told = job["progress"]
+    assert (told["documents"], told["done"]) == (5, 1) and told["per_second"] > 0
+    assert told["seconds_left"] == round(4 / told["per_second"]) or told["seconds_left"] > 0
+    (error,) = job["errors"]
+    assert (error["external_id"], error["attempts"], error["reason"]) == ("empty", 1, "empty")
+    assert error["stage"] in ("fetch", "parse") and error["retry"] == f"vouch job retry {job_id}"
+    job = walk.finish(job_id)
+    assert (job["progress"]["documents"], job["progress"]["done"], job["progress"]["seconds_left"]) == (5, 5, 0)
+
+
+def test_nothing_is_estimated_before_the_scan_is_through(walk: Walk, source: Source) -> None:
+    with walk.services.catalog.transaction(TENANT) as session:
+        job_id, _ = start_sync(session, source, "incremental")
+    with walk.services.catalog.reading(TENANT) as session:
+        told = view(session, find_job(session, TENANT, job_id))["progress"]
+    assert told == {"documents": 0, "done": 0, "per_second": 0.0, "seconds_left": None}

@@ -316,6 +316,15 @@ class Stage(Result):
     open: int
 
 
+class Progress(Result):
+    """``per_second``: documents, of the last minute. ``seconds_left`` is None where it cannot be told."""
+
+    documents: int
+    done: int
+    per_second: float
+    seconds_left: int | None
+
+
 class Job(Result):
     job_id: str
     source_id: str
@@ -324,6 +333,7 @@ class Job(Result):
     scanned: bool
     counts: dict[str, Any]
     stages: tuple[Stage, ...]
+    progress: Progress | None = None
     errors: tuple[dict[str, Any], ...]
     created_at: AwareDatetime | None
     started_at: AwareDatetime | None
