@@ -71,7 +71,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
 }
 """Texts in a body that name something, by the end of their place."""
 NAME_NOTHING_IN_BODIES = {
-    "acl_max_age", "freshness.review_every", "freshness.stale_after", "kind", "name", "schedule", "content_base64",
+    "access_schedule", "acl_max_age", "freshness.review_every", "freshness.stale_after", "kind", "priority", "name", "schedule", "content_base64",
     "mime", "text", "title", "uri", "scopes[]", "algorithms[]", "audience", "groups_claim", "jwks_uri", "url",
     "user_claim", "heads[].mac", "heads[].tenant", "schemas[]", "filter.language[]", "filter.mime[]", "query",
     "question", "comment", "reason",
