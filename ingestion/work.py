@@ -64,25 +64,30 @@ def run_stages(services: Services, stage_ids: Sequence[str]) -> None:
     _run(services, leases)
 
 
-def take_turn(services: Services, name: str, stage_ids: Sequence[str]) -> None:
+def take_turn(services: Services, name: str, stage_ids: Sequence[str]) -> bool:
     """Do as many stages as there are ``stage_ids``, of those that wait in the same queue as ``name``: from the sources
     in turn, for otherwise a small one would wait behind all that a large one has rung for.
 
-    A single one that was tried before is done for itself, so that it can take no neighbour down with it.
+    A single one that was tried before is done for itself, so that it can take no neighbour down with it. False when
+    there was nothing to do.
     """
     lease_s = services.settings.lease_s
     with services.catalog.transaction(ACROSS_TENANTS) as session:
         leases = ledger.claim(session, stage_ids, lease_s, tried=True) if len(stage_ids) == 1 else []
         leases = leases or claim_in_turn(session, beside(name), len(stage_ids), lease_s)
+    did = bool(leases)
     _run(services, leases)
+    return did
 
 
 def scan_turn(services: Services, stage_ids: Sequence[str]) -> None:
-    """The same for scans, of which only so many run at a time: one that finds no place is rung for again later."""
+    """The same for scans, of which only so many run at a time. One that finds no place is rung for again by who had
+    it, and by the scheduler."""
     settings = services.settings
     with scan_place(settings.data_dir / "scans", settings.scan_places) as free:
-        if free:
-            take_turn(services, "scan", stage_ids)
+        did = free and take_turn(services, "scan", stage_ids)
+    if did:
+        services.ring("scan", list(stage_ids))
 
 
 def _run(services: Services, leases: list[Lease]) -> None:

@@ -6,10 +6,13 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from celery.exceptions import SoftTimeLimitExceeded
 
 from ingestion import breaker, sources
+from ingestion.doorbell import make_celery
 from ingestion.jobs import find_job, start_due_syncs, start_sync, view
 from ingestion.schemas import SourceIn, SourcePatch
+from ingestion.tasks import register
 from ingestion.work import run_stages
 from tests.ingestion.conftest import TENANT, Walk
 from tests.ingestion.wiki import Site
@@ -111,6 +114,17 @@ def test_failures_open_the_circuit_a_hand_may_try_and_a_success_closes_it(
         fail(walk, source)
     site.fails = None
     assert walk.sync(source)["state"] == "succeeded" and shown(walk, source)["failing"] is None
+
+
+def test_a_scan_that_takes_too_long_is_ended_and_counts_as_a_failure(walk: Walk, site: Site, source: Source) -> None:
+    site.fails = SoftTimeLimitExceeded()  # what Celery raises in the middle of whatever the scan is waiting for
+    job = walk.sync(source)
+    assert job["state"] == "failed" and site.scans == 1
+    assert job["errors"][0]["reason"] == "source_unreachable" and "3600 s" in job["errors"][0]["detail"]
+    assert shown(walk, source)["failing"]["failures"] == 1
+    register(bell := make_celery("memory://"), lambda: walk.services, scan_limit_s=77)
+    assert bell.tasks["ingestion.scan"].soft_time_limit == 77 < bell.tasks["ingestion.scan"].time_limit
+    assert bell.tasks["ingestion.fetch"].soft_time_limit == 240
 
 
 def test_pauses_grow_and_end(walk: Walk) -> None:

@@ -182,8 +182,12 @@ def test_scans_never_take_every_process(walk: Walk, site: Site, tmp_path: Path) 
         assert ring_for_scans(walk, "wiki") == [] and site.scans == 0
     assert walk.scalar("SELECT state FROM stage WHERE name = 'scan'") == "ready", "not tried, so nothing is counted"
     stage = str(walk.scalar("SELECT id FROM stage WHERE name = 'scan'"))
+    walk.services.redis.delete("scan")
     work.scan_turn(walk.services, [stage])
     assert site.scans == 1
+    assert walk.services.redis.llen("scan") == 1, "whoever found no place meanwhile is rung for"
+    work.scan_turn(walk.services, [stage])
+    assert walk.services.redis.llen("scan") == 1, "and nobody when there was nothing to do"
     with scan_place(tmp_path, 2) as first, scan_place(tmp_path, 2) as second, scan_place(tmp_path, 2) as third:
         assert (first, second, third) == (True, True, False)
 

@@ -165,7 +165,7 @@ class SyncRefused(VouchError):
 
     status, code, title = 409, "sync_refused", "The sync is refused"
 
-    def __init__(self, detail: str = "", *, reason: str, **kw: Any) -> None:
+    def __init__(self, detail: str = "", *, reason: str = "refused", **kw: Any) -> None:
         super().__init__(detail, reason=reason, **kw)
         self.reason = reason
 
