@@ -231,6 +231,29 @@ class DocumentIn(Input):
             raise InvalidInput("not base64", field="content_base64") from error
 
 
+class BulkDocumentIn(DocumentIn):
+    """One line of many: a document, and the id it is to have."""
+
+    model_config = _example(
+        {"external_id": "hr/leave.md", "text": "Everyone has 27 days of leave.", "access": [{"allow": ["group:hr"]}]}
+    )
+
+    external_id: Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class PushedLine(BaseModel):
+    line: int = Field(description="Of the body, from 1.")
+    status: int = Field(description="202, or the status that a push of it alone would have had.")
+    external_id: str | None = Field(description="Null where the line could not be read.")
+    job_id: str | None
+    authz_token: str | None
+    problem: dict[str, Any] | None = Field(description="Why the line was refused.")
+
+
+class BulkPushed(BaseModel):
+    documents: list[PushedLine] = Field(description="One for each line, in order.")
+
+
 class DocumentOut(BaseModel):
     document_id: str
     external_id: str

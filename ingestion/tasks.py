@@ -59,7 +59,7 @@ def _project(services: Services) -> None:
     services.ring("publish", woken)
 
 
-def _patiently(work: Callable[[], None]) -> None:
+def _patiently(work: Callable[[], object]) -> None:
     """A part that is down is no failure of the task: the ledger still has the work and the scheduler rings again."""
     try:
         work()

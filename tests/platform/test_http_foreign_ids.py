@@ -59,6 +59,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "owner": ("user",),
     "allow[]": ("user", "group"),
     "deny[]": ("user", "group"),
+    "external_id": ("external_id",),
     "supersedes[]": ("external_id", "document_id"),
     "add[]": ("user", "group"),
     "remove[]": ("user", "group"),

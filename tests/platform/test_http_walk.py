@@ -144,6 +144,36 @@ def test_a_source_that_lost_most_of_its_documents_keeps_them_until_that_is_confi
     assert (changed["deletion_guard"], changed["next_access_at"], changed["priority"]) == (0.9, None, "high")
 
 
+def test_many_documents_are_pushed_at_once_each_for_itself(platform: Platform) -> None:
+    source = platform.source("bulk")
+    staff = [{"allow": ["group:staff"]}]
+    sent = [
+        {"external_id": "a/one.md", "text": "The regatta starts at the north pier.", "access": staff},
+        {"external_id": "two", "text": "x", "owner": "carol"},
+        {"external_id": "three", "content_base64": base64.b64encode(b"The regatta has forty boats.").decode(),
+         "mime": "text/plain", "access": staff},
+        {"text": "no id"},
+    ]  # fmt: skip
+    body = "\n".join([*map(json.dumps, sent), "", "{nope"]).encode()
+    response = platform.http.post(f"/v1/sources/{source}/documents", content=body)
+    assert response.status_code == 207
+    told = response.json()["documents"]
+    assert [(one["line"], one["status"], one["external_id"]) for one in told] == [
+        (1, 202, "a/one.md"), (2, 422, "two"), (3, 202, "three"), (4, 422, None), (6, 422, None),
+    ]  # fmt: skip
+    assert [one["problem"]["field"] for one in told if one["problem"]] == ["owner", "external_id", "body"]
+    for one in told:
+        assert one["job_id"] is None or platform.ended(one["job_id"])["state"] == "succeeded"
+    found = platform.search("alice", "regatta", filter={"source": [source]})
+    assert {hit["external_id"] for hit in found} == {"a/one.md", "three"}
+    again = platform.http.post(f"/v1/sources/{source}/documents", content=body).json()["documents"][0]
+    assert platform.ended(again["job_id"])["counts"]["unchanged"] == 1
+    for content, status, code in ((b"\n \n", 422, "invalid_input"), (b"{}\n" * 1001, 413, "payload_too_large")):
+        refused = platform.http.post(f"/v1/sources/{source}/documents", content=content)
+        problem(refused, status, code, "body" if status == 422 else None)
+    assert platform.http.post("/v1/sources/no-such/documents", content=body).status_code == 404
+
+
 def test_connectors_say_what_they_are_configured_with(platform: Platform) -> None:
     kinds = {one["kind"]: one for one in platform.ok("GET", "/v1/connectors")["connectors"]}
     assert {"filesystem", "push"} <= kinds.keys()

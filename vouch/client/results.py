@@ -301,6 +301,17 @@ class Source(Result):
     created_at: AwareDatetime
 
 
+class PushedLine(Result):
+    """What became of one document of many: ``job_id``, or the ``problem``."""
+
+    line: int
+    status: int
+    external_id: str | None
+    job_id: str | None
+    authz_token: str | None
+    problem: dict[str, Any] | None
+
+
 class Connector(Result):
     kind: str
     description: str
