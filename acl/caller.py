@@ -170,11 +170,16 @@ def scope(name: str) -> Callable[[Caller], Caller]:
     """Dependency factory: the caller's key carries scope ``name``."""
 
     def having(caller: Annotated[Caller, Depends(calling)]) -> Caller:
-        if name not in caller.scopes:
-            raise Forbidden(f"The key lacks the scope {name}.")
+        require_scope(caller, name)
         return caller
 
     return having
+
+
+def require_scope(caller: Caller, name: str) -> None:
+    """Raises :class:`Forbidden`: for what a request needs besides its route's scope."""
+    if name not in caller.scopes:
+        raise Forbidden(f"The key lacks the scope {name}.")
 
 
 def asking(caller: Annotated[Caller, Depends(scope("ask"))]) -> Asker:

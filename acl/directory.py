@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -38,6 +38,15 @@ _LEAVE = (
     "DELETE FROM membership WHERE tenant_id = :t AND member = :p AND group_id = ANY(CAST(:g AS text[]))"
     " RETURNING group_id, member, false"
 )
+_TOLD = (
+    "INSERT INTO membership (tenant_id, group_id, member)"
+    " SELECT :t, * FROM unnest(CAST(:g AS text[]), CAST(:m AS text[]))"
+    " ON CONFLICT DO NOTHING RETURNING group_id, member, true"
+)
+_TOLD_NO_MORE = (
+    "DELETE FROM membership WHERE tenant_id = :t AND (group_id, member) IN"
+    " (SELECT * FROM unnest(CAST(:g AS text[]), CAST(:m AS text[]))) RETURNING group_id, member, false"
+)
 _FORGET = "DELETE FROM membership WHERE tenant_id = :t AND member = :p RETURNING group_id, member, false"
 _REMEMBER = sa.text(
     "INSERT INTO membership_change (tenant_id, group_id, member, epoch, present) VALUES (:t, :g, :m, :e, :p)"
@@ -51,6 +60,23 @@ _KNOWN = sa.text(
     FROM app_user u WHERE u.tenant_id = :t AND u.id = :u
     """
 )
+
+
+_OF_ISSUER = sa.text("SELECT group_id, member FROM membership WHERE tenant_id = :t AND starts_with(group_id, :prefix)")
+_LAST_TOLD = sa.text("SELECT max(memberships_read_at) FROM app_group WHERE tenant_id = :t AND starts_with(id, :prefix)")
+_NAME_GROUPS = sa.text(
+    "INSERT INTO app_group (tenant_id, id, name)"
+    " SELECT :t, id, substr(id, length(:prefix) + 1) FROM unnest(CAST(:g AS text[])) AS id ON CONFLICT DO NOTHING"
+)
+_DROP_EMPTY = sa.text(
+    "DELETE FROM app_group g WHERE tenant_id = :t AND starts_with(id, :prefix) AND NOT EXISTS"
+    " (SELECT 1 FROM membership m WHERE m.tenant_id = g.tenant_id AND m.group_id = g.id)"
+)
+_DATE_GROUPS = sa.text(
+    "UPDATE app_group SET memberships_read_at = :at WHERE tenant_id = :t AND starts_with(id, :prefix)"
+)
+NAMED = 100
+"""Memberships that the log of a whole reading names; all of them are in the history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +135,32 @@ def replace_groups(
         sa.text("UPDATE app_user SET memberships_read_at = :at WHERE tenant_id = :t AND id = :u"),
         {"t": tenant, "u": user, "at": at},
     )
+
+
+def replace_memberships(
+    session: Session, tenant: str, issuer: str, told: Collection[tuple[str, str]], *, at: datetime, actor: str
+) -> int:
+    """Make ``told``, (group, member) each, all there is in the groups of ``issuer``, as its source had them at ``at``.
+
+    What was told later stands. Returns how many memberships changed; a new epoch begins only where one did.
+    """
+    serially(session, tenant)
+    mine = {"t": tenant, "prefix": f"group:{issuer}/"}
+    last = session.execute(_LAST_TOLD, mine).scalar()
+    if last is not None and last >= at:
+        return 0
+    present = {(group, member) for group, member in session.execute(_OF_ISSUER, mine)}
+    joined, left = sorted(set(told) - present), sorted(present - set(told))
+    if joined or left:
+        said = {"joined": joined[:NAMED], "left": left[:NAMED], "changed": len(joined) + len(left)}
+        epoch = _bump(session, tenant, "members", f"issuer:{issuer}", actor, said)
+        session.execute(_NAME_GROUPS, {**mine, "g": sorted({group for group, _ in joined})})
+        for statement, pairs in ((_TOLD_NO_MORE, left), (_TOLD, joined)):
+            named = {"g": [group for group, _ in pairs], "m": [member for _, member in pairs]}
+            _change(session, tenant, epoch, sa.text(statement), named)
+        session.execute(_DROP_EMPTY, mine)
+    session.execute(_DATE_GROUPS, {**mine, "at": at})
+    return len(joined) + len(left)
 
 
 def put_user(session: Session, tenant: str, user: str, *, name: str, active: bool = True, actor: str) -> int:

@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 
 from acl.jwks import ALGORITHMS, keys_of, require_url, usable
 from vouch.catalog import epoch as epochs
-from vouch.catalog.tables import Issuer, ScimResource
+from vouch.catalog.tables import Issuer, ScimResource, Source
 from vouch.core import clock
 from vouch.core.errors import Conflict, InvalidInput, NotFound
 from vouch.core.types import Json, principal_name
@@ -50,8 +50,10 @@ def put_issuer(session: Session, tenant: str, issuer: str, trust: Trust, *, acto
     facts = {name: value for name, value in asdict(trust).items() if name != "jwks"}
     detail = {**facts, "pinned": [key.get("kid") for key in trust.jwks["keys"]] if trust.jwks else None}
     epoch = epochs.bump(session, tenant, kind="issuer", subject=f"issuer:{issuer}", actor=actor, detail=detail)
-    if trust.groups_claim is not None and _provisions_groups(session, tenant, issuer):
+    if trust.groups_claim is not None and provisions_groups(session, tenant, issuer):
         raise Conflict("The issuer's groups come by SCIM; they cannot come with its tokens too.")
+    if trust.groups_claim is not None and told_by_source(session, tenant, issuer):
+        raise Conflict("The issuer's groups are read from a source; they cannot come with its tokens too.")
     row = session.get(Issuer, (tenant, issuer)) or Issuer(tenant_id=tenant, id=issuer)
     for name, value in {**facts, "algorithms": list(trust.algorithms), "jwks": trust.jwks}.items():
         setattr(row, name, value)
@@ -100,11 +102,18 @@ def require_issuer_id(issuer: str) -> None:
         raise InvalidInput("`local` is the directory of Vouch itself", field="id")
 
 
-def _provisions_groups(session: Session, tenant: str, issuer: str) -> bool:
+def provisions_groups(session: Session, tenant: str, issuer: str) -> bool:
+    """Whether the issuer's groups come by SCIM."""
     wanted = sa.and_(
         col(ScimResource.tenant_id) == tenant, col(ScimResource.issuer_id) == issuer, col(ScimResource.kind) == "Group"
     )
     return session.exec(select(ScimResource.id).where(wanted).limit(1)).first() is not None
+
+
+def told_by_source(session: Session, tenant: str, issuer: str) -> bool:
+    """Whether a source tells the issuer's groups (``acl/groups.py``)."""
+    wanted = sa.and_(col(Source.tenant_id) == tenant, col(Source.issuer) == issuer)
+    return session.exec(select(Source.id).where(wanted).limit(1)).first() is not None
 
 
 def _check(trust: Trust) -> None:

@@ -23,6 +23,7 @@ _LONGEST = 300
 _ISSUERS = sa.text(
     """
     SELECT id FROM issuer WHERE tenant_id = :tenant
+    UNION SELECT issuer FROM source WHERE tenant_id = :tenant AND issuer IS NOT NULL
     UNION SELECT split_part(split_part(id, ':', 2), '/', 1) FROM app_user
         WHERE tenant_id = :tenant AND position('/' in id) > 0
     UNION SELECT split_part(split_part(id, ':', 2), '/', 1) FROM app_group
@@ -42,8 +43,8 @@ class Mapped:
 
 
 def known_issuers(session: Session, tenant: str) -> frozenset[str]:
-    """Whose principals can be mapped: the local directory's, those of issuers that are configured, and those of
-    issuers that the directory has users or groups of."""
+    """Whose principals can be mapped: the local directory's, those of issuers that are configured, those whose
+    groups a source tells, and those of issuers that the directory has users or groups of."""
     return frozenset(session.execute(_ISSUERS, {"tenant": tenant}).scalars()) | {LOCAL}
 
 

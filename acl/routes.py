@@ -60,6 +60,7 @@ ROUTES: dict[str, Rule] = {
     "PUT /v1/sources/{source_id}/access": SOURCES,
     "POST /v1/sources/{source_id}/syncs": SOURCES,
     "GET /v1/sources/{source_id}/documents": SOURCES,
+    "POST /v1/sources/{source_id}/documents": SOURCES,
     "PUT /v1/sources/{source_id}/documents/{external_id}": SOURCES,
     "PUT /v1/sources/{source_id}/documents/{external_id}/access": SOURCES,
     "DELETE /v1/sources/{source_id}/documents/{external_id}": SOURCES,

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from acl import directory
+from acl.issuers import told_by_source
 from acl.scim_messages import GROUP, USER, Equal, apply_patch, boolean, canonical
 from vouch.catalog.tables import Group, Issuer, ScimResource, User
 from vouch.core import clock
@@ -146,6 +147,8 @@ class Provisioning:
         directory.serially(self.session, self.tenant)
         if self._require_issuer().groups_claim is not None and kind == "Group":
             raise Conflict("This issuer's groups come with its tokens; they cannot come by SCIM too.")
+        if kind == "Group" and told_by_source(self.session, self.tenant, self.issuer):
+            raise Conflict("This issuer's groups are read from a source; they cannot come by SCIM too.")
 
     def _require_issuer(self) -> Issuer:
         issuer = self.session.get(Issuer, (self.tenant, self.issuer))

@@ -48,5 +48,11 @@ class Connector(Protocol):
         ...
 
     def memberships(self) -> Iterator[Membership]:
-        """The source's own groups; nothing where it has none."""
+        """Who is in the source's own groups, all of them; nothing where it has none.
+
+        Its groups are ``group:<issuer>/…`` of the issuer that the field ``issuer`` of its config names; members are
+        users and groups of any issuer. One group or member that is anything else has the whole reading refused, so a
+        connector leaves out members that can never be a principal. Raises when the source fails: what was told until
+        then changes nothing.
+        """
         ...

@@ -15,7 +15,8 @@ QUEUES = ("project", "publish", "embed", "documents", "scan")
 """In the order a worker empties them: what is nearly done goes first, so searchable comes early."""
 QUEUE_OF = {"scan": "scan", "fetch": "documents", "parse": "documents", "chunk": "documents", "embed": "embed"}
 BATCH = 32
-"""Documents per message: enough for well-filled embedding batches, few enough to share among workers."""
+"""Documents per message, which says how many to do more than which (``vouch/catalog/turns.py``): enough for well-filled
+embedding batches, few enough to share among workers."""
 _PROJECTOR_RUNG = "vouch:projector:rung"
 
 
@@ -48,6 +49,12 @@ def make_celery(broker_url: str) -> Celery:
         task_create_missing_queues=True,
     )
     return app
+
+
+def beside(stage: str) -> tuple[str, ...]:
+    """The stages whose messages wait in the same queue as those of ``stage``, itself included."""
+    queue = QUEUE_OF.get(stage, stage)
+    return (*(name for name, other in QUEUE_OF.items() if other == queue),) or (stage,)
 
 
 def ring(bell: Celery, stage: str, ids: Sequence[str], *, batch: int = BATCH) -> None:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from croniter import CroniterBadDateError, croniter
 from sqlmodel import Session, col, select
 
+from ingestion.progress import COUNT, RECENT_S, progress
 from vouch.catalog import ledger, outbox
 from vouch.catalog.tables import Document, Job, Source, Stage
 from vouch.core import clock
@@ -22,23 +23,26 @@ SyncKind = Literal["incremental", "full", "access"]
 MAX_ERRORS = 200
 CRON_FIELDS = 5
 OPEN = ("queued", "running")
-COUNTED = ("seen", "new", "changed", "unchanged", "access_changed", "deleted", "unreadable", "quarantined", "refused")
-"""What every job counts. ``unreadable``: documents that nobody may read, because nothing says who may.
-``quarantined``: those whose access the source says in a way that cannot be followed; a job shows with them those whose
-content cannot be read."""
+COUNTED = (
+    "seen", "new", "changed", "unchanged", "access_changed", "members_changed", "deleted", "unreadable", "quarantined",
+    "refused",
+)  # fmt: skip
+"""What every job counts. ``members_changed``: memberships in the source's own groups that came or went.
+``unreadable``: documents that nobody may read, because nothing says who may. ``quarantined``: those whose access the
+source says in a way that cannot be followed; a job shows with them those whose content cannot be read."""
 
 
-def check_schedule(schedule: str) -> str:
+def check_schedule(schedule: str, field: str = "schedule") -> str:
     """``15m`` or a cron expression of five fields. Raises :class:`InvalidInput`, also for a day that never comes."""
     if not croniter.is_valid(schedule):
-        duration(schedule, field="schedule")
+        duration(schedule, field=field)
         return schedule
     if len(schedule.split()) > CRON_FIELDS:
-        raise InvalidInput(f"a cron expression has {CRON_FIELDS} fields", field="schedule")
+        raise InvalidInput(f"a cron expression has {CRON_FIELDS} fields", field=field)
     try:
         next_sync(schedule, clock.now())
     except CroniterBadDateError as error:
-        raise InvalidInput(f"{schedule!r} names a time that never comes", field="schedule") from error
+        raise InvalidInput(f"{schedule!r} names a time that never comes", field=field) from error
     return schedule
 
 
@@ -52,12 +56,18 @@ def next_sync(schedule: str | None, after: datetime) -> datetime | None:
     return after + duration(schedule)
 
 
-def start_sync(session: Session, source: Source, kind: SyncKind) -> tuple[str, str | None]:
-    """A new job with its scan stage, or the same kind of job that is open already.
+def start_sync(
+    session: Session, source: Source, kind: SyncKind, *, confirm_deletions: bool = False
+) -> tuple[str, str | None]:
+    """A new job with its scan stage, or the same kind of job that is open already. With ``confirm_deletions`` it may
+    delete more than the source's guard lets pass.
 
     Returns the job's id and the stage to ring for, None when the job was there. One sync of a source runs at a
-    time. Raises :class:`Conflict` for a source that is paused, being deleted, or syncing in another way.
+    time. Raises :class:`Conflict` for a source that is paused, being deleted, or syncing in another way, and
+    :class:`InvalidInput` for deletions confirmed of another kind than full.
     """
+    if confirm_deletions and kind != "full":
+        raise InvalidInput("deletions are confirmed of a full sync", field="confirm_deletions")
     locked = session.get(Source, (source.tenant_id, source.id), with_for_update=True)
     if locked is None:
         raise NotFound()
@@ -75,31 +85,60 @@ def start_sync(session: Session, source: Source, kind: SyncKind) -> tuple[str, s
     ).first()
     if opened is not None:
         if opened.kind == kind:
+            opened.confirm_deletions |= confirm_deletions
+            session.add(opened)
             return opened.id, None
         raise Conflict(f"The source has a {opened.kind} sync under way; wait for it or cancel it.")
     job_id = new_id()
-    session.add(Job(tenant_id=source.tenant_id, id=job_id, source_id=source.id, kind=kind))
+    session.add(
+        Job(
+            tenant_id=source.tenant_id,
+            id=job_id,
+            source_id=source.id,
+            kind=kind,
+            confirm_deletions=confirm_deletions,
+        )
+    )
     session.flush()
     return job_id, ledger.add(session, source.tenant_id, job_id, "scan")
 
 
 def start_due_syncs(session: Session) -> list[str]:
-    """Start the syncs whose time has come. Returns the scan stages to ring for."""
+    """Start the syncs whose time has come, of sources whose circuit is not open. Returns the scan stages to ring for.
+
+    One of access that finds another under way stays due: where both come at the same times it would never run. One of
+    content waits for its next turn.
+    """
     now = clock.now()
     due = session.exec(
         select(Source)
-        .where(col(Source.state) == "active", col(Source.next_sync_at) <= now)
+        .where(
+            col(Source.state) == "active",
+            sa.or_(col(Source.next_sync_at) <= now, col(Source.next_access_at) <= now),
+            sa.or_(col(Source.try_after).is_(None), col(Source.try_after) <= now),
+        )
         .with_for_update(skip_locked=True)
     ).all()
     stages = []
     for source in due:
-        source.next_sync_at = next_sync(source.schedule, now)
+        if source.next_sync_at is not None and source.next_sync_at <= now:
+            source.next_sync_at = next_sync(source.schedule, now)
+            stages.append(_start_due(session, source, "incremental")[1])
+        if source.next_access_at is not None and source.next_access_at <= now:
+            turned, stage = _start_due(session, source, "access")
+            stages.append(stage)
+            if turned:
+                source.next_access_at = next_sync(source.access_schedule, now)
         session.add(source)
-        try:
-            stages.append(start_sync(session, source, "incremental")[1])
-        except Conflict:
-            continue  # another kind of sync is under way; the next turn will do
     return [stage for stage in stages if stage is not None]
+
+
+def _start_due(session: Session, source: Source, kind: SyncKind) -> tuple[bool, str | None]:
+    """Whether the source has such a sync now, and the stage to ring for."""
+    try:
+        return True, start_sync(session, source, kind)[1]
+    except Conflict:
+        return False, None  # another kind of sync is under way
 
 
 def find_job(session: Session, tenant: str, job_id: str, *, lock: bool = False) -> Job:
@@ -113,13 +152,10 @@ def find_job(session: Session, tenant: str, job_id: str, *, lock: bool = False) 
 
 def view(session: Session, job: Job) -> Json:
     """What ``GET /v1/jobs/{id}`` shows: no content, only counts, reasons and external ids."""
-    rows = session.execute(
-        sa.text("SELECT name, state, count(*) FROM stage WHERE tenant_id = :t AND job_id = :j GROUP BY name, state"),
-        {"t": job.tenant_id, "j": job.id},
-    ).all()
+    rows = session.execute(COUNT, {"t": job.tenant_id, "j": job.id, "recent": RECENT_S}).all()
     stages = []
     for name in ledger.STAGES:
-        states = {state: count for stage, state, count in rows if stage == name}
+        states = {row.state: row.stages for row in rows if row.name == name}
         if states or (name == "scan" and job.kind != "push"):
             stages.append(
                 {
@@ -142,6 +178,7 @@ def view(session: Session, job: Job) -> Json:
         "scanned": job.scanned,
         "counts": {**counts, "published": published},
         "stages": stages,
+        "progress": progress(job, rows),
         "errors": [*_failures(session, job), *job.problems],
         "created_at": rfc3339(job.created_at),
         "started_at": rfc3339(job.started_at),
@@ -211,6 +248,18 @@ def _failures(session: Session, job: Job) -> Sequence[Json]:
         ).all()
     )
     return [
-        {"document_id": row.document_id or None, "external_id": names.get(row.document_id), **(row.problem or {})}
+        {
+            "document_id": row.document_id or None,
+            "external_id": names.get(row.document_id),
+            **(row.problem or {}),
+            "retry": _retry(job, row),
+        }
         for row in rows
     ]
+
+
+def _retry(job: Job, failed: Stage) -> str:
+    """The command that tries it again."""
+    if (failed.problem or {}).get("reason") == "too_many_deletions":
+        return f"vouch source sync {job.source_id} --confirm-deletions"
+    return f"vouch job retry {job.id}"

@@ -15,6 +15,8 @@ from vouch.core.types import Acl, Clause, Json
 
 Text200 = Annotated[str, Field(min_length=1, max_length=200)]
 PrincipalText = Annotated[str, Field(min_length=1, max_length=200, examples=["user:carol"])]
+Share = Annotated[float, Field(ge=0, le=1)]
+Priority = Literal["low", "normal", "high"]
 Time = Annotated[AwareDatetime, AfterValidator(utc)]
 
 
@@ -105,6 +107,13 @@ class SourceIn(Input):
     schedule: Annotated[str, Field(max_length=100)] | None = None
     freshness: FreshnessIn = FreshnessIn()
     acl_max_age: str | None = Field(None, examples=["24h"])
+    deletion_guard: Share = Field(
+        0.5, description="The share of its documents that one sync deletes by itself; more has to be confirmed."
+    )
+    access_schedule: Annotated[str, Field(max_length=100)] | None = Field(
+        None, description="When access rules and groups alone are read, as `schedule`."
+    )
+    priority: Priority = "normal"
 
 
 class SourcePatch(Input):
@@ -117,7 +126,17 @@ class SourcePatch(Input):
     schedule: Annotated[str, Field(max_length=100)] | None = None
     freshness: FreshnessIn | None = None
     acl_max_age: str | None = None
+    deletion_guard: Share | None = None
+    access_schedule: Annotated[str, Field(max_length=100)] | None = None
+    priority: Priority | None = None
     state: Literal["active", "paused"] | None = None
+
+
+class FailingOut(BaseModel):
+    state: Literal["counting", "open"]
+    failures: int = Field(description="Scans that failed one after the other.")
+    since: str
+    next_try: str | None = Field(description="Before this, only a sync that is asked for by hand tries.")
 
 
 class SourceOut(BaseModel):
@@ -130,6 +149,11 @@ class SourceOut(BaseModel):
     freshness: FreshnessIn
     acl_max_age: str | None
     acl_read_at: str | None
+    deletion_guard: float
+    access_schedule: str | None
+    next_access_at: str | None
+    priority: Priority
+    failing: FailingOut | None = Field(description="Set while its scans fail; `open`: none is started by schedule.")
     state: str
     documents: dict[str, int] = Field(description="Documents by state, and how many are readable by nobody.")
     last_job: dict[str, Any] | None
@@ -146,6 +170,9 @@ class SyncIn(Input):
     model_config = _example({"kind": "incremental"})
 
     kind: Literal["incremental", "full", "access"] = "incremental"
+    confirm_deletions: bool = Field(
+        False, description="Of a full sync: delete what is gone, though it is more than the source's guard lets pass."
+    )
 
 
 class JobRef(BaseModel):
@@ -205,6 +232,29 @@ class DocumentIn(Input):
             raise InvalidInput("not base64", field="content_base64") from error
 
 
+class BulkDocumentIn(DocumentIn):
+    """One line of many: a document, and the id it is to have."""
+
+    model_config = _example(
+        {"external_id": "hr/leave.md", "text": "Everyone has 27 days of leave.", "access": [{"allow": ["group:hr"]}]}
+    )
+
+    external_id: Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class PushedLine(BaseModel):
+    line: int = Field(description="Of the body, from 1.")
+    status: int = Field(description="202, or the status that a push of it alone would have had.")
+    external_id: str | None = Field(description="Null where the line could not be read.")
+    job_id: str | None
+    authz_token: str | None
+    problem: dict[str, Any] | None = Field(description="Why the line was refused.")
+
+
+class BulkPushed(BaseModel):
+    documents: list[PushedLine] = Field(description="One for each line, in order.")
+
+
 class DocumentOut(BaseModel):
     document_id: str
     external_id: str
@@ -241,6 +291,13 @@ class StageOut(BaseModel):
     open: int
 
 
+class ProgressOut(BaseModel):
+    documents: int = Field(description="Documents that have something to be done, as far as the scan has come.")
+    done: int = Field(description="Those of them that have come to an end, failed ones too.")
+    per_second: float = Field(description="Of the last minute; of all of it once the job has ended.")
+    seconds_left: int | None = Field(description="An estimate; null before the scan is through.")
+
+
 class JobOut(BaseModel):
     job_id: str
     source_id: str
@@ -249,7 +306,10 @@ class JobOut(BaseModel):
     scanned: bool
     counts: dict[str, Any]
     stages: list[StageOut]
-    errors: list[dict[str, Any]]
+    progress: ProgressOut
+    errors: list[dict[str, Any]] = Field(
+        description="What failed: `external_id`, `stage`, `attempts`, `reason`, `detail`, and `retry`, the command."
+    )
     created_at: str | None
     started_at: str | None
     finished_at: str | None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
+from acl.groups import claim, issuer_of, release
 from connectors.registry import check_config
+from ingestion.breaker import failing
 from ingestion.delete import delete_documents
 from ingestion.jobs import OPEN, cancel, check_schedule, next_sync
 from ingestion.schemas import SourceIn, SourcePatch
@@ -32,25 +34,32 @@ def find_source(session: Session, tenant: str, source_id: str, *, lock: bool = F
 def create(session: Session, tenant: str, asked: SourceIn) -> Source:
     """Register a source. Raises :class:`BadConfig` naming the field, :class:`Conflict` for a name in use."""
     config = check_config(asked.kind, asked.config)
+    issuer = issuer_of(config)
     taken = session.exec(
         select(Source.id).where(col(Source.tenant_id) == tenant, col(Source.name) == asked.name)
     ).first()
     if taken is not None:
         raise Conflict(f"A source named {asked.name} is there already.", field="name")
+    if issuer is not None:
+        claim(session, tenant, issuer)
     source = Source(
         tenant_id=tenant,
         id=new_id(),
         name=asked.name,
         kind=asked.kind,
         config=config,
+        issuer=issuer,
         owner=principal_name(asked.owner, field="owner") if asked.owner else None,
         schedule=check_schedule(asked.schedule) if asked.schedule is not None else None,
         review_every_s=_seconds(asked.freshness.review_every, "freshness.review_every"),
         stale_after_s=_seconds(asked.freshness.stale_after, "freshness.stale_after"),
         expire_after_s=_seconds(asked.freshness.expire_after, "freshness.expire_after"),
         acl_max_age_s=_seconds(asked.acl_max_age, "acl_max_age"),
+        deletion_guard=asked.deletion_guard,
+        priority=asked.priority,
     )
     source.next_sync_at = next_sync(source.schedule, clock.now())
+    _schedule_access(source, asked.access_schedule)
     session.add(source)
     session.flush()
     session.refresh(source)
@@ -63,6 +72,7 @@ def change(session: Session, source: Source, asked: SourcePatch, *, actor: str) 
     given = asked.model_fields_set
     if "config" in given:
         source.config, source.cursor = check_config(source.kind, asked.config or {}), None
+        _change_issuer(session, source, issuer_of(source.config), actor)
     if "owner" in given:
         source.owner = principal_name(asked.owner, field="owner") if asked.owner else None
     if "schedule" in given:
@@ -79,10 +89,31 @@ def change(session: Session, source: Source, asked: SourcePatch, *, actor: str) 
             epochs.bump(
                 session, source.tenant_id, kind="source", subject=f"source:{source.id}", actor=actor, detail=told
             )
+    if "access_schedule" in given:
+        _schedule_access(source, asked.access_schedule)
+    if "deletion_guard" in given:
+        source.deletion_guard = 0.5 if asked.deletion_guard is None else asked.deletion_guard
+    if "priority" in given:
+        source.priority = asked.priority or "normal"
     if asked.state is not None:
         source.state = asked.state
     source.updated_at = clock.now()
     session.add(source)
+
+
+def _schedule_access(source: Source, schedule: str | None) -> None:
+    source.access_schedule = check_schedule(schedule, "access_schedule") if schedule is not None else None
+    source.next_access_at = next_sync(source.access_schedule, clock.now())
+
+
+def _change_issuer(session: Session, source: Source, issuer: str | None, actor: str) -> None:
+    if issuer == source.issuer:
+        return
+    if issuer is not None:
+        claim(session, source.tenant_id, issuer)
+    if source.issuer is not None:
+        release(session, source.tenant_id, source.issuer, actor=actor)
+    source.issuer = issuer
 
 
 def delete(session: Session, source: Source, *, actor: str) -> None:
@@ -94,9 +125,12 @@ def delete(session: Session, source: Source, *, actor: str) -> None:
     ).all():
         cancel(session, source.tenant_id, job_id)
     source.state, source.name, source.next_sync_at = "deleting", f"{source.name} ({source.id})", None
+    source.next_access_at = None
     session.add(source)
     session.flush()
     delete_documents(session, source.tenant_id, source.id, None, actor)
+    _change_issuer(session, source, None, actor)
+    session.add(source)
 
 
 def purge_deleted(session: Session, applied_seq: int) -> list[str]:
@@ -147,6 +181,11 @@ def shown(session: Session, source: Source) -> Json:
         },
         "acl_max_age": _text(source.acl_max_age_s),
         "acl_read_at": rfc3339(source.acl_read_at),
+        "deletion_guard": source.deletion_guard,
+        "access_schedule": source.access_schedule,
+        "next_access_at": rfc3339(source.next_access_at),
+        "priority": source.priority,
+        "failing": failing(source),
         "state": source.state,
         "documents": dict(zip(("live", "pending", "quarantined", "readable_by_nobody"), counts, strict=True)),
         "last_job": {"job_id": job.id, "state": job.state, "created_at": rfc3339(job.created_at)} if job else None,

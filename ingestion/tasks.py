@@ -10,7 +10,7 @@ from celery import Celery
 
 from ingestion.doorbell import projector_looks
 from ingestion.services import Services
-from ingestion.work import run_stages
+from ingestion.work import scan_turn, take_turn
 from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.heartbeat import beat
 from vouch.catalog.ledger import STAGES
@@ -22,14 +22,15 @@ MAINTAIN_S = 3600
 """Compaction rewrites a copy of the whole index; questions and writes go on meanwhile."""
 
 
-def register(bell: Celery, services: Callable[[], Services]) -> None:
+def register(bell: Celery, services: Callable[[], Services], *, scan_limit_s: int) -> None:
     """Give ``bell`` its tasks. ``services`` is called in the worker's child, never before the fork."""
 
-    def run(ids: list[str]) -> None:
-        _patiently(partial(run_stages, services(), ids))
+    for stage in (name for name in STAGES if name != "scan"):
+        bell.task(name=f"ingestion.{stage}")(_doing(services, stage))
 
-    for stage in STAGES:
-        bell.task(name=f"ingestion.{stage}")(run)
+    @bell.task(name="ingestion.scan", time_limit=scan_limit_s + 60, soft_time_limit=scan_limit_s)
+    def scan(ids: list[str]) -> None:
+        _patiently(partial(scan_turn, services(), ids))
 
     @bell.task(name="ingestion.project")
     def project() -> None:
@@ -45,13 +46,20 @@ def register(bell: Celery, services: Callable[[], Services]) -> None:
             beat(session, "worker")
 
 
+def _doing(services: Callable[[], Services], stage: str) -> Callable[[list[str]], None]:
+    def run(ids: list[str]) -> None:
+        _patiently(partial(take_turn, services(), stage, ids))
+
+    return run
+
+
 def _project(services: Services) -> None:
     projector_looks(services.redis)
     woken = services.projector.catch_up()
     services.ring("publish", woken)
 
 
-def _patiently(work: Callable[[], None]) -> None:
+def _patiently(work: Callable[[], object]) -> None:
     """A part that is down is no failure of the task: the ledger still has the work and the scheduler rings again."""
     try:
         work()

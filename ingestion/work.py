@@ -1,6 +1,6 @@
 """One way to do any stage: lease, count the attempt, work, record; then ring for what comes next.
 
-ids ─▶ claim (attempt counted) ─▶ stage ─▶ done + next stage's row, one transaction ─▶ ring
+ids ─▶ claim in turn (attempt counted) ─▶ stage ─▶ done + next stage's row, one transaction ─▶ ring
                                     ├─ rejected, or third failure ─▶ quarantine, neighbours go on
                                     └─ failed ─▶ ready again after a pause
 """
@@ -12,9 +12,12 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-import sqlalchemy as sa
+from celery.exceptions import SoftTimeLimitExceeded
 from sqlmodel import Session
 
+from ingestion import breaker
+from ingestion.doorbell import beside
+from ingestion.places import scan_place
 from ingestion.services import Services
 from ingestion.stages.chunk import chunk
 from ingestion.stages.embed import embed, embed_missing
@@ -26,19 +29,21 @@ from vouch.catalog import ledger, outbox
 from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.ledger import Lease, StageName
 from vouch.catalog.tables import Document
+from vouch.catalog.turns import claim_in_turn
 from vouch.core import clock
 from vouch.core.clock import rfc3339
-from vouch.core.errors import DocumentRejected, InvalidInput, LeaseLost, Unavailable, VouchError
+from vouch.core.errors import (
+    DocumentRejected,
+    InvalidInput,
+    LeaseLost,
+    SourceUnreachable,
+    SyncRefused,
+    Unavailable,
+    VouchError,
+)
 from vouch.core.types import Json
 
 log = logging.getLogger(__name__)
-_UNREAD = sa.text(
-    """
-    UPDATE source s SET unreadable_since = :now FROM job j
-    WHERE j.tenant_id = :tenant AND j.id = :job AND s.tenant_id = j.tenant_id AND s.id = j.source_id
-    AND s.unreadable_since IS NULL
-    """
-)
 
 Work = Callable[[Services, Lease], Lease | None]
 """A stage: does its work in transactions of its own and returns the next one, in hand or ready for anyone."""
@@ -62,6 +67,36 @@ def run_stages(services: Services, stage_ids: Sequence[str]) -> None:
     """Do those of ``stage_ids`` that can be done now. What others hold, or is done already, is left alone."""
     with services.catalog.transaction(ACROSS_TENANTS) as session:
         leases = ledger.claim(session, stage_ids, services.settings.lease_s)
+    _run(services, leases)
+
+
+def take_turn(services: Services, name: str, stage_ids: Sequence[str]) -> bool:
+    """Do as many stages as there are ``stage_ids``, of those that wait in the same queue as ``name``: from the sources
+    in turn, for otherwise a small one would wait behind all that a large one has rung for.
+
+    A single one that was tried before is done for itself, so that it can take no neighbour down with it. False when
+    there was nothing to do.
+    """
+    lease_s = services.settings.lease_s
+    with services.catalog.transaction(ACROSS_TENANTS) as session:
+        leases = ledger.claim(session, stage_ids, lease_s, tried=True) if len(stage_ids) == 1 else []
+        leases = leases or claim_in_turn(session, beside(name), len(stage_ids), lease_s)
+    did = bool(leases)
+    _run(services, leases)
+    return did
+
+
+def scan_turn(services: Services, stage_ids: Sequence[str]) -> None:
+    """The same for scans, of which only so many run at a time. One that finds no place is rung for again by who had
+    it, and by the scheduler."""
+    settings = services.settings
+    with scan_place(settings.data_dir / "scans", settings.scan_places) as free:
+        did = free and take_turn(services, "scan", stage_ids)
+    if did:
+        services.ring("scan", list(stage_ids))
+
+
+def _run(services: Services, leases: list[Lease]) -> None:
     if not leases:
         return
     ready: dict[StageName, list[str]] = defaultdict(list)
@@ -94,13 +129,16 @@ def _do(services: Services, lease: Lease) -> Lease | None:
         return WORK[lease.name](services, lease)
     except LeaseLost:
         log.info("stage %s of job %s passed to another worker", lease.name, lease.job_id)
-    except (DocumentRejected, InvalidInput) as error:
+    except (DocumentRejected, InvalidInput, SyncRefused) as error:
         _give_up(services, lease, error)
     except Unavailable as error:
         _again(services, lease, error, counts=False)
     except Exception as error:  # the boundary: whatever a document does to a parser ends in the ledger
         log.warning("stage %s of document %s failed", lease.name, lease.document_id, exc_info=error)
-        if lease.attempt >= ledger.MAX_ATTEMPTS:
+        if isinstance(error, SoftTimeLimitExceeded) and lease.name == "scan":  # another try would take as long
+            limit = services.settings.scan_limit_s
+            _give_up(services, lease, SourceUnreachable(f"The scan took longer than {limit} s and was ended."))
+        elif lease.attempt >= ledger.MAX_ATTEMPTS:
             _give_up(services, lease, error)
         else:
             _again(services, lease, error, counts=True)
@@ -120,24 +158,18 @@ def _put_back(services: Services, lease: Lease) -> bool:
 def _again(services: Services, lease: Lease, error: Exception, *, counts: bool) -> None:
     """Try later. A part that is down is not the document's fault, so the attempt does not count."""
     with services.catalog.transaction(lease.tenant) as session:
-        _note_unread(session, lease)
         ledger.retry(session, lease, _problem(lease, error), delay_s=2.0**lease.attempt, counts=counts)
 
 
 def _give_up(services: Services, lease: Lease, error: Exception) -> None:
     with services.catalog.transaction(lease.tenant) as session:
         problem = _problem(lease, error)
-        _note_unread(session, lease)
+        if lease.name == "scan" and not isinstance(error, SyncRefused):
+            breaker.failed(session, lease.tenant, lease.job_id)
         document = session.get(Document, (lease.tenant, lease.document_id), with_for_update=True)
         ledger.fail(session, lease, problem)
         if document is not None and document.state != "deleted":
             quarantine(session, lease, document, problem)
-
-
-def _note_unread(session: Session, lease: Lease) -> None:
-    """A scan failed: since when its source cannot be read. The next that completes forgets it."""
-    if lease.name == "scan":
-        session.execute(_UNREAD, {"tenant": lease.tenant, "job": lease.job_id, "now": clock.now()})
 
 
 def quarantine(session: Session, lease: Lease, document: Document, problem: Json) -> None:
@@ -156,7 +188,7 @@ def _problem(lease: Lease, error: Exception) -> Json:
     if not isinstance(error, VouchError):
         # A library's message may quote the document or a secret: it goes to the log, not to people.
         return {**found, "reason": "failed", "detail": type(error).__name__}
-    reason = error.reason if isinstance(error, DocumentRejected) else error.code
+    reason = error.reason if isinstance(error, DocumentRejected | SyncRefused) else error.code
     said: Json = {name: error.extra[name] for name in ("file", "line") if name in error.extra}
     if error.field:
         said["field"] = error.field

@@ -27,7 +27,7 @@ def main() -> None:
     settings = Settings()
     configure_logging(settings)
     bell = make_celery(redis_broker_url(settings))
-    register(bell, _services)
+    register(bell, _services, scan_limit_s=settings.scan_limit_s)
 
     @worker_ready.connect(weak=False)
     def first_beat(**_: object) -> None:

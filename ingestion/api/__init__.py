@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from ingestion.api import audit, directory, documents, issuers, jobs, keys, reports, scim, sources
+from ingestion.api import audit, bulk, directory, documents, issuers, jobs, keys, reports, scim, sources
 
 router = APIRouter(prefix="/v1")
-for part in (sources, documents, jobs, directory, keys, issuers, audit, reports):
+for part in (sources, bulk, documents, jobs, directory, keys, issuers, audit, reports):
     router.include_router(part.router)
 router.include_router(documents.folders)
 

@@ -141,7 +141,7 @@ async def put_document(
     The document replaces the one with the same id; the earlier version is shown until this one is searchable.
     """
     document, data = await _read(request)
-    return await run_in_threadpool(_push, source_id, external_id, (document, data), caller, services)
+    return await run_in_threadpool(push_one, source_id, external_id, (document, data), caller, services)
 
 
 @router.delete("/{external_id:path}", responses=_ERRORS)
@@ -163,13 +163,14 @@ def _in_state(state: State | None) -> sa.ColumnElement[bool]:
     return (row_state == state) & ~faulty
 
 
-def _push(
+def push_one(
     source_id: str,
     external_id: str,
     sent: tuple[DocumentIn, bytes],
     caller: SourcesCaller,
     services: ServicesDep,
 ) -> PushedJob:
+    """Take in what was sent as ``external_id``. Raises as :func:`ingestion.push.push`."""
     document, data = sent
     with services.catalog.reading(caller.tenant) as session:
         source = find_source(session, caller.tenant, source_id)

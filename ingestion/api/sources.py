@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from sqlmodel import col, select
 
 from acl.audit import record
+from acl.caller import require_scope
 from connectors.registry import connector_kinds
 from ingestion import jobs, sources
 from ingestion.api.requests import Cursor, Id, Limit, ServicesDep, SourcesCaller, decode_cursor, encode_cursor
@@ -36,6 +37,8 @@ def create_source(body: SourceIn, caller: SourcesCaller, services: ServicesDep) 
     """Register a source. Its config is checked before anything is kept."""
     with services.catalog.transaction(caller.tenant) as session:
         source = sources.create(session, caller.tenant, body)
+        if source.issuer is not None:  # it will say who is in that issuer's groups
+            require_scope(caller, "directory")
         shown = SourceOut.model_validate(sources.shown(session, source))
         record(session, caller, "source.create", f"source:{source.id}", {"name": source.name, "kind": source.kind})
     return shown
@@ -70,7 +73,10 @@ def change_source(source_id: Id, body: SourcePatch, caller: SourcesCaller, servi
     """Change what is given; pause or resume with `state`."""
     with services.catalog.transaction(caller.tenant) as session:
         source = sources.find_source(session, caller.tenant, source_id, lock=True)
+        before = source.issuer
         sources.change(session, source, body, actor=caller.actor)
+        if "config" in body.model_fields_set and (before, source.issuer) != (None, None):
+            require_scope(caller, "directory")
         session.flush()
         shown = SourceOut.model_validate(sources.shown(session, source))
         record(session, caller, "source.change", f"source:{source.id}", {"fields": sorted(body.model_fields_set)})
@@ -88,12 +94,15 @@ def delete_source(source_id: Id, caller: SourcesCaller, services: ServicesDep) -
     services.ring_projector()
 
 
-@router.post("/sources/{source_id}/syncs", status_code=202, responses=problems(Forbidden, NotFound, Conflict))
+@router.post(
+    "/sources/{source_id}/syncs", status_code=202, responses=problems(Forbidden, NotFound, InvalidInput, Conflict)
+)
 def sync(source_id: Id, body: SyncIn, caller: SourcesCaller, services: ServicesDep) -> JobRef:
     """Start a sync; one that is under way already is answered with its job."""
     with services.catalog.transaction(caller.tenant) as session:
         source = sources.find_source(session, caller.tenant, source_id)
-        job_id, stage_id = jobs.start_sync(session, source, body.kind)
-        record(session, caller, "sync.start", f"source:{source.id}", {"job": job_id, "kind": body.kind})
+        job_id, stage_id = jobs.start_sync(session, source, body.kind, confirm_deletions=body.confirm_deletions)
+        told = {"job": job_id, "kind": body.kind, "confirm_deletions": body.confirm_deletions}
+        record(session, caller, "sync.start", f"source:{source.id}", told)
     services.ring("scan", [stage_id] if stage_id else [])
     return JobRef(job_id=job_id)

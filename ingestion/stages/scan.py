@@ -14,17 +14,20 @@ from sqlmodel import Session, col, select
 
 from acl.assign import assign
 from acl.mapping import Mapped, known_issuers, map_acl
+from connectors.protocol import Connector
 from connectors.registry import make_connector
+from ingestion import breaker
 from ingestion.delete import delete_documents
 from ingestion.jobs import COUNTED
 from ingestion.services import Services
+from ingestion.stages.describe import describe, new_document, put
+from ingestion.stages.memberships import read_memberships
 from vouch.catalog import ledger, outbox
 from vouch.catalog.ledger import Lease
 from vouch.catalog.tables import Document, Job, Source
 from vouch.core import clock
-from vouch.core.clock import duration
-from vouch.core.errors import LeaseLost, NotFound
-from vouch.core.ids import new_id
+from vouch.core.clock import rfc3339
+from vouch.core.errors import LeaseLost, NotFound, SourceUnreachable, Unavailable
 from vouch.core.types import (
     RULES_BROKEN,
     AccessUnknown,
@@ -43,6 +46,8 @@ from vouch.index.points import batched
 BATCH = 500
 WRITTEN_TOGETHER = 64
 """Documents of one operation that writes their points anew."""
+UNGUARDED = 20
+"""Documents up to which a source may lose any number at once: of a few, half is not many."""
 MAX_REFUSALS = 200
 MAX_ACCESS_PROBLEMS = 200
 
@@ -55,19 +60,23 @@ def scan(services: Services, lease: Lease) -> None:
         issuers = known_issuers(session, lease.tenant)
     connector = make_connector(source.kind, source.config)
     progress = _Progress(services, lease, (source, job), issuers)
+    if job.kind != "incremental":
+        progress.counts["members_changed"] = read_memberships(services, lease, source, connector, began)
     cursor = source.cursor if job.kind == "incremental" else None
-    for batch in _batches(connector.scan(cursor)):
+    for batch in _batches(_read(connector, cursor)):
         progress.apply(batch)
     with services.catalog.transaction(lease.tenant) as session:
-        row = _lock_job(session, lease)
-        _mark_readable(session, source)
+        breaker.succeeded(session, lease.tenant, lease.job_id)
+        row, refused = _lock_job(session, lease), None
         if cursor is None or connector.lists_everything:
-            progress.delete_unseen(session)
-            _mark_access_read(session, source, began)
+            refused = progress.delete_unseen(session, confirmed=row.confirm_deletions)
+            # What is gone, and stays because too much is, was not read; who is in a source's groups is its access too.
+            if refused is None and (source.issuer is None or job.kind != "incremental"):
+                _mark_access_read(session, source, began)
         row.scanned, row.counts, row.problems = True, dict(progress.counts), progress.problems
         session.add(row)
-        if progress.rules_broken:  # what could be done is done, and it is closed; it is no success all the same
-            ledger.fail(session, lease, None)
+        if refused or progress.rules_broken:  # what could be done is done, and it is no success all the same
+            ledger.fail(session, lease, refused)
         else:
             ledger.finish(session, lease, {"counts": dict(progress.counts)})
     services.ring_projector()
@@ -117,17 +126,34 @@ class _Progress:
             )
         self.services.ring("fetch", ready)
 
-    def delete_unseen(self, session: Session) -> None:
-        """A listing that names every live item leaves out the deleted ones."""
+    def delete_unseen(self, session: Session, *, confirmed: bool) -> Json | None:
+        """A listing that names every live item leaves out the deleted ones.
+
+        Deletes nothing where that would be more of the source than its guard lets pass, and says so: a share that is
+        not mounted, or an account that lost its rights, looks like that too.
+        """
         known = session.exec(
             select(Document.external_id).where(
                 col(Document.tenant_id) == self.lease.tenant,
                 col(Document.source_id) == self.source.id,
                 col(Document.state) != "deleted",
             )
-        )
+        ).all()
         gone = sorted(set(known) - self.seen)
+        share = session.exec(
+            select(Source.deletion_guard).where(
+                col(Source.tenant_id) == self.lease.tenant, col(Source.id) == self.source.id
+            )
+        ).one()
+        if len(known) > UNGUARDED and len(gone) > share * len(known) and not confirmed:
+            return {
+                "stage": "scan", "attempts": self.lease.attempt, "at": rfc3339(clock.now()),
+                "reason": "too_many_deletions", "deletions": len(gone), "documents": len(known),
+                "detail": f"{len(gone)} of {len(known)} documents are gone from the source, more than the"
+                f" {share:.0%} that a sync deletes by itself. Nothing was deleted.",
+            }  # fmt: skip
         self.counts["deleted"] += delete_documents(session, self.lease.tenant, self.source.id, gone, self._actor)
+        return None
 
     @property
     def _actor(self) -> str:
@@ -148,9 +174,9 @@ class _Progress:
             document = known.get(upsert.external_id)
             fresh = document is None or document.state == "deleted"
             if document is None:
-                document = known[upsert.external_id] = _new_document(self.source, upsert)
+                document = known[upsert.external_id] = new_document(self.source, upsert)
                 session.add(document)
-            if _describe(document, upsert, self.source) and document.state == "live":
+            if describe(document, upsert, self.source) and document.state == "live":
                 rewritten.append(document.id)
             if self._has_new_content(document, upsert, fresh=fresh):
                 self.counts["new" if fresh else "changed"] += 1
@@ -183,7 +209,7 @@ class _Progress:
             mapped = self._map(change)
             acls[document.id], before[document.id] = mapped.acl, document.acl_id
             problem = {"reason": mapped.unknown.reason, "detail": mapped.unknown.detail} if mapped.unknown else None
-            _put(document, {"access_problem": problem})
+            put(document, {"access_problem": problem})
         session.flush()
         if acls and assign(session, self.lease.tenant, acls, actor=self._actor) is not None:
             self.counts["access_changed"] += _count_changed(session, self.lease.tenant, before)
@@ -242,6 +268,14 @@ def _lock_job(session: Session, lease: Lease) -> Job:
     return job
 
 
+def _read(connector: Connector, cursor: Json | None) -> Iterator[Change]:
+    """The source's changes. That it does not answer is held against it, unlike a part of ours that is down."""
+    try:
+        yield from connector.scan(cursor)
+    except Unavailable as error:
+        raise SourceUnreachable(error.detail) from error
+
+
 def _batches(changes: Iterable[Change]) -> Iterator[list[Change]]:
     batch: list[Change] = []
     for change in changes:
@@ -267,49 +301,6 @@ def _documents(session: Session, source: Source, external_ids: Sequence[str]) ->
     return {row.external_id: row for row in rows}
 
 
-def _new_document(source: Source, upsert: Upsert) -> Document:
-    return Document(
-        tenant_id=source.tenant_id,
-        id=new_id(),
-        source_id=source.id,
-        external_id=upsert.external_id,
-        title=upsert.title,
-        uri=upsert.uri,
-    )
-
-
-def _describe(document: Document, upsert: Upsert, source: Source) -> bool:
-    """Bring the document's own facts up to date. True when one that the index holds differs.
-
-    Where the rules cannot be read, what they say besides access stays as it was.
-    """
-    wanted: Json = {
-        "modified_at": upsert.modified_at,
-        "title": upsert.title or document.title,
-        "uri": upsert.uri,
-        "acl_read_at": None,
-    }
-    if not isinstance(upsert.acl, AccessUnknown):
-        ages = ("review_every", "stale_after", "expire_after")
-        wanted |= {f"{name}_s": _seconds(getattr(upsert, name)) for name in ages}
-        wanted |= {"owner": upsert.owner or source.owner, "supersedes": list(upsert.supersedes)}
-    if document.state == "deleted":
-        wanted["state"] = "pending"
-    return bool({"owner", "modified_at"} & _put(document, wanted))
-
-
-def _seconds(text: str | None) -> int | None:
-    return int(duration(text).total_seconds()) if text else None
-
-
-def _put(document: Document, wanted: Json) -> set[str]:
-    """Set what differs, and say what that was: most documents of a scan are as they were, and cost nothing."""
-    changed = {name for name, value in wanted.items() if getattr(document, name) != value}
-    for name in changed:
-        setattr(document, name, wanted[name])
-    return changed
-
-
 def _count_changed(session: Session, tenant: str, before: dict[str, str | None]) -> int:
     if not before:
         return 0
@@ -325,18 +316,6 @@ def _save_cursor(session: Session, source: Source, cursor: Json) -> None:
         sa.update(Source)
         .where(col(Source.tenant_id) == source.tenant_id, col(Source.id) == source.id)
         .values(cursor=cursor)
-    )
-
-
-def _mark_readable(session: Session, source: Source) -> None:
-    session.execute(
-        sa.update(Source)
-        .where(
-            col(Source.tenant_id) == source.tenant_id,
-            col(Source.id) == source.id,
-            col(Source.unreadable_since).is_not(None),
-        )
-        .values(unreadable_since=None)
     )
 
 

@@ -51,9 +51,9 @@ def test_verified_until_holds_until_then_and_is_due_after() -> None:
 
 
 def test_a_source_is_gone_only_after_a_while_and_whatever_was_verified() -> None:
-    gone = replace(POLICY, unreadable_since=NOW - timedelta(seconds=GONE_AFTER_S))
+    gone = replace(POLICY, failing_since=NOW - timedelta(seconds=GONE_AFTER_S))
     assert state(gone) == "source_gone"
-    assert state(replace(gone, unreadable_since=NOW - timedelta(seconds=GONE_AFTER_S - 1))) == "fresh"
+    assert state(replace(gone, failing_since=NOW - timedelta(seconds=GONE_AFTER_S - 1))) == "fresh"
     assert state(replace(gone, reviewed_at=NOW, reviewed_until=ago(-9))) == "source_gone"
     assert state(replace(gone, modified_at=ago(25))) == "source_gone"
     assert state(replace(gone, modified_at=ago(30))) == "expired"
@@ -87,7 +87,7 @@ FACTS = st.builds(
     expire_after_s=SECONDS,
     reviewed_at=MOMENTS,
     reviewed_until=MOMENTS,
-    unreadable_since=MOMENTS,
+    failing_since=MOMENTS,
     superseded=st.sampled_from((False, False, False, True)),
     owned=st.booleans(),
 )
@@ -97,7 +97,7 @@ FACTS = st.builds(
 @given(st.lists(FACTS, min_size=20, max_size=100))
 def test_python_and_sql_say_the_same(catalog: Catalog, generated: list[Facts]) -> None:
     kinds = {"modified_at": "timestamptz", "reviewed_at": "timestamptz", "reviewed_until": "timestamptz",
-             "unreadable_since": "timestamptz", "superseded": "bool", "owned": "bool"}  # fmt: skip
+             "failing_since": "timestamptz", "superseded": "bool", "owned": "bool"}  # fmt: skip
     names = [field.name for field in fields(Facts)]
     columns = ", ".join(f"CAST(:{name} AS {kinds.get(name, 'int')}[])" for name in names)
     query = f"SELECT {STATE} FROM unnest({columns}) WITH ORDINALITY AS f({', '.join(names)}, n) ORDER BY n"

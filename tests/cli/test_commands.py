@@ -177,6 +177,14 @@ def test_the_directory_is_changed_by_hand(vouch: Vouch, synced: str) -> None:
     assert vouch("search", "serial comma", "--as", "cho").returncode == 1
 
 
+def test_a_source_is_paused_and_resumed_and_deletions_are_confirmed(vouch: Vouch, synced: str) -> None:
+    assert vouch.ok("source", "pause", "style") == "style is paused.\n"
+    assert vouch("source", "sync", "style").returncode == 1
+    assert _json(vouch, "source", "resume", "style")["state"] == "active"
+    assert _json(vouch, "source", "sync", "style", "--confirm-deletions")["kind"] == "full"
+    assert vouch("source", "sync", "style", "--access", "--confirm-deletions").returncode == 2
+
+
 def test_jobs_are_listed_shown_and_watched(vouch: Vouch, synced: str) -> None:
     jobs = _json(vouch, "job", "list", "--source", synced, "--limit", "200")
     first = jobs[-1]["job_id"]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from acl.groups import issuer_of, own_memberships
 from connectors.protocol import Connector
 from connectors.registry import connector_kinds, make_connector
 from vouch.core.errors import BadConfig, NotFound
@@ -138,7 +139,9 @@ def test_what_is_not_there_is_not_found(connector: Connector) -> None:
         connector.fetch("no such item")
 
 
-def test_memberships_are_of_written_principals(connector: Connector) -> None:
+def test_memberships_are_of_written_principals_in_groups_of_its_own(connector: Connector, world: World) -> None:
+    told = [(membership.group, membership.member) for membership in connector.memberships()]
+    assert len(own_memberships(told, issuer_of(world.config))) == len(set(told))
     for membership in connector.memberships():
         assert principal_name(membership.group, kind="group") == membership.group
         assert principal_name(membership.member) == membership.member

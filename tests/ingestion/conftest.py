@@ -12,6 +12,8 @@ from pydantic import SecretStr
 
 from acl.compile import compile_payload
 from acl.directory import put_group, put_user
+from connectors import registry
+from connectors.registry import connector_kinds
 from ingestion.jobs import find_job, start_sync, view
 from ingestion.parser import Parser
 from ingestion.schemas import SourceIn
@@ -19,6 +21,7 @@ from ingestion.services import Services
 from ingestion.sources import create
 from ingestion.work import run_stages
 from tests.history import unrecorded
+from tests.ingestion.wiki import Site, WikiConnector
 from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.tables import IndexGeneration, Source, Tenant
 from vouch.core.settings import Settings
@@ -84,6 +87,15 @@ def parser() -> Iterator[Parser]:
     parser = Parser()
     yield parser
     parser.close()
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Site:
+    """The kind `wiki` is installed, and this is its one site."""
+    kinds = {**connector_kinds(), WikiConnector.kind: WikiConnector}
+    monkeypatch.setattr(registry, "connector_kinds", lambda: kinds)
+    monkeypatch.setattr(WikiConnector, "sites", {"main": Site()})
+    return WikiConnector.sites["main"]
 
 
 @pytest.fixture

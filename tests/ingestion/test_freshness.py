@@ -95,7 +95,7 @@ def test_what_is_pushed_has_the_ages_of_its_source_as_they_are_now(walk: Walk) -
 
 
 def test_a_source_that_cannot_be_read_is_known_since_when_until_it_can_again(walk: Walk, folder: Path) -> None:
-    since = "SELECT unreadable_since FROM source"
+    since = "SELECT failing_since FROM source"
     source = walk.add_source(path=str(folder))
     walk.sync(source)
     assert walk.scalar(since) is None

@@ -60,6 +60,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "owner": ("user",),
     "allow[]": ("user", "group"),
     "deny[]": ("user", "group"),
+    "external_id": ("external_id",),
     "supersedes[]": ("external_id", "document_id"),
     "add[]": ("user", "group"),
     "remove[]": ("user", "group"),
@@ -72,11 +73,10 @@ FIELDS: dict[str, tuple[str, ...]] = {
 }
 """Texts in a body that name something, by the end of their place."""
 NAME_NOTHING_IN_BODIES = {
-    "acl_max_age", "freshness.review_every", "freshness.stale_after", "freshness.expire_after", "kind", "name",
-    "schedule", "content_base64",
-    "mime", "text", "title", "uri", "scopes[]", "algorithms[]", "audience", "groups_claim", "jwks_uri", "url",
-    "user_claim", "heads[].mac", "heads[].tenant", "schemas[]", "filter.language[]", "filter.mime[]", "query",
-    "question", "comment", "reason",
+    "access_schedule", "acl_max_age", "freshness.review_every", "freshness.stale_after", "freshness.expire_after",
+    "kind", "priority", "name", "schedule", "content_base64", "mime", "text", "title", "uri", "scopes[]",
+    "algorithms[]", "audience", "groups_claim", "jwks_uri", "url", "user_claim", "heads[].mac", "heads[].tenant",
+    "schemas[]", "filter.language[]", "filter.mime[]", "query", "question", "comment", "reason",
 }  # fmt: skip
 PERSONAL = {"document_id", "conversation_id"}
 """What a user of a tenant has to themselves, and a body can name; but break-glass is for documents of others."""

@@ -118,6 +118,65 @@ def test_a_source_is_shown_as_it_was_made_and_listed_by_cursor(platform: Platfor
     assert names == sorted(names) and {"a-first", "handbook", "z-last"} <= set(names)
 
 
+def test_a_source_that_lost_most_of_its_documents_keeps_them_until_that_is_confirmed(
+    platform: Platform, tmp_path: Path
+) -> None:
+    for n in range(22):
+        (tmp_path / f"{n}.txt").write_text(f"Note {n}.")
+    source = platform.source(
+        "guarded", "filesystem", config={"path": str(tmp_path)}, access_schedule="5m", priority="high"
+    )
+    shown = platform.ok("GET", f"/v1/sources/{source}")
+    assert (shown["deletion_guard"], shown["priority"], shown["failing"]) == (0.5, "high", None)
+    assert shown["access_schedule"] == "5m" and TIME.fullmatch(shown["next_access_at"])
+    job = platform.synced(source)
+    assert (job["progress"]["documents"], job["progress"]["done"], job["progress"]["seconds_left"]) == (22, 22, 0)
+    for n in range(15):
+        (tmp_path / f"{n}.txt").unlink()
+    job = platform.synced(source)
+    (error,) = job["errors"]
+    assert (job["state"], error["reason"], error["deletions"]) == ("failed", "too_many_deletions", 15)
+    assert platform.ok("GET", f"/v1/sources/{source}")["documents"]["live"] == 22
+    refused = platform.http.post(f"/v1/sources/{source}/syncs", json={"kind": "access", "confirm_deletions": True})
+    problem(refused, 422, "invalid_input", "confirm_deletions")
+    asked = platform.ok("POST", f"/v1/sources/{source}/syncs", json={"kind": "full", "confirm_deletions": True})
+    job = platform.ended(asked["job_id"])
+    assert (job["state"], job["counts"]["deleted"]) == ("succeeded", 15)
+    assert platform.ok("GET", f"/v1/sources/{source}")["documents"]["live"] == 7
+    changed = platform.ok("PATCH", f"/v1/sources/{source}", json={"deletion_guard": 0.9, "access_schedule": None})
+    assert (changed["deletion_guard"], changed["next_access_at"], changed["priority"]) == (0.9, None, "high")
+
+
+def test_many_documents_are_pushed_at_once_each_for_itself(platform: Platform) -> None:
+    source = platform.source("bulk")
+    staff = [{"allow": ["group:staff"]}]
+    sent = [
+        {"external_id": "a/one.md", "text": "The regatta starts at the north pier.", "access": staff},
+        {"external_id": "two", "text": "x", "owner": "carol"},
+        {"external_id": "three", "content_base64": base64.b64encode(b"The regatta has forty boats.").decode(),
+         "mime": "text/plain", "access": staff},
+        {"text": "no id"},
+    ]  # fmt: skip
+    body = "\n".join([*map(json.dumps, sent), "", "{nope"]).encode()
+    response = platform.http.post(f"/v1/sources/{source}/documents", content=body)
+    assert response.status_code == 207
+    told = response.json()["documents"]
+    assert [(one["line"], one["status"], one["external_id"]) for one in told] == [
+        (1, 202, "a/one.md"), (2, 422, "two"), (3, 202, "three"), (4, 422, None), (6, 422, None),
+    ]  # fmt: skip
+    assert [one["problem"]["field"] for one in told if one["problem"]] == ["owner", "external_id", "body"]
+    for one in told:
+        assert one["job_id"] is None or platform.ended(one["job_id"])["state"] == "succeeded"
+    found = platform.search("alice", "regatta", filter={"source": [source]})
+    assert {hit["external_id"] for hit in found} == {"a/one.md", "three"}
+    again = platform.http.post(f"/v1/sources/{source}/documents", content=body).json()["documents"][0]
+    assert platform.ended(again["job_id"])["counts"]["unchanged"] == 1
+    for content, status, code in ((b"\n \n", 422, "invalid_input"), (b"{}\n" * 1001, 413, "payload_too_large")):
+        refused = platform.http.post(f"/v1/sources/{source}/documents", content=content)
+        problem(refused, status, code, "body" if status == 422 else None)
+    assert platform.http.post("/v1/sources/no-such/documents", content=body).status_code == 404
+
+
 def test_connectors_say_what_they_are_configured_with(platform: Platform) -> None:
     kinds = {one["kind"]: one for one in platform.ok("GET", "/v1/connectors")["connectors"]}
     assert {"filesystem", "push"} <= kinds.keys()

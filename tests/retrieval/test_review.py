@@ -166,7 +166,7 @@ def test_a_document_whose_source_is_gone_or_that_expired_is_cited_with_a_notice(
         assert answer["citations"][0]["freshness"]["state"] == "expired"
         assert [notice["kind"] for notice in answer["notices"]] == ["expired"]
     with aging.catalog.transaction(ACROSS_TENANTS) as session:
-        session.execute(sa.text("UPDATE source SET unreadable_since = :at"), {"at": AT - timedelta(days=2)})
+        session.execute(sa.text("UPDATE source SET failing_since = :at"), {"at": AT - timedelta(days=2)})
     with clock.frozen(AT + timedelta(days=1)):
         answer = aging.ask("bob", HOTEL)
         assert answer["citations"][0]["freshness"]["state"] == "source_gone"

@@ -13,7 +13,7 @@ REVIEWED = """
 """Joins to ``document d`` the review of the version that is shown."""
 
 FACTS = """
-    d.modified_at, s.unreadable_since, r.reviewed_at, r.reviewed_until,
+    d.modified_at, s.failing_since, r.reviewed_at, r.reviewed_until,
     coalesce(d.review_every_s, s.review_every_s) AS review_every_s,
     coalesce(d.stale_after_s, s.stale_after_s) AS stale_after_s,
     coalesce(d.expire_after_s, s.expire_after_s) AS expire_after_s
@@ -32,7 +32,7 @@ STATE = f"""
     CASE
         WHEN f.superseded THEN 'superseded'
         WHEN (f.reviewed_until > :now) IS NOT TRUE AND {_past(_SINCE, "f.expire_after_s")} THEN 'expired'
-        WHEN {_past("f.unreadable_since", str(GONE_AFTER_S))} THEN 'source_gone'
+        WHEN {_past("f.failing_since", str(GONE_AFTER_S))} THEN 'source_gone'
         WHEN (f.reviewed_until > :now) IS NOT TRUE AND {_past(_SINCE, "f.stale_after_s")} THEN 'stale'
         WHEN f.reviewed_until <= :now THEN 'due'
         WHEN f.reviewed_until IS NULL AND {_past(_SINCE, "f.review_every_s")} THEN 'due'
@@ -51,7 +51,7 @@ def facts(row: Any, *, superseded: bool = False, owned: bool = True) -> Facts:
         expire_after_s=row.expire_after_s,
         reviewed_at=row.reviewed_at,
         reviewed_until=row.reviewed_until,
-        unreadable_since=row.unreadable_since,
+        failing_since=row.failing_since,
         superseded=superseded,
         owned=owned,
     )

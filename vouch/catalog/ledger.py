@@ -31,8 +31,9 @@ MAX_ATTEMPTS = 3
 
 _ADD = sa.text(
     """
-    INSERT INTO stage (tenant_id, id, job_id, document_id, version, name, state, attempts, fence, result)
-    VALUES (:tenant, :id, :job, :document, :version, :name, 'ready', 0, 0, CAST(:result AS jsonb))
+    INSERT INTO stage (tenant_id, id, job_id, source_id, document_id, version, name, state, attempts, fence, result)
+    SELECT tenant_id, :id, id, source_id, :document, :version, :name, 'ready', 0, 0, CAST(:result AS jsonb)
+    FROM job WHERE tenant_id = :tenant AND id = :job RETURNING id
     """
 )
 _FINISH = sa.text(
@@ -40,10 +41,11 @@ _FINISH = sa.text(
     WITH done AS (
         UPDATE stage SET state = 'done', leased_until = NULL, finished_at = now(), result = CAST(:result AS jsonb)
         WHERE tenant_id = :tenant AND id = :id AND fence = :fence AND state = 'leased'
-        RETURNING tenant_id, job_id, document_id)
-    INSERT INTO stage (tenant_id, id, job_id, document_id, version, name, state, attempts, fence, leased_until, result)
-    SELECT tenant_id, :next_id, job_id, document_id, :version, :next_name, :state, :fence_of_next, :fence_of_next,
-        CASE WHEN :lease > 0 THEN now() + make_interval(secs => :lease) END, CAST(:result AS jsonb)
+        RETURNING tenant_id, job_id, source_id, document_id)
+    INSERT INTO stage (
+        tenant_id, id, job_id, source_id, document_id, version, name, state, attempts, fence, leased_until, result)
+    SELECT tenant_id, :next_id, job_id, source_id, document_id, :version, :next_name, :state, :fence_of_next,
+        :fence_of_next, CASE WHEN :lease > 0 THEN now() + make_interval(secs => :lease) END, CAST(:result AS jsonb)
     FROM done RETURNING id
     """
 )
@@ -93,12 +95,13 @@ def add(
             "name": name,
             "result": json.dumps(given or {}),
         },
-    )
+    ).one()
     return stage_id
 
 
-def claim(session: Session, stage_ids: Sequence[str], lease_s: int) -> list[Lease]:
-    """Lease those of ``stage_ids`` that can be worked on now: ready and due, or left behind by a dead worker.
+def claim(session: Session, stage_ids: Sequence[str], lease_s: int, *, tried: bool = False) -> list[Lease]:
+    """Lease those of ``stage_ids`` that can be worked on now: ready and due, or left behind by a dead worker; with
+    ``tried``, those alone that were worked on before.
 
     A stage tried :data:`MAX_ATTEMPTS` times is leased once more with ``attempt`` above it: the caller fails it.
     """
@@ -109,13 +112,13 @@ def claim(session: Session, stage_ids: Sequence[str], lease_s: int) -> list[Leas
                 leased_until = now() + make_interval(secs => :lease)
             WHERE id IN (
                 SELECT s.id FROM stage s JOIN job j ON j.tenant_id = s.tenant_id AND j.id = s.job_id
-                WHERE s.id = ANY(:ids) AND j.state IN ('queued', 'running') AND (
+                WHERE s.id = ANY(:ids) AND s.attempts >= :tried AND j.state IN ('queued', 'running') AND (
                     s.state = 'ready' AND s.not_before <= now() OR s.state = 'leased' AND s.leased_until < now())
                 ORDER BY s.id FOR UPDATE OF s SKIP LOCKED)
             RETURNING tenant_id, id, job_id, document_id, version, name, attempts, fence, result, wait_seq
             """
         ),
-        {"ids": list(stage_ids), "lease": lease_s},
+        {"ids": list(stage_ids), "lease": lease_s, "tried": int(tried)},
     )
     return sorted((Lease(*row) for row in rows), key=lambda lease: lease.id)
 

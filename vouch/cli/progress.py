@@ -19,6 +19,7 @@ _COUNTED = {
     "changed": "changed",
     "unchanged": "unchanged",
     "access_changed": "with new access",
+    "members_changed": "memberships changed",
     "deleted": "deleted",
     "published": "published",
     "quarantined": "quarantined",
@@ -35,14 +36,16 @@ def watch(events: Iterable[Job], say: Callable[[str], None] = output.note) -> Jo
 def _bars(events: Iterable[Job]) -> Job:
     last: Job | None = None
     columns = (TextColumn("{task.description:8}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=output.console()) as progress:
+    with Progress(*columns, TextColumn("{task.fields[pace]}"), console=output.console()) as progress:
         tasks: dict[str, TaskID] = {}
         for last in events:
-            for stage in last.stages:
+            said = ", ".join(pace(last))
+            for n, stage in enumerate(last.stages):
                 if stage.name not in tasks:
-                    tasks[stage.name] = progress.add_task(stage.name, total=None)
+                    tasks[stage.name] = progress.add_task(stage.name, total=None, pace="")
                 # The total grows while the scan goes on, so a bar is full only when the scan is done too.
-                progress.update(tasks[stage.name], total=stage.total or None, completed=stage.total - stage.open)
+                done = stage.total - stage.open
+                progress.update(tasks[stage.name], total=stage.total or None, completed=done, pace="" if n else said)
     return _ended(last)
 
 
@@ -50,11 +53,22 @@ def _lines(events: Iterable[Job], say: Callable[[str], None]) -> Job:
     last: Job | None = None
     said, text = 0.0, ""
     for last in events:
-        now = ", ".join(f"{s.name} {s.total - s.open}/{s.total}" for s in last.stages)
+        now = ", ".join([*(f"{s.name} {s.total - s.open}/{s.total}" for s in last.stages), *pace(last)])
         if now != text and (last.ended or time.monotonic() - said >= EVERY_S):
             say(f"  {now}")
             said, text = time.monotonic(), now
     return _ended(last)
+
+
+def pace(job: Job) -> list[str]:
+    """Rate and time left, as far as they are known."""
+    if job.progress is None or job.ended or not job.progress.per_second:
+        return []
+    said = [f"{job.progress.per_second:.1f} documents/s"]
+    if job.progress.seconds_left is not None:
+        minutes, seconds = divmod(job.progress.seconds_left, 60)
+        said.append(f"about {minutes} min {seconds} s left" if minutes else f"about {seconds} s left")
+    return said
 
 
 def _ended(last: Job | None) -> Job:
@@ -71,6 +85,9 @@ def print_job(job: Job, *, indent: str = "") -> None:
         output.line(f"{indent}  {', '.join(counts)}")
     for error in job.errors[:_SHOWN_ERRORS]:
         what = error.get("external_id") or error.get("stage") or "scan"
-        output.line(f"{indent}  {what}: {error.get('reason')}: {error.get('detail')}", "yellow")
+        tried = f" ({error['stage']}, attempt {error['attempts']})" if error.get("attempts") else ""
+        output.line(f"{indent}  {what}: {error.get('reason')}: {error.get('detail')}{tried}", "yellow")
+    for retry in sorted({str(error["retry"]) for error in job.errors if error.get("retry")}):
+        output.line(f"{indent}  `{retry}` tries again")
     if len(job.errors) > _SHOWN_ERRORS:
         output.line(f"{indent}  and {len(job.errors) - _SHOWN_ERRORS} more (--json shows all)")

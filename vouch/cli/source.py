@@ -30,7 +30,10 @@ def add(
     stale_after: Annotated[str | None, typer.Option(help="When documents count as stale: `365d`.")] = None,
     expire_after: Annotated[str | None, typer.Option(help="When documents count as expired: `730d`.")] = None,
     schedule: Annotated[str | None, typer.Option(help="Sync by itself: `15m`, or a cron expression.")] = None,
+    access_schedule: Annotated[str | None, typer.Option(help="Read access alone by itself: `5m`, or cron.")] = None,
     acl_max_age: Annotated[str | None, typer.Option(help="Deny access on rules read longer ago: `24h`.")] = None,
+    deletion_guard: Annotated[float, typer.Option(min=0, max=1, help="Share that one sync deletes unasked.")] = 0.5,
+    priority: Annotated[str, typer.Option(help="`low`, `normal` or `high`: how often it gets its turn.")] = "normal",
     json: AsJson = False,
 ) -> None:
     """Register a source."""
@@ -45,7 +48,10 @@ def add(
             owner=owner,
             schedule=schedule,
             freshness={"review_every": review_every, "stale_after": stale_after, "expire_after": expire_after},
+            access_schedule=access_schedule,
             acl_max_age=acl_max_age,
+            deletion_guard=deletion_guard,
+            priority=priority,
         )
     if json:
         output.as_json(source)
@@ -74,7 +80,7 @@ def list_(json: AsJson = False) -> None:
         output.as_json(sources)
         return
     output.table(
-        ("NAME", "KIND", "STATE", "LIVE", "QUARANTINED", "NOBODY", "LAST JOB", "NEXT SYNC", "ID"),
+        ("NAME", "KIND", "STATE", "LIVE", "QUARANTINED", "NOBODY", "LAST JOB", "FAILING", "NEXT SYNC", "ID"),
         [
             (
                 source.name,
@@ -84,12 +90,41 @@ def list_(json: AsJson = False) -> None:
                 source.documents["quarantined"],
                 source.documents["readable_by_nobody"],
                 (source.last_job or {}).get("state"),
+                _failing(source),
                 source.next_sync_at,
                 source.id,
             )
             for source in sources
         ],
     )
+
+
+def _failing(source: Source) -> str | None:
+    if source.failing is None:
+        return None
+    since = f"{source.failing['failures']} times since {source.failing['since']}"
+    return f"{since}, next try {source.failing['next_try']}" if source.failing["next_try"] else since
+
+
+@group.command()
+def pause(source: Name, json: AsJson = False) -> None:
+    """Start no more syncs of a source, by schedule or by hand. What is there can be found."""
+    _change_state(source, "paused", json)
+
+
+@group.command()
+def resume(source: Name, json: AsJson = False) -> None:
+    """Sync a paused source again."""
+    _change_state(source, "active", json)
+
+
+def _change_state(source: str, state: str, json: bool) -> None:
+    with connect() as vouch:
+        found = vouch.sources.change(source, state=state)
+    if json:
+        output.as_json(found)
+    else:
+        line(f"{found.name} is {found.state}.")
 
 
 @group.command()
@@ -105,7 +140,7 @@ def show(source: Name, json: AsJson = False) -> None:
 
 def _print_source(source: Source) -> None:
     rows = source.model_dump(mode="json")
-    for name in ("config", "freshness", "documents", "last_job"):
+    for name in ("config", "freshness", "documents", "last_job", "failing"):
         rows[name] = ", ".join(f"{key}={value}" for key, value in (rows[name] or {}).items() if value is not None)
     output.table(("FIELD", "VALUE"), rows.items())
 
@@ -114,16 +149,21 @@ def _print_source(source: Source) -> None:
 def sync(
     source: Name,
     full: Annotated[bool, typer.Option("--full", help="Try again what failed before, too.")] = False,
-    access: Annotated[bool, typer.Option("--access", help="Read access rules alone.")] = False,
+    access: Annotated[bool, typer.Option("--access", help="Read access rules and groups alone.")] = False,
+    confirm_deletions: Annotated[
+        bool, typer.Option("--confirm-deletions", help="Delete what is gone, however much; implies --full.")
+    ] = False,
     wait: Annotated[bool, typer.Option(help="Follow the job to its end.")] = True,
     json: AsJson = False,
 ) -> None:
     """Read what changed in a source. Exit status 1 when the job fails."""
-    if full and access:
-        raise typer.BadParameter("--full and --access exclude each other")
-    kind: Literal["incremental", "full", "access"] = "full" if full else "access" if access else "incremental"
+    if access and (full or confirm_deletions):
+        raise typer.BadParameter("--access excludes --full and --confirm-deletions")
+    kind: Literal["incremental", "full", "access"] = (
+        "full" if full or confirm_deletions else "access" if access else "incremental"
+    )
     with connect() as vouch:
-        job_id = vouch.sources.sync(source, kind)
+        job_id = vouch.sources.sync(source, kind, confirm_deletions=confirm_deletions)
         job = watch(vouch.jobs.events(job_id)) if wait else vouch.jobs.get(job_id)
     if json:
         output.as_json(job)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -77,6 +78,13 @@ class Connection:
     def upload(self, path: str, file: tuple[str, bytes, str | None], fields: Mapping[str, str]) -> dict[str, Any]:
         """PUT a file (name, content, media type) with form fields."""
         return _json(self._send("PUT", path, files={"file": file}, data=fields))
+
+    def send_lines(self, path: str, lines: Iterable[Any]) -> dict[str, Any]:
+        """POST newline-delimited JSON."""
+        content = "".join(json.dumps(line) + "\n" for line in lines).encode()
+        headers = {**self.headers, "Content-Type": "application/x-ndjson"}
+        with _reaching(self.http.base_url):
+            return _json(self.http.request("POST", path, headers=headers, content=content))
 
     @contextmanager
     def events(self, method: str, path: str, body: Any = None) -> Iterator[Iterator[ServerSentEvent]]:

@@ -287,7 +287,8 @@ class Replay(Result):
 
 
 class Source(Result):
-    """``documents``: how many by state (`live`, `pending`, `quarantined`), and `readable_by_nobody`."""
+    """``documents``: how many by state (`live`, `pending`, `quarantined`), and `readable_by_nobody`. ``failing``: the
+    circuit breaker (`state`, `failures`, `since`, `next_try`), None while its scans succeed."""
 
     id: str
     name: str
@@ -298,11 +299,27 @@ class Source(Result):
     freshness: dict[str, str | None]
     acl_max_age: str | None
     acl_read_at: AwareDatetime | None
+    deletion_guard: float
+    access_schedule: str | None
+    next_access_at: AwareDatetime | None
+    priority: str
+    failing: dict[str, Any] | None
     state: str
     documents: dict[str, int]
     last_job: dict[str, Any] | None
     next_sync_at: AwareDatetime | None
     created_at: AwareDatetime
+
+
+class PushedLine(Result):
+    """What became of one document of many: ``job_id``, or the ``problem``."""
+
+    line: int
+    status: int
+    external_id: str | None
+    job_id: str | None
+    authz_token: str | None
+    problem: dict[str, Any] | None
 
 
 class Connector(Result):
@@ -320,6 +337,15 @@ class Stage(Result):
     open: int
 
 
+class Progress(Result):
+    """``per_second``: documents, of the last minute. ``seconds_left`` is None where it cannot be told."""
+
+    documents: int
+    done: int
+    per_second: float
+    seconds_left: int | None
+
+
 class Job(Result):
     job_id: str
     source_id: str
@@ -328,6 +354,7 @@ class Job(Result):
     scanned: bool
     counts: dict[str, Any]
     stages: tuple[Stage, ...]
+    progress: Progress | None = None
     errors: tuple[dict[str, Any], ...]
     created_at: AwareDatetime | None
     started_at: AwareDatetime | None

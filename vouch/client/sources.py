@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlencode
 
 from vouch.client.http import Connection, segment
-from vouch.client.results import Connector, Result, Source
+from vouch.client.results import Connector, PushedLine, Result, Source
 
 Clause = Mapping[str, Sequence[str]]
 """``{"allow": ["group:hr"], "deny": ["user:mallory"]}``"""
@@ -26,7 +26,8 @@ class Sources:
         return self.connection.pages("/v1/sources", "sources", Source)
 
     def add(self, name: str, kind: str, config: Mapping[str, Any], **options: Any) -> Source:
-        """Register a source. ``options``: ``owner``, ``schedule``, ``freshness``, ``acl_max_age``."""
+        """Register a source. ``options``: ``owner``, ``schedule``, ``freshness``, ``acl_max_age``,
+        ``deletion_guard``, ``access_schedule``, ``priority``."""
         body = {"name": name, "kind": kind, "config": dict(config), **options}
         return Source.model_validate(self.connection.send("POST", "/v1/sources", body))
 
@@ -41,9 +42,19 @@ class Sources:
         """Delete a source with its documents, chunks, vectors and blobs."""
         self.connection.send("DELETE", _path(source))
 
-    def sync(self, source: str, kind: Literal["incremental", "full", "access"] = "incremental") -> str:
-        """Start a sync, or join the one under way. Returns the job's id."""
-        return str(self.connection.send("POST", f"{_path(source)}/syncs", {"kind": kind})["job_id"])
+    def sync(
+        self,
+        source: str,
+        kind: Literal["incremental", "full", "access"] = "incremental",
+        *,
+        confirm_deletions: bool = False,
+    ) -> str:
+        """Start a sync, or join the one under way. Returns the job's id.
+
+        ``confirm_deletions``, of a full one: delete what is gone, however much of the source that is.
+        """
+        body = {"kind": kind, **({"confirm_deletions": True} if confirm_deletions else {})}
+        return str(self.connection.send("POST", f"{_path(source)}/syncs", body)["job_id"])
 
     def connectors(self) -> tuple[Connector, ...]:
         """The kinds of source there are."""
@@ -56,6 +67,12 @@ class Sources:
         """
         path = f"{_path(source)}/documents/{segment(external_id, slashes=True)}"
         return str(self.connection.send("PUT", path, {"text": text, **fields})["job_id"])
+
+    def push_many(self, source: str, documents: Iterable[Mapping[str, Any]]) -> tuple[PushedLine, ...]:
+        """Send up to 1,000 documents at once: ``external_id``, ``text`` and the fields of :meth:`push`. Returns what
+        became of each, in order; one that is refused raises nothing and keeps none of the others out."""
+        done = self.connection.send_lines(f"{_path(source)}/documents", documents)
+        return tuple(PushedLine.model_validate(line) for line in done["documents"])
 
     def push_file(
         self, source: str, external_id: str, content: bytes, *, mime: str, access: Sequence[Clause] | None = None

@@ -20,6 +20,8 @@
     │  ├─ IndexUnavailable            503  index_unavailable        yes
     │  └─ ModelUnavailable            503  model_unavailable        yes
     ├─ DocumentRejected               422  document_rejected        no   (quarantine: reason in `reason`)
+    ├─ SyncRefused                    409  sync_refused             no   (a scan that must not go on: `reason`)
+    ├─ SourceUnreachable              503  source_unreachable       yes  (the source itself does not answer)
     ├─ LeaseLost                      409  lease_lost               no   (another worker owns the stage now)
     ├─ WrongWeights                   500  wrong_weights            no
     ├─ AlreadyRunning                 409  already_running          no
@@ -156,6 +158,22 @@ class DocumentRejected(VouchError):
     def __init__(self, detail: str = "", *, reason: str = "unreadable", **kw: Any) -> None:
         super().__init__(detail, reason=reason, **kw)
         self.reason = reason
+
+
+class SyncRefused(VouchError):
+    """What a source told cannot be applied safely, so it is not; ``reason`` is one stable word for it."""
+
+    status, code, title = 409, "sync_refused", "The sync is refused"
+
+    def __init__(self, detail: str = "", *, reason: str = "refused", **kw: Any) -> None:
+        super().__init__(detail, reason=reason, **kw)
+        self.reason = reason
+
+
+class SourceUnreachable(VouchError):
+    """The source, not a part of ours, is down or slow: a try counts, where one of ours that is down would not."""
+
+    status, code, title, retryable = 503, "source_unreachable", "The source does not answer", True
 
 
 class LeaseLost(VouchError):

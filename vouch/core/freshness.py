@@ -30,7 +30,7 @@ class Facts:
     expire_after_s: int | None = None
     reviewed_at: datetime | None = None
     reviewed_until: datetime | None = None
-    unreadable_since: datetime | None = None
+    failing_since: datetime | None = None
     superseded: bool = False
     owned: bool = True
 
@@ -57,7 +57,7 @@ def _state(facts: Facts, since: datetime | None, due: datetime | None, now: date
         return "superseded"
     if not verified and _past(_after(since, facts.expire_after_s), now):
         return "expired"
-    if _past(_after(facts.unreadable_since, GONE_AFTER_S), now):
+    if _past(_after(facts.failing_since, GONE_AFTER_S), now):
         return "source_gone"
     if not verified and _past(_after(since, facts.stale_after_s), now):
         return "stale"

@@ -74,6 +74,10 @@ class Settings(BaseSettings):
     worker_processes: int = Field(2, ge=1, le=64, description="Celery child processes of one worker.")
     lease_s: int = Field(30, ge=3, le=3600, description="Seconds until the work of a worker that died passes on.")
     sweep_every_s: float = Field(2.0, gt=0, le=60, description="Seconds between two sweeps of the ledger.")
+    scans_at_once: int | None = Field(
+        None, ge=1, le=64, description="Scans at a time on one data folder; unset: all of the processes but one."
+    )
+    scan_limit_s: int = Field(3600, ge=10, le=86_400, description="Seconds after which a scan is ended and fails.")
     max_document_mb: int = Field(50, ge=1, le=2048, description="Largest document read, MiB.")
     parse_memory_mb: int = Field(
         512, ge=64, le=65536, description="Memory that reading one document may take, over the parser's own, MiB."
@@ -130,6 +134,11 @@ class Settings(BaseSettings):
     def audit_heads(self) -> Path:
         """Where the scheduler writes down the heads of the audit log, outside the database."""
         return self.data_dir / "audit" / "heads.jsonl"
+
+    @property
+    def scan_places(self) -> int:
+        """How many scans run at a time: never all processes, where there are two or more."""
+        return self.scans_at_once or max(1, self.worker_processes - 1)
 
     @property
     def index_dir(self) -> Path:

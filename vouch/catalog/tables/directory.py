@@ -36,7 +36,8 @@ class User(SQLModel, table=True):
 
 
 class Group(SQLModel, table=True):
-    """``memberships_read_at`` as for a user: when an issuer last told which groups the group is in."""
+    """``memberships_read_at``: when a source last told who is in the group; null where no source does, but Vouch's own
+    directory, or an issuer user by user."""
 
     __tablename__ = "app_group"
     tenant_id: str = Field(primary_key=True, foreign_key="tenant.id")

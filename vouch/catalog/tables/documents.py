@@ -12,27 +12,39 @@ from vouch.catalog.columns import json_object, moment, optional_json, texts, wit
 
 
 class Source(SQLModel, table=True):
-    """``state``: active, paused or deleting. ``acl_read_at``: when the last scan that read every ACL began;
-    null where Vouch is itself the authority (push), whose access does not age. ``unreadable_since``: when a scan of it
-    first failed, with none completed since."""
+    """``state``: active, paused or deleting. ``acl_read_at``: when the last scan that read every ACL, and the source's
+    own groups, began; null where Vouch is itself the authority (push), whose access does not age.
 
-    __table_args__ = (sa.UniqueConstraint("tenant_id", "name"),)
+    ``issuer``: whose groups the source is the authority on (``group:<issuer>/…``); null where it has none of its own.
+    ``deletion_guard``: the share of its documents that a scan may find gone and delete without being told to.
+    ``failures``: scans that failed one after the other, the first at ``failing_since``; none is started by schedule
+    before ``try_after``.
+    """
+
+    __table_args__ = (sa.UniqueConstraint("tenant_id", "name"), sa.UniqueConstraint("tenant_id", "issuer"))
     tenant_id: str = Field(primary_key=True, foreign_key="tenant.id")
     id: str = Field(primary_key=True)
     name: str
     kind: str
     config: dict[str, Any] = json_object()
     owner: str | None = None
+    issuer: str | None = None
     schedule: str | None = None
+    access_schedule: str | None = None
+    priority: str = Field(default="normal", sa_column_kwargs={"server_default": "normal"})
+    deletion_guard: float = Field(default=0.5, sa_column_kwargs={"server_default": "0.5"})
     review_every_s: int | None = None
     stale_after_s: int | None = None
     expire_after_s: int | None = None
-    unreadable_since: datetime | None = moment(nullable=True)
     acl_max_age_s: int | None = None
     acl_read_at: datetime | None = moment(nullable=True)
     state: str = "active"
     cursor: dict[str, Any] | None = optional_json()
     next_sync_at: datetime | None = moment(nullable=True)
+    next_access_at: datetime | None = moment(nullable=True)
+    failures: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    failing_since: datetime | None = moment(nullable=True)
+    try_after: datetime | None = moment(nullable=True)
     created_at: datetime | None = moment(now=True)
     updated_at: datetime | None = moment(now=True)
 

@@ -12,7 +12,8 @@ from vouch.catalog.columns import big, json_list, json_object, moment, optional_
 
 
 class Job(SQLModel, table=True):
-    """``state``: queued, running, succeeded, failed, cancelled. ``scanned``: all of its stages are known."""
+    """``state``: queued, running, succeeded, failed, cancelled. ``scanned``: all of its stages are known.
+    ``confirm_deletions``: it may delete more than its source's guard lets pass."""
 
     __table_args__ = (
         within(["source_id"], "source"),
@@ -25,6 +26,7 @@ class Job(SQLModel, table=True):
     kind: str
     state: str = "queued"
     scanned: bool = False
+    confirm_deletions: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
     counts: dict[str, Any] = json_object()
     problems: list[dict[str, Any]] = json_list()
     created_at: datetime | None = moment(now=True)
@@ -38,6 +40,7 @@ class Stage(SQLModel, table=True):
     ``state``: ready → leased → done; waiting (for the projector), failed, cancelled.
     ``fence`` grows with every lease: a worker whose fence is no longer the row's has lost it.
     ``result`` is for people (counts, sizes); what the next stage needs stands in the catalog's own tables.
+    ``source_id`` is its job's, kept here so that the waiting sources can take turns (``stage_waiting``).
     """
 
     __table_args__ = (
@@ -47,10 +50,19 @@ class Stage(SQLModel, table=True):
         sa.Index(
             "stage_open", "state", "not_before", postgresql_where=sa.text("state in ('ready', 'leased', 'waiting')")
         ),
+        sa.Index(
+            "stage_waiting",
+            "name",
+            "tenant_id",
+            "source_id",
+            "id",
+            postgresql_where=sa.text("state = 'ready' AND attempts = 0"),
+        ),
     )
     tenant_id: str = Field(primary_key=True)
     id: str = Field(primary_key=True)
     job_id: str
+    source_id: str = Field(default="", sa_column_kwargs={"server_default": ""})
     document_id: str = ""
     version: int = 0
     name: str

@@ -11,7 +11,6 @@ depends_on = None
 ROLE = "vouch_tenant"
 _ADDED = (
     ("source", "expire_after_s", sa.Integer()),
-    ("source", "unreadable_since", sa.DateTime(timezone=True)),
     ("document", "stale_after_s", sa.Integer()),
     ("document", "expire_after_s", sa.Integer()),
 )
