@@ -6,6 +6,7 @@
     │  ├─ QuestionTooLong             422  question_too_long        no
     │  ├─ UnknownField                422  unknown_field            no
     │  ├─ BadConfig                   422  bad_config               no   (file, line and field)
+    │  ├─ OutboundRefused             422  outbound_refused         no   (an address that may not be reached)
     │  └─ PayloadTooLarge             413  payload_too_large        no
     ├─ Unauthenticated                401  unauthenticated          no   (one text for every reason)
     ├─ Forbidden                      403  forbidden                no   (a missing scope, never a hidden object)
@@ -84,6 +85,12 @@ class UnknownField(InvalidInput):
 
 class BadConfig(InvalidInput):
     code, title = "bad_config", "The configuration is not valid"
+
+
+class OutboundRefused(InvalidInput):
+    """Says nothing of what is there: it is raised before anything is connected to."""
+
+    code, title = "outbound_refused", "The address may not be reached"
 
 
 class PayloadTooLarge(InvalidInput):

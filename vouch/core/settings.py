@@ -75,6 +75,11 @@ class Settings(BaseSettings):
     lease_s: int = Field(30, ge=3, le=3600, description="Seconds until the work of a worker that died passes on.")
     sweep_every_s: float = Field(2.0, gt=0, le=60, description="Seconds between two sweeps of the ledger.")
     max_document_mb: int = Field(50, ge=1, le=2048, description="Largest document read, MiB.")
+    outbound_allow: str = Field(
+        "",
+        description="Hosts and networks that are not public and may be reached all the same, comma-separated "
+        "(`10.20.0.0/16,intranet.example`).",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe log shown.")
 
     @field_validator("database_url", "redis_url", "secret_key", "qdrant_api_key", "chat_api_key")
