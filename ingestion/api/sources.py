@@ -35,7 +35,7 @@ def connectors(_: SourcesCaller) -> ConnectorList:
 def create_source(body: SourceIn, caller: SourcesCaller, services: ServicesDep) -> SourceOut:
     """Register a source. Its config is checked before anything is kept."""
     with services.catalog.transaction(caller.tenant) as session:
-        source = sources.create(session, caller.tenant, body)
+        source = sources.create(session, caller.tenant, body, services.settings)
         shown = SourceOut.model_validate(sources.shown(session, source))
         record(session, caller, "source.create", f"source:{source.id}", {"name": source.name, "kind": source.kind})
     return shown
@@ -70,7 +70,7 @@ def change_source(source_id: Id, body: SourcePatch, caller: SourcesCaller, servi
     """Change what is given; pause or resume with `state`."""
     with services.catalog.transaction(caller.tenant) as session:
         source = sources.find_source(session, caller.tenant, source_id, lock=True)
-        sources.change(session, source, body, actor=caller.actor)
+        sources.change(session, source, body, actor=caller.actor, settings=services.settings)
         session.flush()
         shown = SourceOut.model_validate(sources.shown(session, source))
         record(session, caller, "source.change", f"source:{source.id}", {"fields": sorted(body.model_fields_set)})

@@ -14,9 +14,9 @@ from sqlmodel import Session, col, select
 
 from acl.assign import assign
 from acl.mapping import Mapped, known_issuers, map_acl
-from connectors.registry import make_connector
 from ingestion.delete import delete_documents
 from ingestion.jobs import COUNTED
+from ingestion.sealed import connect
 from ingestion.services import Services
 from vouch.catalog import ledger, outbox
 from vouch.catalog.ledger import Lease
@@ -53,7 +53,7 @@ def scan(services: Services, lease: Lease) -> None:
     with services.catalog.transaction(lease.tenant) as session:
         job, source = _begin(session, lease)
         issuers = known_issuers(session, lease.tenant)
-    connector = make_connector(source.kind, source.config)
+    connector = connect(services.settings, (source.tenant_id, source.id), source.kind, source.config)
     progress = _Progress(services, lease, (source, job), issuers)
     cursor = source.cursor if job.kind == "incremental" else None
     for batch in _batches(connector.scan(cursor)):

@@ -45,7 +45,7 @@ class Walk:
 
     def add_source(self, name: str = "docs", kind: str = "filesystem", **config: object) -> Source:
         with self.services.catalog.transaction(ACROSS_TENANTS) as session:
-            return create(session, TENANT, SourceIn(name=name, kind=kind, config=config))
+            return create(session, TENANT, SourceIn(name=name, kind=kind, config=config), self.services.settings)
 
     def sync(self, source: Source, kind: str = "incremental") -> Json:
         """Start a sync, do all of it, and return the ended job."""

@@ -22,6 +22,7 @@
     │  └─ ModelUnavailable            503  model_unavailable        yes
     ├─ DocumentRejected               422  document_rejected        no   (quarantine: reason in `reason`)
     ├─ LeaseLost                      409  lease_lost               no   (another worker owns the stage now)
+    ├─ SealBroken                     500  seal_broken              no   (a kept secret does not open)
     ├─ WrongWeights                   500  wrong_weights            no
     ├─ AlreadyRunning                 409  already_running          no
     ├─ PortTaken                      409  port_taken               no
@@ -167,6 +168,10 @@ class DocumentRejected(VouchError):
 
 class LeaseLost(VouchError):
     status, code, title = 409, "lease_lost", "The lease on this work has passed to another"
+
+
+class SealBroken(VouchError):
+    status, code, title = 500, "seal_broken", "A kept secret does not open"
 
 
 class WrongWeights(VouchError):
