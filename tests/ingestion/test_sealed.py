@@ -1,4 +1,4 @@
-"""Secrets in configurations: sealed where they are kept, shown to nobody, bound to their place, carried to a new key."""
+"""Secrets in configurations: sealed where they are kept, shown to nobody, bound to their place, rotated."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import pytest
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from sqlmodel import select
 
 from connectors import registry
 from connectors.push import PushConnector
@@ -242,7 +243,7 @@ def test_a_rotation_wraps_everything_anew_and_forgets_the_old_key(
     assert after["token"][SEALED]["value"] == before["token"][SEALED]["value"]  # its data key is the same
     assert _opened(catalog, settings, "one") == _opened(catalog, settings, "two") == SECRETS
     with catalog.reading(TENANT) as session:
-        entry = session.exec(sa.select(AuditEntry)).scalars().one()  # type: ignore[call-overload]
+        entry = session.exec(select(AuditEntry)).one()
     assert (entry.action, entry.subject, entry.detail) == ("secrets.rotate", f"key:{done.key}", {"sources": 2})
     with pytest.raises(SealBroken):
         Keyring(old).unseal(after["token"][SEALED], Place(TENANT, f"source:{_kept(catalog, 'one').id}", "token"))
