@@ -36,6 +36,7 @@ from vouch.core.types import (
     Json,
     Refused,
     SourceAcl,
+    Unreached,
     Upsert,
 )
 from vouch.index.points import batched
@@ -174,7 +175,10 @@ class _Progress:
         for change in batch:
             if isinstance(change, Refused):
                 self._refuse(change)
-            if not isinstance(change, Upsert | AclChanged | Refused):
+            if isinstance(change, Unreached):
+                self.seen.add(change.external_id)
+                self._tell(change)
+            if not isinstance(change, Upsert | AclChanged | Refused | Unreached):
                 continue
             document = known.get(change.external_id)
             if document is None or document.state == "deleted":
@@ -187,7 +191,7 @@ class _Progress:
         if acls and assign(session, self.lease.tenant, acls, actor=self._actor) is not None:
             self.counts["access_changed"] += _count_changed(session, self.lease.tenant, before)
 
-    def _map(self, change: Upsert | AclChanged | Refused) -> Mapped:
+    def _map(self, change: Upsert | AclChanged | Refused | Unreached) -> Mapped:
         """The access said of an item, with its faults counted and reported."""
         if isinstance(change, Refused):
             return Mapped(None, AccessUnknown(change.reason, change.detail))
@@ -219,6 +223,9 @@ class _Progress:
         self.counts["refused"] += 1
         if change.reason != "missing":  # a rule names what is not there: that is no sight of it
             self.seen.add(change.external_id)
+        self._tell(change)
+
+    def _tell(self, change: Refused | Unreached) -> None:
         if len(self.refusals) < MAX_REFUSALS:
             self.refusals.append({"external_id": change.external_id, "reason": change.reason, "detail": change.detail})
 

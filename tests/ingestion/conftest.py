@@ -85,6 +85,7 @@ def walk(tmp_path: Path, database_url: str, redis_url: str, embedder: Embedder) 
         redis_url=redis_url,
         lease_s=5,
         secret_key="of the tests, and long enough for one",
+        outbound_allow="127.0.0.1",  # sites of the tests
     )
     services = Services.open(settings)
     with services.catalog.transaction(ACROSS_TENANTS) as session:
