@@ -25,7 +25,6 @@ from vouch.core.errors import (
     NotFound,
     OutboundRefused,
     PayloadTooLarge,
-    Unavailable,
 )
 from vouch.core.types import (
     Body,
@@ -42,6 +41,9 @@ from vouch.core.types import (
 from vouch.outbound.addresses import ENDS_IN_NUMBER
 from vouch.outbound.door import Outbound
 from vouch.outbound.url import Url, parse_url
+
+_TOGETHER = 100
+"""Documents after which a walk that is interrupted need not begin anew."""
 
 
 class WebClause(BaseModel):
@@ -123,11 +125,10 @@ class WebConnector:
     def scan(self, cursor: Json | None) -> Iterator[Change]:
         """Every document that the walk meets; with a cursor, pages are asked for only if they changed.
 
-        A page that cannot be reached is :class:`Unreached`. Raises :class:`Unavailable` when nothing answers, and, from
-        no cursor, :class:`DocumentRejected` (``unreached``) at the end of a walk that was not whole: what it did not
-        meet may be there all the same.
+        A page that cannot be reached is :class:`Unreached`. Raises :class:`Unavailable` when nothing answers, and
+        :class:`DocumentRejected` (``unreached``) at the end of a walk that did not meet everything while no earlier
+        one had: what it did not name may be there all the same.
         """
-        manners = self._manners()
         limits = Limits(
             depth=self.config.max_depth,
             pages=self.config.max_pages,
@@ -136,16 +137,18 @@ class WebConnector:
             enters=self._enters,
             offers=self._offers,
         )
-        walk = Walk(manners, limits, cursor)
-        for step in walk.steps(self._start, self._all_sitemaps(manners)):
+        walk = Walk(self._manners(), limits, cursor)
+        for n, step in enumerate(walk.steps(self._start, self._sitemaps), start=1):
             if isinstance(step, Met):
                 yield self._change(step)
             elif isinstance(step, Unmet):
                 yield Unreached(step.url, "unreached", step.detail, self._acl)
             else:
                 yield step
+            if n % _TOGETHER == 0:
+                yield Checkpoint(walk.state_so_far)
         yield Checkpoint(walk.state)
-        if walk.incomplete and cursor is None:
+        if not walk.may_delete:
             raise DocumentRejected(f"Nothing counts as gone: {walk.incomplete}.", reason="unreached")
 
     def fetch(self, external_id: str) -> Body:
@@ -175,15 +178,6 @@ class WebConnector:
 
     def _manners(self) -> Manners:
         return Manners(self._outbound, self.config.delay_s, self._headers)
-
-    def _all_sitemaps(self, manners: Manners) -> Iterator[Url]:
-        yield from self._sitemaps
-        for url in dict.fromkeys(self._start):
-            try:
-                named = list(manners.robots(url).sitemaps)
-            except (Unavailable, OutboundRefused):
-                continue  # the walk comes to the same host, and says so
-            yield from filter(None, (canonical(url, text) for text in named))
 
     def _enters(self, url: Url) -> bool:
         text = str(url)

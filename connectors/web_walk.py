@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from mimetypes import guess_type
 
 from connectors.web_manners import Manners
-from connectors.web_pages import read_page, read_sitemap
+from connectors.web_pages import read_page
+from connectors.web_sitemaps import read_sitemaps
 from vouch.core.errors import DocumentRejected, OutboundRefused, PayloadTooLarge, Unavailable, VouchError
 from vouch.core.types import Json, Refused
 from vouch.outbound.door import Answer
@@ -39,8 +40,6 @@ _UNREAD = frozenset(
 )  # fmt: skip
 _MAX_QUERIES = 50
 """Of one path: a calendar has a page for every day that there ever will be."""
-_MAX_SITEMAPS = 50
-_SITEMAP_BYTES = 50 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +91,17 @@ class Limits:
 
 
 class Walk:
-    """One walk. Go through :meth:`steps` once; then ``state`` is what the next one should know."""
+    """One walk. Go through :meth:`steps` once; then ``state`` is what the next one should know.
+
+    A state is *whole* when it names every document that there may be: that of a walk that met everything, and those
+    that follow it. Only against such a one can what was not met be told apart from what is gone.
+    """
 
     def __init__(self, manners: Manners, limits: Limits, cursor: Json | None) -> None:
         self._manners, self._limits = manners, limits
         self._before = {url: Known.of(kept) for url, kept in ((cursor or {}).get("pages") or {}).items()}
         self._now: dict[str, Known] = {}
+        self._whole_before = bool((cursor or {}).get("whole"))
         self._queue: deque[tuple[Url, int]] = deque()
         self._met: set[Url] = set()
         self._queries: Counter[str] = Counter()
@@ -110,14 +114,29 @@ class Walk:
 
     @property
     def state(self) -> Json:
-        return {"pages": {url: known.kept() for url, known in self._now.items()}}
+        whole = self._whole_before or not self.incomplete
+        return {"whole": whole, "pages": {url: known.kept() for url, known in self._now.items()}}
+
+    @property
+    def state_so_far(self) -> Json:
+        """Of a walk that has not ended: what the last one knew, and what this one has learnt since."""
+        pages = {url: known.kept() for url, known in {**self._before, **self._now}.items()}
+        return {"whole": self._whole_before, "pages": pages}
+
+    @property
+    def may_delete(self) -> bool:
+        """Whether what the walk did not name is gone."""
+        return self._whole_before or not self.incomplete
 
     def steps(self, begin: Iterable[Url], sitemaps: Iterable[Url]) -> Iterator[Step]:
         """Every document, each once. Raises :class:`Unavailable` when nothing at all answered."""
         begin = list(begin)
         for url in begin:
             self._enqueue(url, 0)
-        self._read_sitemaps(begin, sitemaps)
+        mapped = read_sitemaps(self._manners, begin, sitemaps, self._limits.enters)
+        for url in mapped.pages:
+            self._enqueue(url, 0)
+        self.incomplete, self._answered, self._failure = mapped.missing, mapped.answered, mapped.failure
         named: set[str] = set()
         asked = 0
         while self._queue:
@@ -165,8 +184,8 @@ class Walk:
         self._answered = True
         self._bytes += len(answer.body)
         if answer.status in (401, 403):
-            error = DocumentRejected(f"The site answered with status {answer.status}", reason="unreadable")
-            yield from self._refused(url, depth, before, error)
+            forbidden = DocumentRejected(f"The site answered with status {answer.status}", reason="unreadable")
+            yield from self._refused(url, depth, before, forbidden)
         elif answer.status == 304 and before is not None:
             yield from self._take(url, depth, before)
         elif answer.leads_to is not None:
@@ -242,33 +261,6 @@ class Walk:
                 return
         self._met.add(url)
         self._queue.append((url, depth))
-
-    def _read_sitemaps(self, begin: Iterable[Url], sitemaps: Iterable[Url]) -> None:
-        waiting, read = deque(sitemaps), set[Url]()
-        while waiting and len(read) < _MAX_SITEMAPS:
-            url = waiting.popleft()
-            if url in read or not self._limits.enters(url):
-                continue
-            read.add(url)
-            try:
-                answer = self._manners.get(url, {}, _SITEMAP_BYTES)
-                if answer.leads_to is not None:
-                    waiting.append(answer.leads_to)
-                    continue
-                if answer.status in (404, 410):
-                    continue
-                if answer.status != 200:
-                    raise ValueError(f"status {answer.status}")
-                pages, further = read_sitemap(url, answer.body)
-            except (VouchError, ValueError) as error:
-                if isinstance(error, Unavailable):
-                    self._failure = self._failure or error
-                self.incomplete = self.incomplete or f"the sitemap {url} could not be read ({error})"
-                continue
-            self._answered = True
-            waiting.extend(further)
-            for page in pages:
-                self._enqueue(page, 0)
 
 
 def _validators(before: Known | None) -> dict[str, str]:

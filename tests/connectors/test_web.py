@@ -169,8 +169,29 @@ def test_a_first_walk_that_is_not_whole_fails_at_its_end_and_the_next_one_goes_o
     assert failed.reason == "unreached" and "Nothing counts as gone" in failed.detail
     assert Seen(small, told).documents == ["/", "/b"]
     assert isinstance(told[-1], Checkpoint)
+    with pytest.raises(DocumentRejected):  # still: no walk has met everything yet
+        small.scan(told[-1].cursor)
     small.pages["/a"] = page("/a/deep")
     assert small.scan(told[-1].cursor).documents == ["/", "/a", "/a/deep", "/b"]
+
+
+def test_a_walk_that_is_interrupted_goes_on_from_where_it_was(small: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "_TOGETHER", 2)
+    small.tagged = True
+    whole = small.scan().cursor
+    small.pages["/b"] = page("/", text="new")
+    for cursor in (None, whole):
+        changes = small.connector().scan(cursor)
+        interrupted = next(c for c in changes if isinstance(c, Checkpoint)).cursor
+        assert small.scan(interrupted).documents == ["/", "/a", "/a/deep", "/b"]
+        assert dict(small.statuses)["/"] == 304
+        small.pages["/hub"], small.pages["/"] = Reply(500), page("/hub")
+        if cursor is None:  # it may be that the interrupted one had not seen all
+            with pytest.raises(DocumentRejected):
+                small.scan(interrupted)
+        else:
+            assert small.scan(interrupted).unreached == ["/a", "/a/deep", "/b", "/hub"]
+        small.pages["/"] = page("/a", "b")
 
 
 def test_a_site_that_is_down_is_no_empty_site(small: Site) -> None:
@@ -299,6 +320,20 @@ def test_sitemaps_of_sitemaps_are_read_packed_or_not_and_hostile_ones_do_no_harm
         assert (seen.documents, seen.unreached) == (["/", "/s2", "/s3"], ["/b", "/s1"])
     del small.pages["/one.xml"]
     assert small.scan(first.cursor, max_depth=0).documents == ["/", "/s2", "/s3"]
+
+
+def test_what_a_sitemap_named_is_not_gone_while_the_robots_txt_that_names_it_cannot_be_had(small: Site) -> None:
+    with site({"/": page(), "/alone": page()}) as other:
+        other.pages |= {
+            "/robots.txt": Reply(200, f"Sitemap: {other.url('/map.txt')}\n".encode()),
+            "/map.txt": Reply(200, other.url("/alone").encode()),
+        }
+        starts = [small.url("/"), other.url("/")]
+        first = small.scan(start=starts)
+        other.pages["/robots.txt"] = Reply(500)
+        seen = small.scan(first.cursor, start=starts)
+        assert seen.documents == ["/", "/a", "/a/deep", "/b"]
+        assert seen.unreached == [other.url("/"), other.url("/alone")]
 
 
 def test_a_trap_ends(monkeypatch: pytest.MonkeyPatch) -> None:

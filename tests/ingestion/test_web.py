@@ -58,6 +58,14 @@ def test_a_page_that_fails_stays_searchable_and_one_that_is_gone_goes(walk: Walk
     assert walk.verify().clean
 
 
+def test_a_site_that_asks_for_a_pause_is_left_alone_so_long(walk: Walk, small: Site) -> None:
+    source = _add(walk, small)
+    small.pages = {path: Reply(503, b"", {"Retry-After": "900"}) for path in ("/robots.txt", *small.pages)}
+    assert walk.sync(source)["state"] == "running"
+    assert small.server.paths == ["/robots.txt"]
+    assert walk.scalar("SELECT not_before BETWEEN now() + '800 s' AND now() + '900 s' FROM stage")
+
+
 def test_its_secret_is_sealed_and_opened_where_it_is_read(walk: Walk, small: Site) -> None:
     make_key_file(key_file(walk.services.settings))
     source = _add(walk, small, authorization="Bearer correct-horse")

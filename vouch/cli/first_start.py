@@ -21,6 +21,7 @@ from vouch.core.settings import Settings
 from vouch.embedded.addresses import database_url
 from vouch.gateway.embed import embedder_name, load_embedder, prepare
 from vouch.gateway.weights import locate
+from vouch.outbound.door import Outbound
 from vouch.serving.logs import configure_logging
 
 FIRST_GENERATION = "g1"
@@ -34,6 +35,7 @@ def first_start(settings: Settings, say: Callable[[str], None]) -> None:
     """
     if settings.secret_key is None:
         raise BadConfig("VOUCH_SECRET_KEY is not set.", field="secret_key")
+    Outbound.of(settings)  # a setting that cannot be is said now, not by the first source
     if settings.seal_key is None:
         make_key_file(key_file(settings))
     prepare(settings, say)
