@@ -11,7 +11,7 @@ from connectors.web_pages import canonical, read_sitemap
 from vouch.core.errors import OutboundRefused, Unavailable, VouchError
 from vouch.outbound.url import Url
 
-_MAX_SITEMAPS = 50
+_MAX_SITEMAPS = 500
 _MAX_BYTES = 50 << 20
 
 
@@ -44,8 +44,6 @@ def read_sitemaps(
             if isinstance(error, Unavailable):
                 found.failure = found.failure or error
             found.missing = found.missing or f"the sitemap {url} could not be read ({error})"
-    if waiting:
-        found.missing = found.missing or f"there are more than {_MAX_SITEMAPS} sitemaps"
     return found
 
 
