@@ -23,7 +23,10 @@ class Connector(Protocol):
     """Reads one source. Made by its kind's class from a validated ``Config``.
 
     The constructor raises :class:`~vouch.core.errors.BadConfig` naming ``config.<field>`` when the
-    configuration cannot work.
+    configuration cannot work. A class with ``goes_out = True`` is given a second argument, the
+    :class:`~vouch.outbound.door.Outbound` through which it reaches whatever its configuration names. A field that is a
+    secret is a ``SecretStr``: it is kept sealed, and told again when another field changes, but for those that
+    ``Config.keeps_secrets_through`` names because they cannot lead the secret elsewhere.
     """
 
     kind: ClassVar[str]

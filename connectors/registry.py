@@ -8,11 +8,11 @@ from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from connectors.protocol import Connector
 from vouch.core.errors import BadConfig, UnknownField
-from vouch.core.types import Json
+from vouch.outbound.door import NOWHERE_PRIVATE, Outbound
 
 GROUP = "vouch.connectors"
 
@@ -31,27 +31,27 @@ def connector_kinds() -> Mapping[str, type[Connector]]:
     return MappingProxyType(found)
 
 
-def check_config(kind: str, config: Mapping[str, Any]) -> Json:
-    """``config`` as it should be kept: validated, defaults filled in. Raises as :func:`make_connector`."""
-    make_connector(kind, config)
-    return connector_kinds()[kind].Config.model_validate(dict(config)).model_dump(mode="json")
-
-
-def make_connector(kind: str, config: Mapping[str, Any]) -> Connector:
-    """A connector of ``kind``, ready to scan.
+def make_connector(kind: str, config: Mapping[str, Any], outbound: Outbound = NOWHERE_PRIVATE) -> Connector:
+    """A connector of ``kind``, ready to scan. ``outbound`` is given to a kind that says ``goes_out``.
 
     Raises :class:`UnknownField` for a kind that is not installed and :class:`BadConfig` for a configuration
     that is not valid or cannot work, naming ``config.<field>``.
     """
+    validated = read_config(kind, config)
+    make: Any = connector_kinds()[kind]
+    connector: Connector = make(validated, outbound) if getattr(make, "goes_out", False) else make(validated)
+    return connector
+
+
+def read_config(kind: str, config: Mapping[str, Any]) -> BaseModel:
+    """``config``, validated and with defaults filled in. Raises as :func:`make_connector`."""
     kinds = connector_kinds()
     if kind not in kinds:
         raise UnknownField(f"{kind!r} is not a connector; there are {', '.join(kinds)}", field="kind")
     try:
-        validated = kinds[kind].Config.model_validate(dict(config))
+        return kinds[kind].Config.model_validate(dict(config))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         field = ".".join(("config", *map(str, first["loc"])))
-        raise BadConfig(f"{field}: {first['msg']}", field=field) from error
-    make: Any = kinds[kind]
-    connector: Connector = make(validated)
-    return connector
+        # From None: pydantic's own error quotes the input, which may be a secret.
+        raise BadConfig(f"{field}: {first['msg']}", field=field) from None

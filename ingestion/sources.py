@@ -6,17 +6,19 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from acl.groups import claim, issuer_of, release
-from connectors.registry import check_config
 from ingestion.breaker import failing
 from ingestion.delete import delete_documents
 from ingestion.jobs import OPEN, cancel, check_schedule, next_sync
 from ingestion.schemas import SourceIn, SourcePatch
+from ingestion.sealed import checked
+from ingestion.sealed import shown as shown_config
 from vouch.catalog import epoch as epochs
 from vouch.catalog.tables import Job, Source
 from vouch.core import clock
 from vouch.core.clock import duration, rfc3339
 from vouch.core.errors import Conflict, NotFound
 from vouch.core.ids import new_id
+from vouch.core.settings import Settings
 from vouch.core.types import Json, principal_name
 
 
@@ -31,9 +33,13 @@ def find_source(session: Session, tenant: str, source_id: str, *, lock: bool = F
     return source
 
 
-def create(session: Session, tenant: str, asked: SourceIn) -> Source:
-    """Register a source. Raises :class:`BadConfig` naming the field, :class:`Conflict` for a name in use."""
-    config = check_config(asked.kind, asked.config)
+def create(session: Session, tenant: str, asked: SourceIn, settings: Settings | None = None) -> Source:
+    """Register a source. Raises :class:`BadConfig` naming the field, :class:`Conflict` for a name in use.
+
+    Without ``settings`` no secret can be kept, and nothing private is reached.
+    """
+    source_id = new_id()
+    config = checked(session, settings, (tenant, source_id), (asked.kind, asked.config))
     issuer = issuer_of(config)
     taken = session.exec(
         select(Source.id).where(col(Source.tenant_id) == tenant, col(Source.name) == asked.name)
@@ -44,7 +50,7 @@ def create(session: Session, tenant: str, asked: SourceIn) -> Source:
         claim(session, tenant, issuer)
     source = Source(
         tenant_id=tenant,
-        id=new_id(),
+        id=source_id,
         name=asked.name,
         kind=asked.kind,
         config=config,
@@ -66,12 +72,15 @@ def create(session: Session, tenant: str, asked: SourceIn) -> Source:
     return source
 
 
-def change(session: Session, source: Source, asked: SourcePatch, *, actor: str) -> None:
+def change(
+    session: Session, source: Source, asked: SourcePatch, *, actor: str, settings: Settings | None = None
+) -> None:
     """Apply what was given. The source's row is locked by the caller. How old its access may be decides who may read
-    it, so another age begins an epoch."""
+    it, so another age begins an epoch. ``settings`` as in :func:`create`."""
     given = asked.model_fields_set
     if "config" in given:
-        source.config, source.cursor = check_config(source.kind, asked.config or {}), None
+        told, key = (source.kind, asked.config or {}), (source.tenant_id, source.id)
+        source.config, source.cursor = checked(session, settings, key, told, source.config), None
         _change_issuer(session, source, issuer_of(source.config), actor)
     if "owner" in given:
         source.owner = principal_name(asked.owner, field="owner") if asked.owner else None
@@ -85,9 +94,9 @@ def change(session: Session, source: Source, asked: SourcePatch, *, actor: str) 
     if "acl_max_age" in given:
         before, source.acl_max_age_s = source.acl_max_age_s, _seconds(asked.acl_max_age, "acl_max_age")
         if before != source.acl_max_age_s:
-            told = {"acl_max_age_s": source.acl_max_age_s, "before": before}
+            detail = {"acl_max_age_s": source.acl_max_age_s, "before": before}
             epochs.bump(
-                session, source.tenant_id, kind="source", subject=f"source:{source.id}", actor=actor, detail=told
+                session, source.tenant_id, kind="source", subject=f"source:{source.id}", actor=actor, detail=detail
             )
     if "access_schedule" in given:
         _schedule_access(source, asked.access_schedule)
@@ -173,7 +182,7 @@ def shown(session: Session, source: Source) -> Json:
         "id": source.id,
         "name": source.name,
         "kind": source.kind,
-        "config": source.config,
+        "config": shown_config(source.config),
         "owner": source.owner,
         "schedule": source.schedule,
         "freshness": {

@@ -158,7 +158,13 @@ def _put_back(services: Services, lease: Lease) -> bool:
 def _again(services: Services, lease: Lease, error: Exception, *, counts: bool) -> None:
     """Try later. A part that is down is not the document's fault, so the attempt does not count."""
     with services.catalog.transaction(lease.tenant) as session:
-        ledger.retry(session, lease, _problem(lease, error), delay_s=2.0**lease.attempt, counts=counts)
+        ledger.retry(session, lease, _problem(lease, error), delay_s=_pause(lease, error), counts=counts)
+
+
+def _pause(lease: Lease, error: Exception) -> float:
+    """Seconds to wait; longer where the other side asks for it (``Retry-After``), up to an hour."""
+    asked = error.extra.get("retry_after_s", 0.0) if isinstance(error, Unavailable) else 0.0
+    return max(2.0**lease.attempt, min(float(asked), 3600.0))
 
 
 def _give_up(services: Services, lease: Lease, error: Exception) -> None:

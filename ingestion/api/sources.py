@@ -36,7 +36,7 @@ def connectors(_: SourcesCaller) -> ConnectorList:
 def create_source(body: SourceIn, caller: SourcesCaller, services: ServicesDep) -> SourceOut:
     """Register a source. Its config is checked before anything is kept."""
     with services.catalog.transaction(caller.tenant) as session:
-        source = sources.create(session, caller.tenant, body)
+        source = sources.create(session, caller.tenant, body, services.settings)
         if source.issuer is not None:  # it will say who is in that issuer's groups
             require_scope(caller, "directory")
         shown = SourceOut.model_validate(sources.shown(session, source))
@@ -74,7 +74,7 @@ def change_source(source_id: Id, body: SourcePatch, caller: SourcesCaller, servi
     with services.catalog.transaction(caller.tenant) as session:
         source = sources.find_source(session, caller.tenant, source_id, lock=True)
         before = source.issuer
-        sources.change(session, source, body, actor=caller.actor)
+        sources.change(session, source, body, actor=caller.actor, settings=services.settings)
         if "config" in body.model_fields_set and (before, source.issuer) != (None, None):
             require_scope(caller, "directory")
         session.flush()

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from connectors.registry import make_connector
+from ingestion.sealed import connect
 from ingestion.services import Services
 from ingestion.stages.version import unwanted
 from vouch.catalog import ledger
@@ -18,7 +18,7 @@ from vouch.core.types import Body, Json
 
 _WHERE = sa.text(
     """
-    SELECT s.kind, s.config, d.external_id
+    SELECT s.id, s.kind, s.config, d.external_id
     FROM document d JOIN source s ON s.tenant_id = d.tenant_id AND s.id = d.source_id
     WHERE d.tenant_id = :t AND d.id = :d AND d.state <> 'deleted' AND s.state <> 'deleting'
     """
@@ -35,9 +35,9 @@ def fetch(services: Services, lease: Lease) -> Lease | None:
     if found is None:
         unwanted(services, lease)
         return None
-    kind, config, external_id = found
+    source_id, kind, config, external_id = found
     try:
-        body = make_connector(kind, config).fetch(external_id)
+        body = connect(services.settings, (lease.tenant, source_id), kind, config).fetch(external_id)
     except NotFound:
         unwanted(services, lease)  # deleted since the scan: the next one will say so
         return None

@@ -15,10 +15,10 @@ from sqlmodel import Session, col, select
 from acl.assign import assign
 from acl.mapping import Mapped, known_issuers, map_acl
 from connectors.protocol import Connector
-from connectors.registry import make_connector
 from ingestion import breaker
 from ingestion.delete import delete_documents
 from ingestion.jobs import COUNTED
+from ingestion.sealed import connect
 from ingestion.services import Services
 from ingestion.stages.describe import describe, new_document, put
 from ingestion.stages.memberships import read_memberships
@@ -39,6 +39,7 @@ from vouch.core.types import (
     Json,
     Refused,
     SourceAcl,
+    Unreached,
     Upsert,
 )
 from vouch.index.points import batched
@@ -58,7 +59,7 @@ def scan(services: Services, lease: Lease) -> None:
     with services.catalog.transaction(lease.tenant) as session:
         job, source = _begin(session, lease)
         issuers = known_issuers(session, lease.tenant)
-    connector = make_connector(source.kind, source.config)
+    connector = connect(services.settings, (source.tenant_id, source.id), source.kind, source.config)
     progress = _Progress(services, lease, (source, job), issuers)
     if job.kind != "incremental":
         progress.counts["members_changed"] = read_memberships(services, lease, source, connector, began)
@@ -201,7 +202,10 @@ class _Progress:
         for change in batch:
             if isinstance(change, Refused):
                 self._refuse(change)
-            if not isinstance(change, Upsert | AclChanged | Refused):
+            if isinstance(change, Unreached):
+                self.seen.add(change.external_id)
+                self._tell(change)
+            if not isinstance(change, Upsert | AclChanged | Refused | Unreached):
                 continue
             document = known.get(change.external_id)
             if document is None or document.state == "deleted":
@@ -214,7 +218,7 @@ class _Progress:
         if acls and assign(session, self.lease.tenant, acls, actor=self._actor) is not None:
             self.counts["access_changed"] += _count_changed(session, self.lease.tenant, before)
 
-    def _map(self, change: Upsert | AclChanged | Refused) -> Mapped:
+    def _map(self, change: Upsert | AclChanged | Refused | Unreached) -> Mapped:
         """The access said of an item, with its faults counted and reported."""
         if isinstance(change, Refused):
             return Mapped(None, AccessUnknown(change.reason, change.detail))
@@ -246,6 +250,9 @@ class _Progress:
         self.counts["refused"] += 1
         if change.reason != "missing":  # a rule names what is not there: that is no sight of it
             self.seen.add(change.external_id)
+        self._tell(change)
+
+    def _tell(self, change: Refused | Unreached) -> None:
         if len(self.refusals) < MAX_REFUSALS:
             self.refusals.append({"external_id": change.external_id, "reason": change.reason, "detail": change.detail})
 

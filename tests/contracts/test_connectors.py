@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from pydantic import BaseModel
 from acl.groups import issuer_of, own_memberships
 from connectors.protocol import Connector
 from connectors.registry import connector_kinds, make_connector
+from tests.outbound.serving import Asked, Reply, serving
 from vouch.core.errors import BadConfig, NotFound
 from vouch.core.types import (
     AccessUnknown,
@@ -23,18 +25,25 @@ from vouch.core.types import (
     Deleted,
     RawClause,
     Refused,
+    Unreached,
     Upsert,
     principal_name,
 )
+from vouch.outbound.addresses import Allowed
+from vouch.outbound.connect import Ways
+from vouch.outbound.door import NOWHERE_PRIVATE, Outbound
 
 
 @dataclass(frozen=True)
 class World:
-    """A source that holds ``items`` and, when changed, one more; its configuration."""
+    """A source that holds ``items`` and, when changed, one more (``added``); its configuration."""
 
     config: dict[str, Any]
     items: dict[str, bytes]
     add: Callable[[str, bytes], None]
+    added: str = "z new.md"
+    outbound: Outbound = NOWHERE_PRIVATE
+    close: Callable[[], None] = lambda: None
 
 
 def filesystem(folder: Path) -> World:
@@ -54,7 +63,29 @@ def push(folder: Path) -> World:
     return World({}, {}, lambda name, data: None)
 
 
-WORLDS = {"filesystem": filesystem, "push": push}
+def web(folder: Path) -> World:
+    site: dict[str, bytes] = {"/": b'<title>A</title><a href="b%20c.txt">b</a>', "/b%20c.txt": "grün".encode()}
+
+    def script(asked: Asked) -> Reply:
+        if asked.path not in site:
+            return Reply(404)
+        mime = "text/plain" if asked.path.endswith(".txt") else "text/html"
+        return Reply(200, site[asked.path], {"Content-Type": mime, "Last-Modified": "Tue, 14 Nov 2023 22:13:20 GMT"})
+
+    stack = ExitStack()
+    server = stack.enter_context(serving(script))
+
+    def add(url: str, data: bytes) -> None:
+        site[url.removeprefix(server.url)] = data
+
+    more = f"{server.url}/more.html"
+    config = {"start": [f"{server.url}/", more], "delay_s": 0, "access": [{"allow": ["group:hr"]}]}
+    items = {f"{server.url}{path}": data for path, data in site.items()}
+    door = Outbound(Ways(Allowed.parse("127.0.0.1")))
+    return World(config, items, add, more, door, stack.close)
+
+
+WORLDS = {"filesystem": filesystem, "push": push, "web": web}
 
 
 @pytest.fixture(params=sorted(WORLDS))
@@ -63,13 +94,15 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def world(kind: str, tmp_path: Path) -> World:
-    return WORLDS[kind](tmp_path)
+def world(kind: str, tmp_path: Path) -> Iterator[World]:
+    found = WORLDS[kind](tmp_path)
+    yield found
+    found.close()
 
 
 @pytest.fixture
 def connector(kind: str, world: World) -> Connector:
-    return make_connector(kind, world.config)
+    return make_connector(kind, world.config, world.outbound)
 
 
 def test_every_installed_kind_is_under_this_contract() -> None:
@@ -104,7 +137,7 @@ def test_a_scan_names_each_item_once_and_ends_with_a_checkpoint(connector: Conne
 
 def test_changes_are_well_formed(connector: Connector) -> None:
     for change in connector.scan(None):
-        assert isinstance(change, Upsert | AclChanged | Deleted | Refused | Checkpoint)
+        assert isinstance(change, Upsert | AclChanged | Deleted | Refused | Unreached | Checkpoint)
         if isinstance(change, Upsert):
             assert change.fingerprint and change.uri
             assert change.modified_at is None or change.modified_at.tzinfo is not None
@@ -126,10 +159,10 @@ def test_scanning_changes_nothing(connector: Connector) -> None:
 
 def test_a_scan_goes_on_from_a_checkpoint(connector: Connector, world: World) -> None:
     checkpoints = [c for c in connector.scan(None) if isinstance(c, Checkpoint)]
-    world.add("z new.md", b"new")
+    world.add(world.added, b"new")
     cursor = checkpoints[-1].cursor if checkpoints else None
     named = {c.external_id for c in connector.scan(cursor) if isinstance(c, Upsert)}
-    assert ("z new.md" in named) == bool(world.items)
+    assert (world.added in named) == bool(world.items)
     if connector.lists_everything:
         assert named >= set(world.items)
 

@@ -19,7 +19,7 @@ from vouch.core.errors import every_error
 from vouch.core.settings import Settings
 
 ROOMS = ("acl", "connectors", "evals", "ingestion", "retrieval", "samples", "tests", "vouch", "web")
-HOSTS = frozenset({"127.0.0.1", "id.example.org", "llm.example.org", "files.example.org"})
+HOSTS = frozenset({"127.0.0.1", "id.example.org", "llm.example.org", "files.example.org", "www.example.org"})
 MACHINE = re.compile(r"(?<![\w.}])/(?:home|root|Users|mnt|opt|tmp)/")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 

@@ -49,7 +49,7 @@ class Walk:
 
     def add_source(self, name: str = "docs", kind: str = "filesystem", **config: object) -> Source:
         with self.services.catalog.transaction(ACROSS_TENANTS) as session:
-            return create(session, TENANT, SourceIn(name=name, kind=kind, config=config))
+            return create(session, TENANT, SourceIn(name=name, kind=kind, config=config), self.services.settings)
 
     def sync(self, source: Source, kind: str = "incremental") -> Json:
         """Start a sync, do all of it, and return the ended job."""
@@ -106,6 +106,7 @@ def walk(tmp_path: Path, database_url: str, redis_url: str, embedder: Embedder, 
         redis_url=redis_url,
         lease_s=5,
         secret_key="of the tests, and long enough for one",
+        outbound_allow="127.0.0.1",  # sites of the tests
     )
     services = Services.open(settings)
     with services.catalog.transaction(ACROSS_TENANTS) as session:

@@ -1,4 +1,4 @@
-"""What has to be there before the services start: newest schema, tenant, index generation, administrator's key."""
+"""What has to be there before the services start: newest schema, tenant, index generation, keys."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from vouch.catalog.migrate import migrate
 from vouch.catalog.tables import ApiKey, IndexGeneration, Tenant
 from vouch.cli.connection import ADMIN_KEY as ADMIN_KEY
 from vouch.core.errors import BadConfig, StartFailed, VouchError
+from vouch.core.sealing import key_file, make_key_file
 from vouch.core.settings import Settings
 from vouch.embedded.addresses import database_url
 from vouch.gateway.embed import embedder_name, load_embedder, prepare
 from vouch.gateway.weights import locate
+from vouch.outbound.door import Outbound
 from vouch.serving.logs import configure_logging
 
 FIRST_GENERATION = "g1"
@@ -33,6 +35,9 @@ def first_start(settings: Settings, say: Callable[[str], None]) -> None:
     """
     if settings.secret_key is None:
         raise BadConfig("VOUCH_SECRET_KEY is not set.", field="secret_key")
+    Outbound.of(settings)  # a setting that cannot be is said now, not by the first source
+    if settings.seal_key is None:
+        make_key_file(key_file(settings))
     prepare(settings, say)
     catalog = Catalog(database_url(settings), audit_key=settings.audit_key)
     try:

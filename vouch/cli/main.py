@@ -22,6 +22,7 @@ from vouch.cli import (
     output,
     platform,
     report,
+    secrets,
     settings,
     source,
 )
@@ -37,8 +38,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for group in (
-    platform, demo, ask, source, job, key, issuer, directory, access, break_glass, audit, report, index, evaluate,
-    settings,
+    platform, demo, ask, source, job, key, issuer, directory, access, break_glass, audit, report, secrets, index,
+    evaluate, settings,
 ):  # fmt: skip
     group.add_to(app)
 

@@ -6,6 +6,7 @@
     │  ├─ QuestionTooLong             422  question_too_long        no
     │  ├─ UnknownField                422  unknown_field            no
     │  ├─ BadConfig                   422  bad_config               no   (file, line and field)
+    │  ├─ OutboundRefused             422  outbound_refused         no   (an address that may not be reached)
     │  └─ PayloadTooLarge             413  payload_too_large        no
     ├─ Unauthenticated                401  unauthenticated          no   (one text for every reason)
     ├─ Forbidden                      403  forbidden                no   (a missing scope, never a hidden object)
@@ -23,6 +24,7 @@
     ├─ SyncRefused                    409  sync_refused             no   (a scan that must not go on: `reason`)
     ├─ SourceUnreachable              503  source_unreachable       yes  (the source itself does not answer)
     ├─ LeaseLost                      409  lease_lost               no   (another worker owns the stage now)
+    ├─ SealBroken                     500  seal_broken              no   (a kept secret does not open)
     ├─ WrongWeights                   500  wrong_weights            no
     ├─ AlreadyRunning                 409  already_running          no
     ├─ PortTaken                      409  port_taken               no
@@ -86,6 +88,12 @@ class UnknownField(InvalidInput):
 
 class BadConfig(InvalidInput):
     code, title = "bad_config", "The configuration is not valid"
+
+
+class OutboundRefused(InvalidInput):
+    """Says nothing of what is there: it is raised before anything is connected to."""
+
+    code, title = "outbound_refused", "The address may not be reached"
 
 
 class PayloadTooLarge(InvalidInput):
@@ -178,6 +186,10 @@ class SourceUnreachable(VouchError):
 
 class LeaseLost(VouchError):
     status, code, title = 409, "lease_lost", "The lease on this work has passed to another"
+
+
+class SealBroken(VouchError):
+    status, code, title = 500, "seal_broken", "A kept secret does not open"
 
 
 class WrongWeights(VouchError):

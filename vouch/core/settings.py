@@ -19,6 +19,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 PLACEHOLDERS = frozenset({"changeme", "change-me", "secret", "password", "example", "test", "xxx"})
 _SOCKET_FOLDER = re.compile(r"[A-Za-z0-9_./@+=~-]{1,80}")  # leaves 27 bytes for a socket's own name
 
+_SEAL_KEYS = re.compile(r"\s*[0-9a-f]{64}\s*(?:,\s*[0-9a-f]{64}\s*)*")
+
 
 class Settings(BaseSettings):
     """All of Vouch's settings. Raises pydantic's ``ValidationError`` on a bad value."""
@@ -43,6 +45,12 @@ class Settings(BaseSettings):
     former_secret_keys: tuple[SecretStr, ...] | None = Field(
         None,
         description="Earlier values of `VOUCH_SECRET_KEY`, newest first, as a JSON list: to verify old audit entries.",
+    )
+
+    seal_key: SecretStr | None = Field(
+        None,
+        description="Keys that secrets of sources are sealed with, 64 hex digits each, comma-separated, the present "
+        "one first; unset: `seal.key` in the data folder.",
     )
 
     embed_model: str = Field(
@@ -83,6 +91,11 @@ class Settings(BaseSettings):
         512, ge=64, le=65536, description="Memory that reading one document may take, over the parser's own, MiB."
     )
     parse_cpu_s: float = Field(60.0, gt=0, le=100, description="CPU time that reading one document may take, seconds.")
+    outbound_allow: str = Field(
+        "",
+        description="Hosts and networks that are not public and may be reached all the same, comma-separated "
+        "(`10.20.0.0/16,intranet.example`).",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe log shown.")
 
     @field_validator("database_url", "redis_url", "secret_key", "qdrant_api_key", "chat_api_key")
@@ -101,6 +114,13 @@ class Settings(BaseSettings):
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < 32:
             raise ValueError("must have 32 characters or more")
+        return value
+
+    @field_validator("seal_key")
+    @classmethod
+    def _keys_of_32_bytes(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _SEAL_KEYS.fullmatch(value.get_secret_value()):
+            raise ValueError("must be keys of 64 hex digits, separated by commas")
         return value
 
     @property

@@ -234,13 +234,24 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreached:
+    """An item that is there, for all anyone knows, and could not be looked at now: what was taken in of it stays, under
+    the access that the source says it has."""
+
+    external_id: str
+    reason: str
+    detail: str
+    acl: SourceAcl
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """Everything yielded before this is safe to have committed; a scan resumes from ``cursor``."""
 
     cursor: Json
 
 
-Change = Upsert | AclChanged | Deleted | Refused | Checkpoint
+Change = Upsert | AclChanged | Deleted | Refused | Unreached | Checkpoint
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,158 @@
+"""How a site is asked: as its robots.txt says, not faster than agreed, and not again while it asks for peace."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from protego import Protego
+
+from vouch.core import clock
+from vouch.core.errors import PayloadTooLarge, Unavailable
+from vouch.outbound.door import Answer, Bounds, Outbound
+from vouch.outbound.url import Url
+
+ROBOT = "Vouch"
+"""The name that robots.txt may address it by."""
+MOST_WAIT_S = 60.0
+"""Longest pause that is taken in a scan, whether by Crawl-delay or by Retry-After; past that the host is left alone."""
+_ROBOTS_BYTES = 512 << 10
+_ROBOTS_AGE_S = 600.0
+_FAILURES = 5
+"""In a row, after which a scan asks a host no more."""
+
+
+class Pace:
+    """When each host may be asked next. One for the whole process: its scans and fetches share it."""
+
+    def __init__(
+        self, moment: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self.moment, self.sleep = moment, sleep
+        self._lock = threading.Lock()
+        self._next: dict[str, float] = {}
+        self._resting: dict[str, float] = {}
+
+    def hold(self, host: str, seconds: float) -> None:
+        """Let the next request to ``host`` wait so long."""
+        with self._lock:
+            self._next[host] = max(self._next.get(host, 0.0), self.moment() + seconds)
+
+    def rest(self, host: str, seconds: float) -> None:
+        """Leave ``host`` alone for as long as it asks."""
+        self._resting[host] = self.moment() + seconds
+
+    def require_awake(self, host: str) -> None:
+        """Raises :class:`Unavailable` while ``host`` is left alone."""
+        left = self._resting.get(host, 0.0) - self.moment()
+        if left > 0:
+            raise Unavailable(f"{host} asked to be left alone for {left:.0f} s.", retry_after_s=left)
+
+    def wait(self, host: str, delay_s: float) -> None:
+        """Return when ``host`` may be asked, and reserve the moment."""
+        with self._lock:
+            now = self.moment()
+            at = max(now, self._next.get(host, now))
+            self._next[host] = at + delay_s
+        if at > now:
+            self.sleep(at - now)
+
+
+PACE = Pace()
+_robots: dict[str, tuple[float, Protego]] = {}
+
+
+class Manners:
+    """One scan's, or one fetch's, way of asking. ``headers`` are sent to the origins they are for, and no others."""
+
+    def __init__(
+        self, outbound: Outbound, delay_s: float, headers: Mapping[str, Mapping[str, str]], pace: Pace = PACE
+    ) -> None:
+        self._outbound, self._delay_s, self._headers, self._pace = outbound, delay_s, headers, pace
+        self._failures: Counter[str] = Counter()
+        self._read: dict[str, Protego] = {}
+
+    def allows(self, url: Url) -> bool:
+        """Whether robots.txt does. Raises as :meth:`get` where it cannot be read: then nothing is asked for."""
+        return bool(self.robots(url).can_fetch(str(url), ROBOT))
+
+    def robots(self, url: Url, *, again: bool = True) -> Protego:
+        """The rules of the origin; read once by each scan, and by fetches (``again`` False) once in ten minutes."""
+        if url.origin not in self._read:
+            kept = _robots.get(url.origin)
+            if again or kept is None or self._pace.moment() - kept[0] > _ROBOTS_AGE_S:
+                kept = _robots[url.origin] = (self._pace.moment(), self._rules(url))
+            self._read[url.origin] = kept[1]
+        return self._read[url.origin]
+
+    def _rules(self, url: Url) -> Protego:
+        place = Url(url.scheme, url.host, url.port, "/robots.txt")
+        try:
+            answer = self._asked(place, {}, Bounds(_ROBOTS_BYTES), self._delay_s)
+        except PayloadTooLarge as error:
+            raise Unavailable(f"The robots.txt of {url.host} is too large to be read.") from error
+        # RFC 9309: without rules everything may be read, and while they cannot be had nothing.
+        return Protego.parse(answer.body.decode("utf-8", "replace") if answer.status == 200 else "")
+
+    def get(self, url: Url, headers: Mapping[str, str], max_bytes: int) -> Answer:
+        """The answer, redirects included; 408, 429 and 5xx are none.
+
+        Raises :class:`Unavailable` for those and for a host that is left alone (``retry_after_s``, where it says),
+        and what the door raises.
+        """
+        wanted = self.robots(url).crawl_delay(ROBOT) or 0.0
+        if wanted > MOST_WAIT_S:
+            raise Unavailable(f"{url.host} allows one request in {wanted:.0f} s.", retry_after_s=wanted)
+        return self._asked(url, headers, Bounds(max_bytes, redirects=0), max(wanted, self._delay_s))
+
+    def _asked(self, url: Url, headers: Mapping[str, str], bounds: Bounds, delay_s: float) -> Answer:
+        host = url.authority
+        self._pace.require_awake(host)
+        if self._failures[host] >= _FAILURES:
+            raise Unavailable(f"{host} failed {_FAILURES} times in a row.", retry_after_s=MOST_WAIT_S)
+        try:
+            answer = self._patiently(url, {**headers, **self._headers.get(url.origin, {})}, bounds, delay_s)
+        except Unavailable:
+            self._failures[host] += 1
+            raise
+        self._failures[host] = 0
+        return answer
+
+    def _patiently(self, url: Url, headers: Mapping[str, str], bounds: Bounds, delay_s: float) -> Answer:
+        for last in (False, True):
+            self._pace.wait(url.authority, delay_s)
+            answer = self._outbound.get(url, headers, bounds)
+            if answer.status < 500 and answer.status not in (408, 429):
+                return answer
+            pause = retry_after(answer)
+            if pause is None:
+                break
+            if pause > MOST_WAIT_S:
+                self._pace.rest(url.authority, pause)
+            else:
+                self._pace.hold(url.authority, pause)
+            if last or pause > MOST_WAIT_S:
+                raise Unavailable(f"{url.host} asks for a pause of {pause:.0f} s.", retry_after_s=pause)
+        raise Unavailable(f"{url.host} answered with status {answer.status}.")
+
+
+def retry_after(answer: Answer) -> float | None:
+    """Seconds that the host asks to be left alone, given as such or as a date; None where it does not."""
+    text = answer.headers.get("retry-after", "")
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    moment = http_date(text)
+    return None if moment is None else max(0.0, (moment - clock.now()).total_seconds())
+
+
+def http_date(text: str) -> datetime | None:
+    """A moment as HTTP headers write it; None for anything else."""
+    try:
+        found = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
