@@ -20,6 +20,7 @@
     │  ├─ IndexUnavailable            503  index_unavailable        yes
     │  └─ ModelUnavailable            503  model_unavailable        yes
     ├─ DocumentRejected               422  document_rejected        no   (quarantine: reason in `reason`)
+    ├─ CursorExpired                  409  cursor_expired           no   (a connector's: the scan lists everything)
     ├─ LeaseLost                      409  lease_lost               no   (another worker owns the stage now)
     ├─ WrongWeights                   500  wrong_weights            no
     ├─ AlreadyRunning                 409  already_running          no
@@ -156,6 +157,12 @@ class DocumentRejected(VouchError):
     def __init__(self, detail: str = "", *, reason: str = "unreadable", **kw: Any) -> None:
         super().__init__(detail, reason=reason, **kw)
         self.reason = reason
+
+
+class CursorExpired(VouchError):
+    """A source can no longer tell what changed since the cursor. Only a connector's scan raises it."""
+
+    status, code, title = 409, "cursor_expired", "What changed since the last scan can no longer be told"
 
 
 class LeaseLost(VouchError):
