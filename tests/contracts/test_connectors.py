@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from connectors.protocol import Connector
 from connectors.registry import connector_kinds, make_connector
+from tests.connectors.repository import Repository
 from vouch.core.errors import BadConfig, NotFound
 from vouch.core.types import (
     AccessUnknown,
@@ -33,7 +34,7 @@ class World:
 
     config: dict[str, Any]
     items: dict[str, bytes]
-    add: Callable[[str, bytes], None]
+    add: Callable[[str, bytes], object]
 
 
 def filesystem(folder: Path) -> World:
@@ -49,11 +50,19 @@ def filesystem(folder: Path) -> World:
     return World({"path": str(folder)}, items, add)
 
 
+def git(folder: Path) -> World:
+    made = Repository(folder / "made.git")
+    items = {"a.md": b"# A\n", "sub/b c.txt": "grün".encode(), "sub/deep/e.bin": b"\x00\x01"}
+    made.commit(dict(items))
+    access = [{"paths": ["*"], "clauses": [{"allow": ["group:hr"], "deny": ["user:mallory"]}]}]
+    return World({"path": str(made.path), "access": access}, items, lambda name, data: made.commit({name: data}))
+
+
 def push(folder: Path) -> World:
     return World({}, {}, lambda name, data: None)
 
 
-WORLDS = {"filesystem": filesystem, "push": push}
+WORLDS = {"filesystem": filesystem, "git": git, "push": push}
 
 
 @pytest.fixture(params=sorted(WORLDS))
