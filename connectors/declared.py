@@ -52,7 +52,7 @@ class PathRule(BaseModel):
     clauses: Clauses = Field(max_length=16)
 
 
-def raw(clauses: Clauses, where: str) -> SourceAcl:
+def raw(clauses: Clauses, where: str) -> tuple[RawClause, ...] | None:
     """``clauses`` as a connector yields them; none is nobody."""
     return tuple(RawClause(clause.allow, clause.deny, where) for clause in clauses) or None
 

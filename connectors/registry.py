@@ -46,12 +46,17 @@ def make_connector(kind: str, config: Mapping[str, Any]) -> Connector:
     kinds = connector_kinds()
     if kind not in kinds:
         raise UnknownField(f"{kind!r} is not a connector; there are {', '.join(kinds)}", field="kind")
+    return configured(kinds[kind], config)
+
+
+def configured(kind: type[Connector], config: Mapping[str, Any]) -> Connector:
+    """A connector of a class, installed or not. Raises :class:`BadConfig` as :func:`make_connector`."""
     try:
-        validated = kinds[kind].Config.model_validate(dict(config))
+        validated = kind.Config.model_validate(dict(config))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         field = ".".join(("config", *map(str, first["loc"])))
-        raise BadConfig(f"{field}: {first['msg']}", field=field) from error
-    make: Any = kinds[kind]
+        raise BadConfig(f"{field}: {first['msg']}", field=field) from None
+    make: Any = kind
     connector: Connector = make(validated)
     return connector

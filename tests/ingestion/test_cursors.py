@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -118,3 +120,23 @@ def test_a_file_that_can_no_longer_be_offered_is_closed(walk: Walk, made: Reposi
     assert walk.scalar("SELECT acl_id FROM document WHERE external_id = 'gate.md'") is None
     assert walk.verify().clean
     assert GitConnector.lists_everything is False
+
+
+def test_rows_of_a_database_walk_the_same_way(walk: Walk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOUCH_SQL_CRM_URL", f"sqlite:///{tmp_path / 'crm.db'}")
+    with closing(sqlite3.connect(tmp_path / "crm.db", isolation_level=None)) as crm:
+        crm.execute("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT, rev INTEGER, gone BOOLEAN)")
+        crm.executemany("INSERT INTO note VALUES (?, ?, ?, 0)", [(n, f"Pump {n} leaks.", n) for n in range(4)])
+        source = walk.add_source(
+            "crm", "sql", url_env="VOUCH_SQL_CRM_URL", query="SELECT * FROM note", key=["id"], body="{text}",
+            cursor="rev", overlap=0, deleted="gone", access=[{"allow": ["group:staff"]}],
+        )  # fmt: skip
+        assert walk.sync(source)["counts"]["published"] == 4
+        crm.execute("UPDATE note SET text = 'Pump 1 is dry.', rev = 10 WHERE id = 1")
+        crm.execute("UPDATE note SET gone = 1, rev = 11 WHERE id = 2")
+        crm.execute("DELETE FROM note WHERE id = 0")
+        counts = walk.sync(source)["counts"]
+        assert counts | {"seen": 2, "changed": 1, "deleted": 1, "published": 1} == counts
+        assert _live(walk) == "0 1 3"
+        assert walk.sync(source, "access")["counts"]["deleted"] == 1
+        assert _live(walk) == "1 3" and walk.verify().clean

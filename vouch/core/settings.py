@@ -20,6 +20,10 @@ PLACEHOLDERS = frozenset({"changeme", "change-me", "secret", "password", "exampl
 _SOCKET_FOLDER = re.compile(r"[A-Za-z0-9_./@+=~-]{1,80}")  # leaves 27 bytes for a socket's own name
 
 
+SOURCE_VARIABLES = "VOUCH_SQL_"
+"""How the names of variables begin that sources read, and no setting: addresses of databases, with their passwords."""
+
+
 class Settings(BaseSettings):
     """All of Vouch's settings. Raises pydantic's ``ValidationError`` on a bad value."""
 
