@@ -55,7 +55,7 @@ def the_class_says_what_it_is(kind: type[Connector], world: World) -> None:
     assert isinstance(kind.lists_everything, bool)
     assert (kind.__doc__ or "").strip(), "the first line of the docstring is shown to whoever adds a source"
     schema = kind.Config.model_json_schema()
-    assert schema["additionalProperties"] is False, 'Config needs model_config = ConfigDict(extra="forbid")'
+    assert schema.get("additionalProperties") is False, 'Config needs model_config = ConfigDict(extra="forbid")'
     json.dumps(schema)
 
 

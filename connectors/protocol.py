@@ -1,4 +1,4 @@
-"""What a connector is. The contract suite (``tests/contracts/test_connectors.py``) holds every kind to it."""
+"""What a connector is. The contract (:mod:`connectors.contract`) holds every kind to it."""
 
 from __future__ import annotations
 
