@@ -19,8 +19,8 @@ MAX_BYTES = 256 << 20
 """No object that is larger is read, whatever it is."""
 _ID = re.compile(r"[0-9a-f]{40}")
 _OFS_DELTA, _REF_DELTA = 6, 7
-_HEADER = 96
-"""Bytes within which an object says its size."""
+_HEADER = 4096
+"""Bytes within which an object says its size: compressed, what it begins with comes after tables of up to 600."""
 
 
 class Objects:
@@ -59,10 +59,11 @@ class Objects:
         for store in self._stores:
             try:
                 with (Path(store.path) / name[:2] / name[2:]).open("rb") as file:
-                    head = zlib.decompressobj().decompress(file.read(_HEADER), _HEADER)
+                    head = zlib.decompressobj().decompress(file.read(_HEADER), 64)
             except FileNotFoundError:
                 continue
-            return int(head.partition(b"\0")[0].partition(b" ")[2])
+            said, end, _ = head.partition(b"\0")
+            return int(said.partition(b" ")[2]) if end else MAX_BYTES + 1
         raise _missing(sha)
 
 
@@ -94,6 +95,8 @@ def _packed(pack: Path, offset: int) -> int:
 def _number(data: bytes, at: int, size: int = 0, shift: int = 0) -> tuple[int, int]:
     """A little-endian number of seven bits a byte, and where it ends."""
     while True:
+        if at >= len(data):
+            return MAX_BYTES + 1, at  # it does not say where it should, and is not read to find out
         byte = data[at]
         size |= (byte & 127) << shift
         shift, at = shift + 7, at + 1
