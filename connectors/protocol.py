@@ -1,4 +1,4 @@
-"""What a connector is. The contract suite (``tests/contracts/test_connectors.py``) holds every kind to it."""
+"""What a connector is. The contract (:mod:`connectors.contract`) holds every kind to it."""
 
 from __future__ import annotations
 
@@ -39,8 +39,10 @@ class Connector(Protocol):
         """Changes since ``cursor`` (None: everything), each external id at most once.
 
         Ends with a Checkpoint when there was anything to tell. Where the rules of access of an item cannot be read,
-        its access is :class:`~vouch.core.types.AccessUnknown`, and the scan goes on. Raises at any point when the
-        source fails: a scan that raised is not a completed scan.
+        its access is :class:`~vouch.core.types.AccessUnknown`, and the scan goes on. Raises
+        :class:`~vouch.core.errors.CursorExpired` when what changed since ``cursor`` cannot be told: then everything
+        is listed, by a scan from None. Raises at any point when the source fails: a scan that raised is not a
+        completed scan.
         """
         ...
 

@@ -37,21 +37,34 @@ def make_connector(kind: str, config: Mapping[str, Any], outbound: Outbound = NO
     Raises :class:`UnknownField` for a kind that is not installed and :class:`BadConfig` for a configuration
     that is not valid or cannot work, naming ``config.<field>``.
     """
-    validated = read_config(kind, config)
-    make: Any = connector_kinds()[kind]
-    connector: Connector = make(validated, outbound) if getattr(make, "goes_out", False) else make(validated)
-    return connector
+    return configured(_installed(kind), config, outbound)
 
 
 def read_config(kind: str, config: Mapping[str, Any]) -> BaseModel:
     """``config``, validated and with defaults filled in. Raises as :func:`make_connector`."""
+    return _validated(_installed(kind), config)
+
+
+def configured(kind: type[Connector], config: Mapping[str, Any], outbound: Outbound = NOWHERE_PRIVATE) -> Connector:
+    """A connector of a class, installed or not. Raises :class:`BadConfig` as :func:`make_connector`."""
+    make: Any = kind
+    validated = _validated(kind, config)
+    connector: Connector = make(validated, outbound) if getattr(kind, "goes_out", False) else make(validated)
+    return connector
+
+
+def _installed(kind: str) -> type[Connector]:
     kinds = connector_kinds()
     if kind not in kinds:
         raise UnknownField(f"{kind!r} is not a connector; there are {', '.join(kinds)}", field="kind")
+    return kinds[kind]
+
+
+def _validated(kind: type[Connector], config: Mapping[str, Any]) -> BaseModel:
     try:
-        return kinds[kind].Config.model_validate(dict(config))
+        return kind.Config.model_validate(dict(config))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         field = ".".join(("config", *map(str, first["loc"])))
         # From None: pydantic's own error quotes the input, which may be a secret.
         raise BadConfig(f"{field}: {first['msg']}", field=field) from None

@@ -203,6 +203,10 @@ def cancel(session: Session, tenant: str, job_id: str) -> None:
         ),
         {"t": tenant, "j": job_id},
     ).all()
+    # What was named and not read is not named again by a scan that goes on from there: the next one lists everything.
+    session.execute(
+        sa.update(Source).where(col(Source.tenant_id) == tenant, col(Source.id) == job.source_id).values(cursor=None)
+    )
     for name, document_id, version in stopped:
         if name == "publish":  # its points may be in the index already, and nothing else would take them out
             outbox.append(session, tenant, "remove", [document_id], version)

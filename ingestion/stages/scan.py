@@ -5,6 +5,7 @@ Access is written here, before any content is fetched, so content never comes ou
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
@@ -27,7 +28,7 @@ from vouch.catalog.ledger import Lease
 from vouch.catalog.tables import Document, Job, Source
 from vouch.core import clock
 from vouch.core.clock import rfc3339
-from vouch.core.errors import LeaseLost, NotFound, SourceUnreachable, Unavailable
+from vouch.core.errors import CursorExpired, LeaseLost, NotFound, SourceUnreachable, Unavailable
 from vouch.core.types import (
     RULES_BROKEN,
     AccessUnknown,
@@ -43,6 +44,8 @@ from vouch.core.types import (
     Upsert,
 )
 from vouch.index.points import batched
+
+log = logging.getLogger(__name__)
 
 BATCH = 500
 WRITTEN_TOGETHER = 64
@@ -60,12 +63,18 @@ def scan(services: Services, lease: Lease) -> None:
         job, source = _begin(session, lease)
         issuers = known_issuers(session, lease.tenant)
     connector = connect(services.settings, (source.tenant_id, source.id), source.kind, source.config)
+    cursor = source.cursor if job.kind == "incremental" else None
     progress = _Progress(services, lease, (source, job), issuers)
     if job.kind != "incremental":
         progress.counts["members_changed"] = read_memberships(services, lease, source, connector, began)
-    cursor = source.cursor if job.kind == "incremental" else None
-    for batch in _batches(_read(connector, cursor)):
-        progress.apply(batch)
+    try:
+        progress.read(_read(connector, cursor), whole=cursor is None)
+    except CursorExpired as expired:
+        log.info("source %s is listed whole: %s", source.id, expired.detail)
+        with services.catalog.transaction(lease.tenant) as session:
+            _save_cursor(session, source, cursor := None)
+        progress = _Progress(services, lease, (source, job), issuers)
+        progress.read(_read(connector, None), whole=True)
     with services.catalog.transaction(lease.tenant) as session:
         breaker.succeeded(session, lease.tenant, lease.job_id)
         row, refused = _lock_job(session, lease), None
@@ -74,6 +83,10 @@ def scan(services: Services, lease: Lease) -> None:
             # What is gone, and stays because too much is, was not read; who is in a source's groups is its access too.
             if refused is None and (source.issuer is None or job.kind != "incremental"):
                 _mark_access_read(session, source, began)
+        if (
+            progress.reached is not None and refused is None and job.kind != "access"
+        ):  # it left the content where it was
+            _save_cursor(session, source, progress.reached)
         row.scanned, row.counts, row.problems = True, dict(progress.counts), progress.problems
         session.add(row)
         if refused or progress.rules_broken:  # what could be done is done, and it is no success all the same
@@ -94,6 +107,8 @@ class _Progress:
         self.refusals: list[Json] = []
         self.access_problems: dict[tuple[str, str], Json] = {}
         self.seen: set[str] = set()
+        self.reached: Json | None = None
+        """The cursor of a whole scan. It is kept with the deletions, for a scan from it would not find them."""
         self._mapped: dict[SourceAcl, Mapped] = {}
 
     @property
@@ -105,7 +120,12 @@ class _Progress:
     def rules_broken(self) -> bool:
         return any(reason == RULES_BROKEN for reason, _ in self.access_problems)
 
-    def apply(self, batch: Sequence[Change]) -> None:
+    def read(self, changes: Iterable[Change], *, whole: bool) -> None:
+        """Apply everything that a scan yields, a batch at a time."""
+        for batch in _batches(changes):
+            self.apply(batch, whole=whole)
+
+    def apply(self, batch: Sequence[Change], *, whole: bool) -> None:
         """Commit a batch with its next stages, then ring for them."""
         upserts = [c for c in batch if isinstance(c, Upsert)]
         deleted = [c.external_id for c in batch if isinstance(c, Deleted)]
@@ -118,7 +138,9 @@ class _Progress:
             for some in batched(rewritten, WRITTEN_TOGETHER):
                 outbox.append(session, self.lease.tenant, "write", some)
             for change in batch:
-                if isinstance(change, Checkpoint):
+                if isinstance(change, Checkpoint) and whole:
+                    self.reached = change.cursor
+                elif isinstance(change, Checkpoint):
                     _save_cursor(session, self.source, change.cursor)
             session.execute(
                 sa.update(Job)
@@ -318,7 +340,7 @@ def _count_changed(session: Session, tenant: str, before: dict[str, str | None])
     return sum(before[document_id] != acl_id for document_id, acl_id in rows)
 
 
-def _save_cursor(session: Session, source: Source, cursor: Json) -> None:
+def _save_cursor(session: Session, source: Source, cursor: Json | None) -> None:
     session.execute(
         sa.update(Source)
         .where(col(Source.tenant_id) == source.tenant_id, col(Source.id) == source.id)

@@ -44,12 +44,14 @@ def test_children_read_the_same_settings_from_their_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VOUCH_CHAT_MODEL", "from the caller's environment")
+    monkeypatch.setenv("VOUCH_SQL_CRM_URL", "sqlite:///crm.db")
     resolved = platform.resolve(
         _settings(tmp_path, chat_url="http://localhost:1/v1", chat_api_key=SECRET, chat_model=None)
     )
     assert resolved.chat_model is None
     env = platform.environment(resolved)
     assert env["PATH"] == os.environ["PATH"]
+    assert env["VOUCH_SQL_CRM_URL"] == "sqlite:///crm.db", "what a source reads is passed on"
     for name in [name for name in os.environ if name.startswith("VOUCH_")]:
         monkeypatch.delenv(name)
     for name, value in env.items():

@@ -12,6 +12,7 @@ from vouch.cli import (
     ask,
     audit,
     break_glass,
+    connector,
     demo,
     directory,
     evaluate,
@@ -38,8 +39,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for group in (
-    platform, demo, ask, source, job, key, issuer, directory, access, break_glass, audit, report, secrets, index,
-    evaluate, settings,
+    platform, demo, ask, source, connector, job, key, issuer, directory, access, break_glass, audit, report, secrets,
+    index, evaluate, settings,
 ):  # fmt: skip
     group.add_to(app)
 

@@ -23,6 +23,7 @@
     ├─ DocumentRejected               422  document_rejected        no   (quarantine: reason in `reason`)
     ├─ SyncRefused                    409  sync_refused             no   (a scan that must not go on: `reason`)
     ├─ SourceUnreachable              503  source_unreachable       yes  (the source itself does not answer)
+    ├─ CursorExpired                  409  cursor_expired           no   (a connector's: the scan lists everything)
     ├─ LeaseLost                      409  lease_lost               no   (another worker owns the stage now)
     ├─ SealBroken                     500  seal_broken              no   (a kept secret does not open)
     ├─ WrongWeights                   500  wrong_weights            no
@@ -182,6 +183,12 @@ class SourceUnreachable(VouchError):
     """The source, not a part of ours, is down or slow: a try counts, where one of ours that is down would not."""
 
     status, code, title, retryable = 503, "source_unreachable", "The source does not answer", True
+
+
+class CursorExpired(VouchError):
+    """A source can no longer tell what changed since the cursor. Only a connector's scan raises it."""
+
+    status, code, title = 409, "cursor_expired", "What changed since the last scan can no longer be told"
 
 
 class LeaseLost(VouchError):

@@ -22,6 +22,10 @@ _SOCKET_FOLDER = re.compile(r"[A-Za-z0-9_./@+=~-]{1,80}")  # leaves 27 bytes for
 _SEAL_KEYS = re.compile(r"\s*[0-9a-f]{64}\s*(?:,\s*[0-9a-f]{64}\s*)*")
 
 
+SOURCE_VARIABLES = "VOUCH_SQL_"
+"""How the names of variables begin that sources read, and no setting: addresses of databases, with their passwords."""
+
+
 class Settings(BaseSettings):
     """All of Vouch's settings. Raises pydantic's ``ValidationError`` on a bad value."""
 

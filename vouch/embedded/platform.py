@@ -15,7 +15,7 @@ from types import FrameType
 
 from pydantic import SecretStr
 
-from vouch.core.settings import Settings
+from vouch.core.settings import SOURCE_VARIABLES, Settings
 from vouch.embedded import addresses, folder, postgres, ready, redis
 from vouch.embedded.console import Console
 from vouch.embedded.parts import Part
@@ -49,7 +49,11 @@ def resolve(settings: Settings, *, listens: bool = True) -> Settings:
 
 def environment(settings: Settings) -> dict[str, str]:
     """This process's environment with the settings written into it, for a child that reads them from there."""
-    found = {name: value for name, value in os.environ.items() if not name.startswith("VOUCH_")}
+    found = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("VOUCH_") or name.startswith(SOURCE_VARIABLES)
+    }
     for name, value in settings:
         if value is not None:
             text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
