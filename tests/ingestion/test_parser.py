@@ -59,7 +59,7 @@ def signalled_while_reading(parser: Parser, *signals: int) -> threading.Thread:
             until(lambda pid=pid, used=used: psutil.Process(pid).cpu_times().user > used + 0.1)  # type: ignore[misc]
             os.kill(pid, number)
 
-    thread = threading.Thread(target=send)
+    thread = threading.Thread(target=send, daemon=True)
     thread.start()
     return thread
 
@@ -137,7 +137,7 @@ def test_one_that_the_machine_kills_is_not_the_documents_fault_at_once(own: Pars
     sender = signalled_while_reading(own, signal.SIGKILL)
     with pytest.raises(ParserKilled):
         own.parse(LONG, "a.txt")
-    sender.join()
+    sender.join(60)
     assert own.parse(b"words", "a.txt")[0].text == "words"
 
 
@@ -145,10 +145,10 @@ def test_a_crash_counts_against_the_document_only_in_a_fresh_process(own: Parser
     own.parse(b"words", "a.txt")
     sender = signalled_while_reading(own, signal.SIGSEGV)
     assert own.parse(LONG, "a.txt")[0].text.startswith("0 is a number")
-    sender.join()
+    sender.join(60)
     sender = signalled_while_reading(own, signal.SIGSEGV, signal.SIGSEGV)
     assert reason(own, LONG, "a.txt") == "parser_died"
-    sender.join()
+    sender.join(60)
 
 
 def test_what_interrupts_the_worker_leaves_no_answer_behind(own: Parser, monkeypatch: pytest.MonkeyPatch) -> None:
