@@ -62,7 +62,8 @@ eval: $(STAMP) ## Measure quality on public data, and hold it to evals/gates.tom
 audit: $(STAMP) ## Look the locked dependencies up among known vulnerabilities
 	$(BIN)/pip-audit --require-hashes --disable-pip -r $(LOCK)
 
-lock: ## Write requirements/lock.txt anew from requirements/*.in (needs uv)
+lock: ## Bring requirements/lock.txt up to requirements/*.in, keeping what is pinned (needs uv)
+	cp $(LOCK) $(LOCK).all
 	uv pip compile --quiet requirements/dev.in --override requirements/apart.txt --no-emit-package torch \
 		--generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11.2 -o $(LOCK).all
 	$(PYTHON) requirements/without_torch.py $(LOCK).all > $(LOCK)
