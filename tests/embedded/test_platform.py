@@ -46,7 +46,14 @@ def test_children_read_the_same_settings_from_their_environment(
     monkeypatch.setenv("VOUCH_CHAT_MODEL", "from the caller's environment")
     monkeypatch.setenv("VOUCH_SQL_CRM_URL", "sqlite:///crm.db")
     resolved = platform.resolve(
-        _settings(tmp_path, chat_url="http://localhost:1/v1", chat_api_key=SECRET, chat_model=None)
+        _settings(
+            tmp_path,
+            chat_url="http://localhost:1/v1",
+            chat_api_key=SECRET,
+            chat_model=None,
+            secret_key=SECRET,
+            former_secret_keys=(f"older {SECRET}", f"oldest {SECRET}"),
+        )
     )
     assert resolved.chat_model is None
     env = platform.environment(resolved)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -56,9 +57,15 @@ def environment(settings: Settings) -> dict[str, str]:
     }
     for name, value in settings:
         if value is not None:
-            text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-            found[f"VOUCH_{name.upper()}"] = text
+            found[f"VOUCH_{name.upper()}"] = _written(value)
     return {**found, "PYTHONUNBUFFERED": "1"}
+
+
+def _written(value: object) -> str:
+    """As settings are read from an environment: lists in JSON, secrets as they are."""
+    if isinstance(value, tuple):
+        return json.dumps([_written(one) for one in value])
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
 def parts(given: Settings, resolved: Settings, *, durable: bool = True) -> list[Part]:
