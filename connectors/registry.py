@@ -10,11 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from connectors import GROUP
 from connectors.protocol import Connector
 from vouch.core.errors import BadConfig, UnknownField
 from vouch.outbound.door import NOWHERE_PRIVATE, Outbound
-
-GROUP = "vouch.connectors"
 
 
 @cache

@@ -12,7 +12,7 @@ from acl.assign import assign
 from ingestion.delete import delete_documents
 from ingestion.services import Services
 from ingestion.stages.fetch import check_size, store_version
-from vouch.catalog import audit, ledger
+from vouch.catalog import audit, ledger, outbox
 from vouch.catalog import epoch as epochs
 from vouch.catalog.tables import Document, Job, Source
 from vouch.core import clock
@@ -58,7 +58,7 @@ def push(services: Services, source: Source, pushed: Pushed, *, actor: str) -> t
         document = find(session, source, pushed.external_id) or Document(
             tenant_id=tenant, id=new_id(), source_id=source.id, external_id=pushed.external_id, title="", uri=""
         )
-        new = document.current_version is None
+        new, before = document.current_version is None, (document.owner, document.modified_at)
         document.title = pushed.title or document.title
         document.uri = pushed.uri or f"vouch:{source.name}/{pushed.external_id}"
         document.owner = pushed.owner or source.owner
@@ -85,6 +85,8 @@ def push(services: Services, source: Source, pushed: Pushed, *, actor: str) -> t
         if version is None:
             job.state, job.finished_at = "succeeded", clock.now()
             job.counts = {**counts, "changed": 0, "unchanged": 1}
+            if (document.owner, document.modified_at) != before:  # the index holds these of each point
+                outbox.append(session, tenant, "write", [document.id])
         else:
             ready = ledger.add(session, tenant, job_id, "parse", document.id, version, {"version": version, **meta})
         session.flush()
@@ -99,7 +101,7 @@ def push(services: Services, source: Source, pushed: Pushed, *, actor: str) -> t
             detail=pushed_as,
         )
     services.ring("parse", [ready] if ready else [])
-    if epoch is not None:
+    if epoch is not None or version is None:
         services.ring_projector()
     return job_id, epoch
 

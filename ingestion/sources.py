@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
@@ -132,7 +134,8 @@ def delete(session: Session, source: Source, *, actor: str) -> None:
             col(Job.tenant_id) == source.tenant_id, col(Job.source_id) == source.id, col(Job.state).in_(OPEN)
         )
     ).all():
-        cancel(session, source.tenant_id, job_id)
+        with suppress(Conflict):  # it has ended since it was looked for
+            cancel(session, source.tenant_id, job_id)
     source.state, source.name, source.next_sync_at = "deleting", f"{source.name} ({source.id})", None
     source.next_access_at = None
     session.add(source)

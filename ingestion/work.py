@@ -163,7 +163,7 @@ def _again(services: Services, lease: Lease, error: Exception, *, counts: bool) 
 
 def _pause(lease: Lease, error: Exception) -> float:
     """Seconds to wait; longer where the other side asks for it (``Retry-After``), up to an hour."""
-    asked = error.extra.get("retry_after_s", 0.0) if isinstance(error, Unavailable) else 0.0
+    asked = error.extra.get("retry_after_s", 0.0) if isinstance(error, Unavailable | SourceUnreachable) else 0.0
     return max(2.0**lease.attempt, min(float(asked), 3600.0))
 
 

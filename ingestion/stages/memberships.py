@@ -33,7 +33,7 @@ def read_memberships(services: Services, lease: Lease, source: Source, connector
     try:
         told = own_memberships(((m.group, m.member) for m in connector.memberships()), source.issuer)
     except Unavailable as error:
-        raise SourceUnreachable(error.detail) from error
+        raise SourceUnreachable(error.detail, **error.extra) from error
     if source.issuer is None:
         return 0
     wanted = {"t": lease.tenant, "s": source.id, "issuer": source.issuer, "j": lease.job_id}

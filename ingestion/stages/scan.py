@@ -302,7 +302,7 @@ def _read(connector: Connector, cursor: Json | None) -> Iterator[Change]:
     try:
         yield from connector.scan(cursor)
     except Unavailable as error:
-        raise SourceUnreachable(error.detail) from error
+        raise SourceUnreachable(error.detail, **error.extra) from error
 
 
 def _batches(changes: Iterable[Change]) -> Iterator[list[Change]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -176,6 +177,17 @@ def test_pushed_documents_and_their_access(walk: Walk) -> None:
     with pytest.raises(NotFound):
         push.remove(walk.services, source, "a/b c", actor="test")
     assert walk.verify().clean
+
+
+def test_the_same_bytes_pushed_by_another_owner_at_another_time_are_that_in_the_index_too(walk: Walk) -> None:
+    source = walk.add_source("notes", "push")
+    body = Body(b"The jetty opens at ten.", "text/markdown")
+    for owner, year in (("user:alice", 2025), ("user:bob", 2026)):
+        pushed = push.Pushed("a.md", body, owner=owner, modified_at=datetime(year, 1, 1, tzinfo=UTC))
+        push.push(walk.services, source, pushed, actor="test")
+        walk.drain()
+        assert walk.verify().clean
+    assert walk.scalar("SELECT last_version FROM document") == 1
 
 
 def test_a_newer_push_overtakes_an_older_one(walk: Walk) -> None:

@@ -115,7 +115,7 @@ def test_what_was_administered_is_on_the_log_with_its_key(platform: Platform, tm
     folder = platform.source("folder", "filesystem", config={"path": str(tmp_path)})
     synced = platform.synced(folder)["job_id"]
     (started,) = entries(platform, action="sync.start", subject=f"source:{folder}")
-    assert started["detail"] == {"job": synced, "kind": "incremental"}
+    assert started["detail"] == {"job": synced, "kind": "incremental", "confirm_deletions": False}
     assert [entry["action"] for entry in entries(platform, subject=f"source:{source}")] == [
         "source.create", "access.source", "source.change", "source.delete",
     ]  # fmt: skip

@@ -15,7 +15,8 @@ import retrieval
 from retrieval.extract import MOST_SENTENCES, extract
 from retrieval.extract_features import MOST_EMBEDDED, SENTENCE_FEATURES, gather
 from retrieval.extract_model import VERSION, load, read
-from retrieval.types import Draft, Freshness, FreshnessState, Passage
+from retrieval.types import Draft, Freshness, Passage
+from vouch.core.freshness import State
 from vouch.core.sentences import sentences
 from vouch.core.types import Matrix, Span
 from vouch.gateway.embed import Embedder
@@ -31,7 +32,7 @@ TRAVEL = (
 )
 
 
-def passage(n: int, text: str, *, title: str = "Handbook", at: int = 0, state: FreshnessState = "fresh") -> Passage:
+def passage(n: int, text: str, *, title: str = "Handbook", at: int = 0, state: State = "fresh") -> Passage:
     """One that stands at ``at`` in its document."""
     span = Span(at, at + len(text))
     return Passage(n, f"d{n}", f"d{n}.md", 1, title, "", span, text, (), "", 1 / n, None, Freshness(state, None, None))

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from connectors.registry import GROUP
+from connectors import GROUP
 from vouch.cli import output
 from vouch.cli.output import AsJson, line
 from vouch.core.errors import InvalidInput
