@@ -13,8 +13,9 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from connectors.pace import http_date
 from connectors.protocol import Membership
-from connectors.web_manners import Manners, http_date
+from connectors.web_manners import Manners
 from connectors.web_pages import canonical
 from connectors.web_walk import Limits, Met, Unmet, Walk
 from vouch.core.clock import duration

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from connectors import web
+from connectors.pace import Pace
 from connectors.registry import make_connector
-from connectors.web_manners import Manners, Pace
+from connectors.web_manners import Manners
 from tests.connectors.site import ALLOWED, Seen, Site, page, site
 from tests.outbound.serving import Reply
 from vouch.core.errors import BadConfig, DocumentRejected, NotFound, OutboundRefused, Unavailable

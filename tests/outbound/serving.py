@@ -14,6 +14,7 @@ class Asked:
     path: str
     headers: dict[str, str]
     method: str = "GET"
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,8 @@ def serving(script: Script) -> Iterator[Server]:
         protocol_version = "HTTP/1.1"
 
         def _answer(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            one = Asked(self.path, {k.lower(): v for k, v in self.headers.items()}, self.command)
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            one = Asked(self.path, {k.lower(): v for k, v in self.headers.items()}, self.command, body)
             asked.append(one)
             reply = script(one)
             self.send_response(reply.status)

@@ -23,6 +23,7 @@
     ├─ DocumentRejected               422  document_rejected        no   (quarantine: reason in `reason`)
     ├─ SyncRefused                    409  sync_refused             no   (a scan that must not go on: `reason`)
     ├─ SourceUnreachable              503  source_unreachable       yes  (the source itself does not answer)
+    ├─ SourceRefuses                  409  source_refuses           no   (it answers, and does not let us read)
     ├─ CursorExpired                  409  cursor_expired           no   (a connector's: the scan lists everything)
     ├─ LeaseLost                      409  lease_lost               no   (another worker owns the stage now)
     ├─ SealBroken                     500  seal_broken              no   (a kept secret does not open)
@@ -183,6 +184,17 @@ class SourceUnreachable(VouchError):
     """The source, not a part of ours, is down or slow: a try counts, where one of ours that is down would not."""
 
     status, code, title, retryable = 503, "source_unreachable", "The source does not answer", True
+
+
+class SourceRefuses(VouchError):
+    """The source answers and says no: a credential that is not good, a right that it lacks, a request it cannot follow.
+    ``said`` is its HTTP status."""
+
+    status, code, title = 409, "source_refuses", "The source refuses to be read"
+
+    def __init__(self, detail: str = "", *, said: int = 0, **kw: Any) -> None:
+        super().__init__(detail, **kw)
+        self.said = said
 
 
 class CursorExpired(VouchError):
