@@ -105,8 +105,7 @@ def _key(text: str) -> str:
 
 def _name(id: str) -> str:
     """``id`` as part of a principal; what does not fit in, by its digest, which nothing else has."""
-    return (
-        id
-        if _PLAIN.fullmatch(id) and not id.startswith("sha256-")
-        else f"sha256-{hashlib.sha256(id.encode()).hexdigest()}"
-    )
+    if _PLAIN.fullmatch(id) and not id.startswith("sha256-"):
+        return id
+    digest = hashlib.sha256(id.encode("utf-8", "surrogatepass")).hexdigest()  # JSON may bring half a character
+    return f"sha256-{digest}"
