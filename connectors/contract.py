@@ -121,6 +121,18 @@ def a_scan_goes_on_from_a_checkpoint(kind: type[Connector], world: World) -> Non
         assert named >= set(world.items), "lists_everything: what a scan leaves out is deleted"
 
 
+def a_scan_that_was_interrupted_goes_on_from_any_checkpoint(kind: type[Connector], world: World) -> None:
+    connector = _made(kind, world)
+    before: set[str] = set()
+    for change in connector.scan(None):
+        if isinstance(change, Checkpoint):
+            rest = {later.external_id for later in connector.scan(change.cursor) if isinstance(later, Upsert)}
+            wanted = set(world.items) if connector.lists_everything else set(world.items) - before
+            assert rest >= wanted, f"a scan from {change.cursor} leaves out {sorted(wanted - rest)}"
+        elif isinstance(change, Upsert):
+            before.add(change.external_id)
+
+
 def what_is_not_there_is_not_found(kind: type[Connector], world: World) -> None:
     connector = _made(kind, world)
     for name in ("no such item", "../../etc/passwd", ""):
@@ -145,6 +157,7 @@ CHECKS: tuple[Check, ...] = (
     everything_offered_can_be_fetched,
     scanning_changes_nothing,
     a_scan_goes_on_from_a_checkpoint,
+    a_scan_that_was_interrupted_goes_on_from_any_checkpoint,
     what_is_not_there_is_not_found,
     memberships_are_of_written_principals,
 )

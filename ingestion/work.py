@@ -11,6 +11,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from celery.exceptions import SoftTimeLimitExceeded
 from sqlmodel import Session
@@ -19,6 +20,7 @@ from ingestion import breaker
 from ingestion.doorbell import beside
 from ingestion.places import scan_place
 from ingestion.services import Services
+from ingestion.stages import resume
 from ingestion.stages.chunk import chunk
 from ingestion.stages.embed import embed, embed_missing
 from ingestion.stages.fetch import fetch
@@ -58,6 +60,8 @@ WORK: dict[str, Work] = {
 }
 
 
+PATIENCE = 6
+"""Times that a document's source may fail to answer in one job."""
 ENOUGH_S = 75.0
 """After this, what is left of a message is put back. One more document takes at most 160 s, and Celery ends the
 message, with the attempts of all that is left of it, after 240 (``ingestion/doorbell.py``)."""
@@ -133,9 +137,13 @@ def _do(services: Services, lease: Lease) -> Lease | None:
         _give_up(services, lease, error)
     except Unavailable as error:
         _again(services, lease, error, counts=False)
+    except SourceUnreachable as error:
+        _wait_for_source(services, lease, error)
     except Exception as error:  # the boundary: whatever a document does to a parser ends in the ledger
         log.warning("stage %s of document %s failed", lease.name, lease.document_id, exc_info=error)
-        if isinstance(error, SoftTimeLimitExceeded) and lease.name == "scan":  # another try would take as long
+        if lease.name == "scan" and _advanced(services, lease):
+            _again(services, lease, error, counts=False)
+        elif lease.name == "scan" and isinstance(error, SoftTimeLimitExceeded):  # another try would take as long
             limit = services.settings.scan_limit_s
             _give_up(services, lease, SourceUnreachable(f"The scan took longer than {limit} s and was ended."))
         elif lease.attempt >= ledger.MAX_ATTEMPTS:
@@ -143,6 +151,33 @@ def _do(services: Services, lease: Lease) -> Lease | None:
         else:
             _again(services, lease, error, counts=True)
     return None
+
+
+def _wait_for_source(services: Services, lease: Lease, error: SourceUnreachable) -> None:
+    """A scan is tried as often as anything else, and goes on for as long as it comes further. A document waits for a
+    minute: then its job ends, so that the next sync is not kept waiting, and that one tries again."""
+    if lease.name == "scan":
+        if _advanced(services, lease):
+            _again(services, lease, error, counts=False)
+        elif lease.attempt >= ledger.MAX_ATTEMPTS:
+            _give_up(services, lease, error)
+        else:
+            _again(services, lease, error, counts=True)
+        return
+    waited = int(lease.result.get("waited", 0)) + 1
+    told = replace(lease, attempt=waited)
+    if waited >= PATIENCE:
+        _give_up(services, told, error)
+        return
+    with services.catalog.transaction(lease.tenant) as session:
+        problem, pause = _problem(told, error), _pause(told, error)
+        ledger.retry(session, lease, problem, delay_s=pause, counts=False, result={"waited": waited})
+
+
+def _advanced(services: Services, lease: Lease) -> bool:
+    """A scan that came further goes on from there, be it by many tries."""
+    with services.catalog.reading(lease.tenant) as session:
+        return resume.advanced(session, lease)
 
 
 def _put_back(services: Services, lease: Lease) -> bool:
@@ -181,7 +216,8 @@ def _give_up(services: Services, lease: Lease, error: Exception) -> None:
 def quarantine(session: Session, lease: Lease, document: Document, problem: Json) -> None:
     """Put the reason on the document. An earlier good version stays; without one nothing is ever shown."""
     document.problem = problem
-    document.fingerprint = str(lease.result.get("fingerprint", document.fingerprint))
+    if problem["reason"] != SourceUnreachable.code:  # that says nothing of the content: what is named again is read
+        document.fingerprint = str(lease.result.get("fingerprint", document.fingerprint))
     if document.current_version is None:
         document.state = "quarantined"
     session.add(document)

@@ -13,7 +13,7 @@ from ingestion.stages.version import unwanted
 from vouch.catalog import ledger
 from vouch.catalog.ledger import Lease
 from vouch.catalog.tables import Document, DocumentVersion
-from vouch.core.errors import DocumentRejected, NotFound
+from vouch.core.errors import DocumentRejected, NotFound, SourceUnreachable, Unavailable
 from vouch.core.types import Body, Json
 
 _WHERE = sa.text(
@@ -28,7 +28,8 @@ _WHERE = sa.text(
 def fetch(services: Services, lease: Lease) -> Lease | None:
     """Store the bytes; when they are those of the current version nothing more is done.
 
-    Raises ``DocumentRejected`` past ``VOUCH_MAX_DOCUMENT_MB``, and what the connector raises.
+    Raises ``DocumentRejected`` past ``VOUCH_MAX_DOCUMENT_MB``, ``SourceUnreachable`` where the source does not answer,
+    and what else the connector raises.
     """
     with services.catalog.reading(lease.tenant) as session:
         found = session.execute(_WHERE, {"t": lease.tenant, "d": lease.document_id}).first()
@@ -41,6 +42,8 @@ def fetch(services: Services, lease: Lease) -> Lease | None:
     except NotFound:
         unwanted(services, lease)  # deleted since the scan: the next one will say so
         return None
+    except Unavailable as error:
+        raise SourceUnreachable(error.detail, **error.extra) from error
     check_size(services, len(body.data))
     given = {name: lease.result.get(name, "") for name in ("fingerprint", "given_title")}
     with services.catalog.transaction(lease.tenant, durable=False) as session:

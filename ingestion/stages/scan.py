@@ -1,59 +1,32 @@
-"""Scan: read a source's changes and turn each into catalog rows and the next stage, a batch per transaction.
+"""Scan: read a source's changes, from where the last scan ended or this one was interrupted, to their end.
 
-Access is written here, before any content is fetched, so content never comes out under older rules.
+What becomes of each change is in :mod:`ingestion.stages.intake`; who is in the source's groups is read first.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col
 
-from acl.assign import assign
-from acl.mapping import Mapped, known_issuers, map_acl
+from acl.mapping import known_issuers
 from connectors.protocol import Connector
 from ingestion import breaker
-from ingestion.delete import delete_documents
-from ingestion.jobs import COUNTED
 from ingestion.sealed import connect
 from ingestion.services import Services
-from ingestion.stages.describe import describe, new_document, put
+from ingestion.stages import resume
+from ingestion.stages.intake import Intake, lock_job, save_cursor
 from ingestion.stages.memberships import read_memberships
-from vouch.catalog import ledger, outbox
+from vouch.catalog import ledger
 from vouch.catalog.ledger import Lease
-from vouch.catalog.tables import Document, Job, Source
+from vouch.catalog.tables import Job, Source
 from vouch.core import clock
-from vouch.core.clock import rfc3339
-from vouch.core.errors import CursorExpired, LeaseLost, NotFound, SourceUnreachable, Unavailable
-from vouch.core.types import (
-    RULES_BROKEN,
-    AccessUnknown,
-    Acl,
-    AclChanged,
-    Change,
-    Checkpoint,
-    Deleted,
-    Json,
-    Refused,
-    SourceAcl,
-    Unreached,
-    Upsert,
-)
-from vouch.index.points import batched
+from vouch.core.errors import CursorExpired, NotFound, SourceUnreachable, Unavailable
+from vouch.core.types import Change, Json
 
 log = logging.getLogger(__name__)
-
-BATCH = 500
-WRITTEN_TOGETHER = 64
-"""Documents of one operation that writes their points anew."""
-UNGUARDED = 20
-"""Documents up to which a source may lose any number at once: of a few, half is not many."""
-MAX_REFUSALS = 200
-MAX_ACCESS_PROBLEMS = 200
 
 
 def scan(services: Services, lease: Lease) -> None:
@@ -62,225 +35,49 @@ def scan(services: Services, lease: Lease) -> None:
     with services.catalog.transaction(lease.tenant) as session:
         job, source = _begin(session, lease)
         issuers = known_issuers(session, lease.tenant)
+        point = resume.load(session, lease)
     connector = connect(services.settings, (source.tenant_id, source.id), source.kind, source.config)
     cursor = source.cursor if job.kind == "incremental" else None
-    progress = _Progress(services, lease, (source, job), issuers)
+    progress = Intake(services, lease, (source, job), issuers)
+    if point is not None:  # access that was read before the interruption is as old as that
+        began = job.started_at or began
+        progress.go_on(point, anew=connector.lists_everything)
     if job.kind != "incremental":
-        progress.counts["members_changed"] = read_memberships(services, lease, source, connector, began)
+        progress.counts["members_changed"] += read_memberships(services, lease, source, connector, began)
     try:
-        progress.read(_read(connector, cursor), whole=cursor is None)
+        progress.read(_read(connector, point.cursor if point else cursor), whole=cursor is None)
     except CursorExpired as expired:
         log.info("source %s is listed whole: %s", source.id, expired.detail)
         with services.catalog.transaction(lease.tenant) as session:
-            _save_cursor(session, source, cursor := None)
-        progress = _Progress(services, lease, (source, job), issuers)
+            save_cursor(session, source, cursor := None)
+            resume.forget(session, lease)
+        progress = Intake(services, lease, (source, job), issuers)
         progress.read(_read(connector, None), whole=True)
     with services.catalog.transaction(lease.tenant) as session:
         breaker.succeeded(session, lease.tenant, lease.job_id)
-        row, refused = _lock_job(session, lease), None
+        row, refused = lock_job(session, lease), None
         if cursor is None or connector.lists_everything:
             refused = progress.delete_unseen(session, confirmed=row.confirm_deletions)
             # What is gone, and stays because too much is, was not read; who is in a source's groups is its access too.
             if refused is None and (source.issuer is None or job.kind != "incremental"):
                 _mark_access_read(session, source, began)
-        if (
-            progress.reached is not None and refused is None and job.kind != "access"
-        ):  # it left the content where it was
-            _save_cursor(session, source, progress.reached)
+        # A sync of access left the content where it was.
+        if progress.reached is not None and refused is None and job.kind != "access":
+            save_cursor(session, source, progress.reached)
+        resume.forget(session, lease)
+        ready = progress.try_again(session)
         row.scanned, row.counts, row.problems = True, dict(progress.counts), progress.problems
         session.add(row)
         if refused or progress.rules_broken:  # what could be done is done, and it is no success all the same
             ledger.fail(session, lease, refused)
         else:
             ledger.finish(session, lease, {"counts": dict(progress.counts)})
+    services.ring("fetch", ready)
     services.ring_projector()
 
 
-class _Progress:
-    """What one scan has seen and done so far."""
-
-    def __init__(self, services: Services, lease: Lease, of: tuple[Source, Job], issuers: Collection[str]) -> None:
-        self.services, self.lease = services, lease
-        self.source, self.job = of
-        self.issuers = issuers
-        self.counts: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
-        self.refusals: list[Json] = []
-        self.access_problems: dict[tuple[str, str], Json] = {}
-        self.seen: set[str] = set()
-        self.reached: Json | None = None
-        """The cursor of a whole scan. It is kept with the deletions, for a scan from it would not find them."""
-        self._mapped: dict[SourceAcl, Mapped] = {}
-
-    @property
-    def problems(self) -> list[Json]:
-        """What the job reports, with the external id it was first met at."""
-        return [*self.refusals, *self.access_problems.values()]
-
-    @property
-    def rules_broken(self) -> bool:
-        return any(reason == RULES_BROKEN for reason, _ in self.access_problems)
-
-    def read(self, changes: Iterable[Change], *, whole: bool) -> None:
-        """Apply everything that a scan yields, a batch at a time."""
-        for batch in _batches(changes):
-            self.apply(batch, whole=whole)
-
-    def apply(self, batch: Sequence[Change], *, whole: bool) -> None:
-        """Commit a batch with its next stages, then ring for them."""
-        upserts = [c for c in batch if isinstance(c, Upsert)]
-        deleted = [c.external_id for c in batch if isinstance(c, Deleted)]
-        with self.services.catalog.transaction(self.lease.tenant) as session:
-            _lock_job(session, self.lease)
-            known = _documents(session, self.source, [c.external_id for c in batch if not isinstance(c, Checkpoint)])
-            ready, rewritten = self._upsert(session, upserts, known)
-            self._set_access(session, batch, known)
-            self.counts["deleted"] += delete_documents(session, self.lease.tenant, self.source.id, deleted, self._actor)
-            for some in batched(rewritten, WRITTEN_TOGETHER):
-                outbox.append(session, self.lease.tenant, "write", some)
-            for change in batch:
-                if isinstance(change, Checkpoint) and whole:
-                    self.reached = change.cursor
-                elif isinstance(change, Checkpoint):
-                    _save_cursor(session, self.source, change.cursor)
-            session.execute(
-                sa.update(Job)
-                .where(col(Job.tenant_id) == self.lease.tenant, col(Job.id) == self.lease.job_id)
-                .values(counts=dict(self.counts))
-            )
-        self.services.ring("fetch", ready)
-
-    def delete_unseen(self, session: Session, *, confirmed: bool) -> Json | None:
-        """A listing that names every live item leaves out the deleted ones.
-
-        Deletes nothing where that would be more of the source than its guard lets pass, and says so: a share that is
-        not mounted, or an account that lost its rights, looks like that too.
-        """
-        known = session.exec(
-            select(Document.external_id).where(
-                col(Document.tenant_id) == self.lease.tenant,
-                col(Document.source_id) == self.source.id,
-                col(Document.state) != "deleted",
-            )
-        ).all()
-        gone = sorted(set(known) - self.seen)
-        share = session.exec(
-            select(Source.deletion_guard).where(
-                col(Source.tenant_id) == self.lease.tenant, col(Source.id) == self.source.id
-            )
-        ).one()
-        if len(known) > UNGUARDED and len(gone) > share * len(known) and not confirmed:
-            return {
-                "stage": "scan", "attempts": self.lease.attempt, "at": rfc3339(clock.now()),
-                "reason": "too_many_deletions", "deletions": len(gone), "documents": len(known),
-                "detail": f"{len(gone)} of {len(known)} documents are gone from the source, more than the"
-                f" {share:.0%} that a sync deletes by itself. Nothing was deleted.",
-            }  # fmt: skip
-        self.counts["deleted"] += delete_documents(session, self.lease.tenant, self.source.id, gone, self._actor)
-        return None
-
-    @property
-    def _actor(self) -> str:
-        return f"source:{self.source.name}"
-
-    def _upsert(
-        self, session: Session, upserts: Sequence[Upsert], known: dict[str, Document]
-    ) -> tuple[list[str], list[str]]:
-        """Bring what is known of the documents up to date, but for their access; new ones join ``known``.
-
-        Returns the stages to ring for, and the documents whose points tell what is no longer so.
-        """
-        ready: list[str] = []
-        rewritten: list[str] = []
-        for upsert in upserts:
-            self.seen.add(upsert.external_id)
-            self.counts["seen"] += 1
-            document = known.get(upsert.external_id)
-            fresh = document is None or document.state == "deleted"
-            if document is None:
-                document = known[upsert.external_id] = new_document(self.source, upsert)
-                session.add(document)
-            if describe(document, upsert, self.source) and document.state == "live":
-                rewritten.append(document.id)
-            if self._has_new_content(document, upsert, fresh=fresh):
-                self.counts["new" if fresh else "changed"] += 1
-                given = {"fingerprint": upsert.fingerprint, "given_title": upsert.title}
-                ready.append(ledger.add(session, self.lease.tenant, self.lease.job_id, "fetch", document.id, 0, given))
-            else:
-                self.counts["unchanged"] += 1
-        session.flush()
-        return ready, rewritten
-
-    def _has_new_content(self, document: Document, upsert: Upsert, *, fresh: bool) -> bool:
-        if self.job.kind == "access":
-            return False
-        settled = document.current_version is not None or document.state == "quarantined"
-        retried = self.job.kind == "full" and document.problem is not None
-        return fresh or not settled or retried or document.fingerprint != upsert.fingerprint
-
-    def _set_access(self, session: Session, batch: Sequence[Change], known: Mapping[str, Document]) -> None:
-        """Give each document the access that its source says it has; nobody, where that cannot be known."""
-        acls: dict[str, Acl | None] = {}
-        before: dict[str, str | None] = {}
-        for change in batch:
-            if isinstance(change, Refused):
-                self._refuse(change)
-            if isinstance(change, Unreached):
-                self.seen.add(change.external_id)
-                self._tell(change)
-            if not isinstance(change, Upsert | AclChanged | Refused | Unreached):
-                continue
-            document = known.get(change.external_id)
-            if document is None or document.state == "deleted":
-                continue
-            mapped = self._map(change)
-            acls[document.id], before[document.id] = mapped.acl, document.acl_id
-            problem = {"reason": mapped.unknown.reason, "detail": mapped.unknown.detail} if mapped.unknown else None
-            put(document, {"access_problem": problem})
-        session.flush()
-        if acls and assign(session, self.lease.tenant, acls, actor=self._actor) is not None:
-            self.counts["access_changed"] += _count_changed(session, self.lease.tenant, before)
-
-    def _map(self, change: Upsert | AclChanged | Refused | Unreached) -> Mapped:
-        """The access said of an item, with its faults counted and reported."""
-        if isinstance(change, Refused):
-            return Mapped(None, AccessUnknown(change.reason, change.detail))
-        mapped = self._mapped.get(change.acl)
-        if mapped is None:
-            mapped = self._mapped[change.acl] = map_acl(change.acl, self.issuers)
-        if mapped.unknown is not None:
-            self.counts["quarantined"] += 1
-            self._report(change.external_id, mapped.unknown.reason, mapped.unknown.detail, mapped.unknown.place)
-        elif not mapped.acl:
-            self.counts["unreadable"] += 1
-        for detail in mapped.ignored:
-            self._report(change.external_id, "allow_unmapped", detail)
-        return mapped
-
-    def _report(
-        self, external_id: str, reason: str, detail: str, place: tuple[tuple[str, str | int], ...] = ()
-    ) -> None:
-        """One line for all documents that the same fault concerns."""
-        known = self.access_problems.get((reason, detail))
-        if known is not None:
-            known["documents"] += 1
-        elif len(self.access_problems) < MAX_ACCESS_PROBLEMS:
-            self.access_problems[reason, detail] = {
-                "external_id": external_id, "reason": reason, "detail": detail, "documents": 1, **dict(place)
-            }  # fmt: skip
-
-    def _refuse(self, change: Refused) -> None:
-        self.counts["refused"] += 1
-        if change.reason != "missing":  # a rule names what is not there: that is no sight of it
-            self.seen.add(change.external_id)
-        self._tell(change)
-
-    def _tell(self, change: Refused | Unreached) -> None:
-        if len(self.refusals) < MAX_REFUSALS:
-            self.refusals.append({"external_id": change.external_id, "reason": change.reason, "detail": change.detail})
-
-
 def _begin(session: Session, lease: Lease) -> tuple[Job, Source]:
-    job = _lock_job(session, lease)
+    job = lock_job(session, lease)
     source = session.get(Source, (lease.tenant, job.source_id))
     if source is None or source.state == "deleting":
         raise NotFound("The source is gone.")
@@ -289,63 +86,12 @@ def _begin(session: Session, lease: Lease) -> tuple[Job, Source]:
     return job, source
 
 
-def _lock_job(session: Session, lease: Lease) -> Job:
-    """Raises :class:`LeaseLost` when the job was cancelled since the scan was claimed: nothing more may come of it."""
-    job = session.get(Job, (lease.tenant, lease.job_id), with_for_update={"key_share": True}, populate_existing=True)
-    if job is None or job.state not in ("queued", "running"):
-        raise LeaseLost()
-    return job
-
-
 def _read(connector: Connector, cursor: Json | None) -> Iterator[Change]:
     """The source's changes. That it does not answer is held against it, unlike a part of ours that is down."""
     try:
         yield from connector.scan(cursor)
     except Unavailable as error:
         raise SourceUnreachable(error.detail, **error.extra) from error
-
-
-def _batches(changes: Iterable[Change]) -> Iterator[list[Change]]:
-    batch: list[Change] = []
-    for change in changes:
-        batch.append(change)
-        if len(batch) >= BATCH or isinstance(change, Checkpoint):
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _documents(session: Session, source: Source, external_ids: Sequence[str]) -> dict[str, Document]:
-    rows = session.exec(
-        select(Document)
-        .where(
-            col(Document.tenant_id) == source.tenant_id,
-            col(Document.source_id) == source.id,
-            col(Document.external_id) == sa.any_(sa.literal(list(external_ids), ARRAY(sa.Text))),
-        )
-        .order_by(col(Document.id))
-        .with_for_update()
-    )
-    return {row.external_id: row for row in rows}
-
-
-def _count_changed(session: Session, tenant: str, before: dict[str, str | None]) -> int:
-    if not before:
-        return 0
-    rows = session.execute(
-        sa.text("SELECT id, acl_id FROM document WHERE tenant_id = :t AND id = ANY(:ids)"),
-        {"t": tenant, "ids": list(before)},
-    )
-    return sum(before[document_id] != acl_id for document_id, acl_id in rows)
-
-
-def _save_cursor(session: Session, source: Source, cursor: Json | None) -> None:
-    session.execute(
-        sa.update(Source)
-        .where(col(Source.tenant_id) == source.tenant_id, col(Source.id) == source.id)
-        .values(cursor=cursor)
-    )
 
 
 def _mark_access_read(session: Session, source: Source, began: object) -> None:

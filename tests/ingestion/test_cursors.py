@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from connectors.git import GitConnector
 from ingestion.jobs import cancel, start_sync
-from ingestion.stages.scan import _Progress
+from ingestion.stages.intake import Intake
 from ingestion.work import run_stages
 from tests.connectors.repository import Repository
 from tests.ingestion.conftest import TENANT, Walk
@@ -75,7 +75,7 @@ def test_a_whole_scan_that_dies_before_its_deletions_keeps_no_cursor_that_would_
         session.execute(sa.text("UPDATE source SET cursor = NULL"))
     made.commit({"shop.md": None})
     with monkeypatch.context() as patched:
-        patched.setattr(_Progress, "delete_unseen", _die)
+        patched.setattr(Intake, "delete_unseen", _die)
         with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
             job_id, stage = start_sync(session, source, "incremental")
         run_stages(walk.services, [str(stage)])

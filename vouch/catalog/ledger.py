@@ -178,10 +178,28 @@ def wait(session: Session, lease: Lease, seq: int) -> None:
     _move(session, lease, "waiting", {"wait_seq": seq, "attempts": lease.attempt - 1})
 
 
-def retry(session: Session, lease: Lease, problem: Json | None, *, delay_s: float, counts: bool) -> None:
-    """Make ready again after ``delay_s`` seconds; ``counts`` False takes the attempt back."""
+def retry(
+    session: Session,
+    lease: Lease,
+    problem: Json | None,
+    *,
+    delay_s: float,
+    counts: bool,
+    result: Json | None = None,
+) -> None:
+    """Make ready again after ``delay_s`` seconds; ``counts`` False takes the attempt back. ``result``: merged over what
+    the stage was given."""
     attempts = lease.attempt if counts else lease.attempt - 1
-    _move(session, lease, "ready", {"problem": problem, "attempts": attempts}, delay_s)
+    given = {"result": {**lease.result, **result}} if result else {}
+    _move(session, lease, "ready", {"problem": problem, "attempts": attempts, **given}, delay_s)
+
+
+def forgive(session: Session, lease: Lease) -> None:
+    """The stage has come further than it ever was, so the tries before this one are no longer held against it."""
+    session.execute(
+        sa.text("UPDATE stage SET attempts = 1 WHERE tenant_id = :t AND id = :id AND fence = :fence"),
+        {"t": lease.tenant, "id": lease.id, "fence": lease.fence},
+    )
 
 
 def fail(session: Session, lease: Lease, problem: Json | None) -> None:

@@ -89,7 +89,12 @@ class Settings(BaseSettings):
     scans_at_once: int | None = Field(
         None, ge=1, le=64, description="Scans at a time on one data folder; unset: all of the processes but one."
     )
-    scan_limit_s: int = Field(3600, ge=10, le=86_400, description="Seconds after which a scan is ended and fails.")
+    scan_limit_s: int = Field(
+        3600,
+        ge=10,
+        le=86_400,
+        description="Seconds after which a scan gives up its place; it fails if it came no further.",
+    )
     max_document_mb: int = Field(50, ge=1, le=2048, description="Largest document read, MiB.")
     parse_memory_mb: int = Field(
         512, ge=64, le=65536, description="Memory that reading one document may take, over the parser's own, MiB."

@@ -26,7 +26,7 @@ from vouch.catalog.tables.documents import (
     Source,
 )
 from vouch.catalog.tables.identity import Issuer, ScimResource
-from vouch.catalog.tables.ledger import Heartbeat, IndexGeneration, IndexOpRow, Job, Stage
+from vouch.catalog.tables.ledger import Heartbeat, IndexGeneration, IndexOpRow, Job, ScanPoint, Stage
 
 metadata = SQLModel.metadata
 
@@ -57,6 +57,7 @@ __all__ = [
     "MembershipChange",
     "Notification",
     "Review",
+    "ScanPoint",
     "ScimResource",
     "Source",
     "Stage",

@@ -34,6 +34,23 @@ class Job(SQLModel, table=True):
     finished_at: datetime | None = moment(nullable=True)
 
 
+class ScanPoint(SQLModel, table=True):
+    """How far a scan that lists everything had come, while it has not come to its end.
+
+    ``seen``: external ids, packed. ``fence``: of the lease under which it came so far.
+    """
+
+    __tablename__ = "scan_point"
+    __table_args__ = (within(["job_id"], "job"),)
+    tenant_id: str = Field(primary_key=True)
+    job_id: str = Field(primary_key=True)
+    fence: int = big(0)
+    cursor: dict[str, Any] = json_object()
+    counts: dict[str, Any] = json_object()
+    problems: list[dict[str, Any]] = json_list()
+    seen: bytes
+
+
 class Stage(SQLModel, table=True):
     """One step of one document in one job (``scan`` has no document).
 

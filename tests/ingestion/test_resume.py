@@ -1,0 +1,214 @@
+"""Scans that are interrupted: what was read is not read again, what is gone is found, and nothing is skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import pytest
+import sqlalchemy as sa
+from celery.exceptions import SoftTimeLimitExceeded
+from pydantic import BaseModel, ConfigDict
+
+from connectors import registry
+from connectors.protocol import Membership
+from connectors.registry import connector_kinds
+from ingestion import work
+from ingestion.jobs import start_sync
+from ingestion.stages import resume
+from ingestion.work import run_stages
+from tests.ingestion.conftest import TENANT, Walk
+from vouch.catalog.database import ACROSS_TENANTS, Catalog
+from vouch.catalog.ledger import MAX_ATTEMPTS
+from vouch.catalog.tables import Source
+from vouch.core.errors import CursorExpired, NotFound, Unavailable
+from vouch.core.types import Body, Change, Checkpoint, Json, RawClause, Upsert
+
+
+class FeedConfig(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass
+class Feed:
+    """``items``: text by name, told in their order, two to a page. ``fails_before``: page and error of the next scan to
+    come there. ``pages``: those that were asked for. ``silent``: items that cannot be fetched."""
+
+    items: dict[str, str] = field(default_factory=dict)
+    fails_before: list[tuple[int, BaseException]] = field(default_factory=list)
+    pages: list[int] = field(default_factory=list)
+    silent: set[str] = field(default_factory=set)
+    fetched: list[str] = field(default_factory=list)
+
+
+class FeedConnector:
+    """A feed of the tests; from its cursor, it tells what comes after."""
+
+    kind: ClassVar[str] = "feed"
+    Config: ClassVar[type[BaseModel]] = FeedConfig
+    lists_everything: ClassVar[bool] = False
+    feed: ClassVar[Feed] = Feed()
+
+    def __init__(self, config: FeedConfig) -> None:
+        """There is nothing to configure."""
+
+    def scan(self, cursor: Json | None) -> Iterator[Change]:
+        names = list(self.feed.items)
+        if cursor is not None and cursor["next"] > len(names) / 2:
+            raise CursorExpired("the feed was cut")
+        for page in range(0 if cursor is None else cursor["next"], (len(names) + 1) // 2):
+            if self.feed.fails_before and self.feed.fails_before[0][0] == page:
+                raise self.feed.fails_before.pop(0)[1]
+            self.feed.pages.append(page)
+            for name in names[page * 2 : page * 2 + 2]:
+                yield Upsert(name, name, f"feed:{name}", self.feed.items[name], (RawClause(("group:staff",)),))
+            yield Checkpoint({"next": page + 1})
+
+    def fetch(self, external_id: str) -> Body:
+        self.feed.fetched.append(external_id)
+        if external_id in self.feed.silent:
+            raise Unavailable("the feed is away")
+        if external_id not in self.feed.items:
+            raise NotFound()
+        return Body(self.feed.items[external_id].encode(), "text/plain")
+
+    def memberships(self) -> Iterator[Membership]:
+        yield from ()
+
+
+@pytest.fixture
+def feed(monkeypatch: pytest.MonkeyPatch) -> Feed:
+    kinds = {**connector_kinds(), FeedConnector.kind: FeedConnector}
+    monkeypatch.setattr(registry, "connector_kinds", lambda: kinds)
+    monkeypatch.setattr(resume, "EVERY_S", 0.0)
+    monkeypatch.setattr(FeedConnector, "feed", Feed({f"{n}.txt": f"Item {n} is here." for n in range(6)}))
+    return FeedConnector.feed
+
+
+@pytest.fixture
+def source(walk: Walk, feed: Feed) -> Source:
+    return walk.add_source("feed", "feed")
+
+
+def start(walk: Walk, source: Source, kind: str = "full") -> tuple[str, str]:
+    with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
+        job_id, stage = start_sync(session, source, kind)  # type: ignore[arg-type]
+    return job_id, str(stage)
+
+
+def due(catalog: Catalog) -> None:
+    """Let the pause before the next try be over."""
+    with catalog.transaction(ACROSS_TENANTS) as session:
+        session.execute(sa.text("UPDATE stage SET not_before = now() WHERE state = 'ready'"))
+
+
+def live(walk: Walk) -> object:
+    return walk.scalar("SELECT string_agg(external_id, ' ' ORDER BY external_id) FROM document WHERE state = 'live'")
+
+
+def test_a_scan_goes_on_from_the_page_that_it_had_reached(walk: Walk, feed: Feed, source: Source) -> None:
+    feed.fails_before = [(2, Unavailable("away"))]
+    job_id, stage = start(walk, source)
+    run_stages(walk.services, [stage])
+    assert feed.pages == [0, 1]
+    due(walk.services.catalog)
+    job = walk.finish(job_id)
+    assert feed.pages == [0, 1, 2] and job["state"] == "succeeded"
+    assert job["counts"] | {"seen": 6, "new": 6, "published": 6, "deleted": 0} == job["counts"]
+    assert sorted(feed.fetched) == sorted(feed.items)
+    assert walk.scalar("SELECT count(*) FROM scan_point") == 0 and walk.verify().clean
+
+
+def test_what_is_gone_is_found_by_a_scan_in_two_parts(walk: Walk, feed: Feed, source: Source) -> None:
+    walk.sync(source)
+    del feed.items["5.txt"]
+    feed.pages.clear()
+    feed.fails_before = [(1, Unavailable("away"))]
+    job_id, stage = start(walk, source)
+    run_stages(walk.services, [stage])
+    assert walk.scalar("SELECT cursor ->> 'next' FROM source") == "3", "of the sync before"
+    due(walk.services.catalog)
+    assert walk.finish(job_id)["counts"]["deleted"] == 1
+    assert feed.pages == [0, 1, 2] and live(walk) == "0.txt 1.txt 2.txt 3.txt 4.txt"
+
+
+def test_what_a_dead_worker_had_read_is_not_read_again(
+    walk: Walk, feed: Feed, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id, stage = start(walk, source)
+    feed.fails_before = [(1, SystemExit("killed"))]
+    with pytest.raises(SystemExit):
+        run_stages(walk.services, [stage])
+    with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
+        session.execute(sa.text("UPDATE stage SET leased_until = now() - interval '1 second' WHERE state = 'leased'"))
+    assert walk.finish(job_id)["state"] == "succeeded"
+    assert feed.pages == [0, 1, 2] and live(walk) == " ".join(feed.items)
+
+
+@pytest.mark.parametrize("error", [Unavailable("away"), SoftTimeLimitExceeded(), RuntimeError("a fault")], ids=repr)
+def test_a_scan_that_comes_further_each_time_is_not_given_up(
+    walk: Walk, feed: Feed, source: Source, error: BaseException
+) -> None:
+    feed.items = {f"{n}.txt": f"Item {n} is here." for n in range(2 * (MAX_ATTEMPTS + 3))}
+    feed.fails_before = [(page, error) for page in range(1, MAX_ATTEMPTS + 3)]
+    job_id, _ = start(walk, source)
+    for _ in range(MAX_ATTEMPTS + 3):
+        walk.drain()
+        due(walk.services.catalog)
+    job = walk.finish(job_id)
+    assert job["state"] == "succeeded" and job["counts"]["seen"] == len(feed.items)
+    assert feed.pages == list(range(MAX_ATTEMPTS + 3))
+
+
+def test_one_that_does_not_is(walk: Walk, feed: Feed, source: Source) -> None:
+    feed.fails_before = [(1, Unavailable("away"))] * 99
+    job_id, _ = start(walk, source)
+    for _ in range(MAX_ATTEMPTS + 1):
+        walk.drain()
+        due(walk.services.catalog)
+    job = walk.finish(job_id)
+    assert job["state"] == "failed" and job["errors"][-1]["reason"] == "source_unreachable"
+    assert walk.scalar("SELECT count(*) FROM document") == 2
+
+
+def test_a_point_that_expired_begins_anew(walk: Walk, feed: Feed, source: Source) -> None:
+    feed.fails_before = [(2, Unavailable("away"))]
+    job_id, stage = start(walk, source)
+    run_stages(walk.services, [stage])
+    feed.items = {"0.txt": "Item 0 is here."}
+    due(walk.services.catalog)
+    job = walk.finish(job_id)
+    assert job["counts"] | {"seen": 1, "deleted": 3} == job["counts"] and live(walk) == "0.txt"
+
+
+def test_access_is_as_old_as_the_first_part(walk: Walk, feed: Feed, source: Source) -> None:
+    feed.fails_before = [(2, Unavailable("away"))]
+    job_id, stage = start(walk, source, "access")
+    run_stages(walk.services, [stage])
+    due(walk.services.catalog)
+    walk.finish(job_id)
+    read_at = "SELECT s.acl_read_at = j.started_at FROM source s JOIN job j ON j.source_id = s.id"
+    assert walk.scalar(read_at) is True
+
+
+def test_a_document_that_is_not_handed_out_is_waited_for_a_while_and_tried_by_the_next_sync(
+    walk: Walk, feed: Feed, source: Source
+) -> None:
+    feed.silent = {"3.txt"}
+    job_id, _ = start(walk, source, "incremental")
+    for _ in range(work.PATIENCE):
+        walk.drain()
+        due(walk.services.catalog)
+    job = walk.finish(job_id)
+    assert job["state"] == "succeeded" and job["counts"]["published"] == 5
+    [error] = job["errors"]
+    assert error | {"reason": "source_unreachable", "stage": "fetch", "attempts": work.PATIENCE} == error
+    assert feed.fetched.count("3.txt") == work.PATIENCE
+    feed.silent = set()
+    feed.pages.clear()
+    job = walk.sync(source)
+    assert feed.pages == [] and job["counts"]["published"] == 1, "the feed names nothing, and it is read all the same"
+    assert live(walk) == " ".join(feed.items)
+    assert walk.sync(source)["counts"]["published"] == 0
+    assert walk.scalar("SELECT name FROM source WHERE tenant_id = :t", t=TENANT) == "feed"
