@@ -1,6 +1,6 @@
-"""``python -m evals.bench [speed|access|recall|streams]``: measure and print the table; 1 when a figure is missed.
+"""``python -m evals.bench [speed|sources|access|recall|streams]``: measure and print the table.
 
-Without a name every measurement runs, as in `make bench`. Machines are noisy: the ratios are what counts.
+The exit status is 1 when a figure is missed. Without a name every measurement runs, as in `make bench`. Machines are noisy: the ratios are what counts.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from evals.bench import access, recall, speed, streams
+from evals.bench import access, recall, sources, speed, streams
 from evals.bench.report import Report
 
 
@@ -22,7 +22,13 @@ class Measurement(Protocol):
     def measure(self, arguments: argparse.Namespace, report: Report) -> None: ...
 
 
-MEASUREMENTS: dict[str, Measurement] = {"speed": speed, "access": access, "recall": recall, "streams": streams}
+MEASUREMENTS: dict[str, Measurement] = {
+    "speed": speed,
+    "sources": sources,
+    "access": access,
+    "recall": recall,
+    "streams": streams,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,30 +14,21 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
-import sqlalchemy as sa
 
+from evals.bench.live import live, ok, scalar, search, sync, timed
 from evals.bench.report import Report
 from evals.datasets import data_folder
 from ingestion.chunk import chunk
 from ingestion.parse import parse
-from vouch.catalog.database import Catalog
-from vouch.cli.first_start import ADMIN_KEY
-from vouch.cli.platform import prepare_in_child
 from vouch.core.context import in_context
 from vouch.core.settings import Settings
-from vouch.embedded.addresses import database_url, http_url
-from vouch.embedded.platform import API, INDEX, SCHEDULER, SERVERS, WORKER, running_platform
 from vouch.gateway.embed import load_embedder
 
-ALL = (*SERVERS, INDEX, WORKER, SCHEDULER, API)
 SEED = 7
 SEARCHES = 300
 
@@ -51,7 +42,7 @@ def measure(arguments: argparse.Namespace, report: Report) -> None:
     with tempfile.TemporaryDirectory(prefix="vouch-bench-") as folder:
         settings = Settings(data_dir=Path(folder) / "data", port=0)
         handbook = _handbook(Path(folder) / "handbook")
-        with _platform(settings) as http:
+        with live(settings) as http:
             source = _add_source(http, handbook)
             texts = _texts(settings, handbook)
             before = _raw_embedder(settings, texts, report)
@@ -63,18 +54,8 @@ def measure(arguments: argparse.Namespace, report: Report) -> None:
             _searches(http, report)
             _memory(report)
         started = time.monotonic()
-        with _platform(settings):
+        with live(settings):
             report.add("second start to ready", time.monotonic() - started, "s", at_most=15)
-
-
-@contextmanager
-def _platform(settings: Settings) -> Iterator[httpx.Client]:
-    with running_platform(settings, ALL, prepare=prepare_in_child) as running:
-        key = (settings.data_dir / ADMIN_KEY).read_text().strip()
-        with httpx.Client(
-            base_url=http_url(running.settings), headers={"Authorization": f"Bearer {key}"}, timeout=60
-        ) as http:
-            yield http
 
 
 def _handbook(folder: Path) -> Path:
@@ -94,29 +75,16 @@ def _handbook(folder: Path) -> Path:
 
 
 def _add_source(http: httpx.Client, handbook: Path) -> str:
-    _ok(http.put("/v1/directory/users/alice", json={"name": "Alice"}))
-    _ok(http.put("/v1/directory/users/rest", json={"name": "Rest"}))
-    _ok(http.put("/v1/directory/groups/rest", json={"name": "Rest", "members": ["user:rest"]}))
+    ok(http.put("/v1/directory/users/alice", json={"name": "Alice"}))
+    ok(http.put("/v1/directory/users/rest", json={"name": "Rest"}))
+    ok(http.put("/v1/directory/groups/rest", json={"name": "Rest", "members": ["user:rest"]}))
     made = http.post("/v1/sources", json={"name": "handbook", "kind": "filesystem", "config": {"path": str(handbook)}})
-    return str(_ok(made)["id"])
-
-
-def _sync(http: httpx.Client, source: str) -> tuple[dict[str, Any], float]:
-    """The ended job and its seconds, as a person waiting for it has them."""
-    started = time.monotonic()
-    job_id = _ok(http.post(f"/v1/sources/{source}/syncs", json={}))["job_id"]
-    while True:
-        job = _ok(http.get(f"/v1/jobs/{job_id}"))
-        if job["state"] not in ("queued", "running"):
-            if job["state"] != "succeeded":
-                raise SystemExit(f"the sync {job['state']}: {job['errors'][:3]}")
-            return job, time.monotonic() - started
-        time.sleep(0.25)
+    return str(ok(made)["id"])
 
 
 def _first_sync(http: httpx.Client, settings: Settings, source: str, report: Report) -> float:
-    job, seconds = _sync(http, source)
-    chunks = _scalar(settings, "SELECT count(*) FROM chunk")
+    job, seconds = sync(http, source)
+    chunks = scalar(settings, "SELECT count(*) FROM chunk")
     report.add("handbook pages", job["counts"]["published"], "")
     report.add("handbook chunks", chunks, "")
     report.add("first sync to searchable", seconds, "s")
@@ -128,7 +96,7 @@ def _raw_embedder(settings: Settings, texts: list[str], report: Report) -> float
     """Texts per second of the embedder alone, in one process with all its threads: the texts that ingestion embeds."""
     embedder = load_embedder(settings)
     embedder.embed(texts[:64])
-    seconds = _timed(partial(embedder.embed, texts))
+    seconds = timed(partial(embedder.embed, texts))
     report.add("raw embedder alone, a quarter of the same texts", len(texts) / seconds, "/s")
     return len(texts) / seconds
 
@@ -147,7 +115,7 @@ def _texts(settings: Settings, handbook: Path) -> list[str]:
 
 def _unchanged(http: httpx.Client, settings: Settings, source: str, report: Report) -> None:
     before = _written(settings)
-    job, seconds = _sync(http, source)
+    job, seconds = sync(http, source)
     report.add("sync again, nothing changed", seconds, "s", at_most=5)
     report.add("  embedded or written to the index", _written(settings) - before, "", at_most=0)
     report.add("  pages fetched", job["counts"]["new"] + job["counts"]["changed"], "", at_most=0)
@@ -157,15 +125,15 @@ def _one_page(http: httpx.Client, settings: Settings, where: tuple[str, Path], r
     source, handbook = where
     page = max((p for p in handbook.rglob("*.md") if _readable(p, handbook)), key=lambda p: p.stat().st_size)
     page.write_text(page.read_text() + "\n\n## Zebra crossing\n\nThe quokka committee meets on alternate Thursdays.\n")
-    embedded = _scalar(settings, "SELECT count(*) FROM embedding")
+    embedded = scalar(settings, "SELECT count(*) FROM embedding")
     started = time.monotonic()
-    _ok(http.post(f"/v1/sources/{source}/syncs", json={}))
-    while not any("quokka" in hit["text"] for hit in _search(http, "quokka committee meeting")["hits"]):
+    ok(http.post(f"/v1/sources/{source}/syncs", json={}))
+    while not any("quokka" in hit["text"] for hit in search(http, "quokka committee meeting")["hits"]):
         if time.monotonic() - started > 60:
             raise SystemExit("the changed page did not become searchable")
         time.sleep(0.05)
     report.add("one page changed, searchable after", time.monotonic() - started, "s", at_most=5)
-    report.add("  chunks embedded", _scalar(settings, "SELECT count(*) FROM embedding") - embedded, "", at_most=3)
+    report.add("  chunks embedded", scalar(settings, "SELECT count(*) FROM embedding") - embedded, "", at_most=3)
 
 
 def _readable(page: Path, handbook: Path) -> bool:
@@ -178,11 +146,11 @@ def _searches(http: httpx.Client, report: Report) -> None:
     queries = [json.loads(line)["text"] for line in lines]
     random.Random(SEED).shuffle(queries)  # noqa: S311
     for query in queries[:20]:
-        _search(http, query)
-    timed = sorted(_timed(partial(_search, http, query)) for query in queries[20 : 20 + SEARCHES])
-    report.add("search as one who sees half, hybrid, no rerank: p50", statistics.median(timed) * 1e3, "ms", at_most=40)
-    report.add("  p95", timed[int(len(timed) * 0.95)] * 1e3, "ms", at_most=100)
-    health = sorted(_timed(lambda: _ok(http.get("/healthz"))) for _ in range(100))
+        search(http, query)
+    taken = sorted(timed(partial(search, http, query)) for query in queries[20 : 20 + SEARCHES])
+    report.add("search as one who sees half, hybrid, no rerank: p50", statistics.median(taken) * 1e3, "ms", at_most=40)
+    report.add("  p95", taken[int(len(taken) * 0.95)] * 1e3, "ms", at_most=100)
+    health = sorted(timed(lambda: ok(http.get("/healthz"))) for _ in range(100))
     report.add("  reference: GET /healthz p50", statistics.median(health) * 1e3, "ms")
 
 
@@ -193,37 +161,5 @@ def _memory(report: Report) -> None:
     report.add("memory of all processes at rest", total / 2**30, "GiB", at_most=2.5)
 
 
-def _search(http: httpx.Client, query: str) -> dict[str, Any]:
-    body = {"query": query, "limit": 10, "mode": "hybrid", "rerank": False}
-    return _ok(http.post("/v1/search", json=body, headers={"X-Vouch-As": "user:alice"}))
-
-
-def _ok(response: httpx.Response) -> dict[str, Any]:
-    if response.status_code >= 400:
-        raise SystemExit(f"{response.request.method} {response.request.url}: {response.text}")
-    found: dict[str, Any] = response.json()
-    return found
-
-
-def _timed(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
-@contextmanager
-def _catalog(settings: Settings) -> Iterator[Catalog]:
-    catalog = Catalog(database_url(settings))
-    try:
-        yield catalog
-    finally:
-        catalog.close()
-
-
-def _scalar(settings: Settings, query: str) -> int:
-    with _catalog(settings) as catalog, catalog.reading(settings.tenant) as session:
-        return int(session.execute(sa.text(query)).scalar_one())
-
-
 def _written(settings: Settings) -> int:
-    return _scalar(settings, "SELECT (SELECT count(*) FROM embedding) + (SELECT count(*) FROM index_op)")
+    return scalar(settings, "SELECT (SELECT count(*) FROM embedding) + (SELECT count(*) FROM index_op)")
