@@ -1,6 +1,7 @@
 """``python -m evals.bench [speed|sources|access|recall|streams]``: measure and print the table.
 
-The exit status is 1 when a figure is missed. Without a name every measurement runs, as in `make bench`. Machines are noisy: the ratios are what counts.
+The exit status is 1 when a figure is missed. Without a name every measurement runs, as in `make bench`. Machines are
+noisy: the ratios are what counts.
 """
 
 from __future__ import annotations

@@ -26,9 +26,9 @@ from vouch.core.settings import Settings
 
 SEED = 11
 ACCESS_EVERY_S = 10
-_WORDS = tuple(
+_WORDS = (
     "valve pump permit crane shift ledger canteen badge visitor harbour invoice tariff turbine roster locker kiosk"
-    " beacon anchor freight custom parcel scanner ticket warden gravel tunnel bridge sensor barrier cargo".split()  # noqa: SIM905
+    " beacon anchor freight custom parcel scanner ticket warden gravel tunnel bridge sensor barrier cargo"
 )
 
 
@@ -66,7 +66,7 @@ def write(folder: Path, numbers: range) -> None:
     for n in numbers:
         within = folder / f"{n // 100:05}"
         within.mkdir(exist_ok=True)
-        chosen = random.Random(SEED + n).choices(_WORDS, k=24)  # noqa: S311 - a fixed choice, not a secret
+        chosen = random.Random(SEED + n).choices(_WORDS.split(), k=24)  # noqa: S311 - a fixed choice, not a secret
         said = " ".join(chosen[:12]), " ".join(chosen[12:])
         (within / f"note-{n}.md").write_text(f"# Note {n}\n\nRecord mark{n} says {said[0]}. It follows {said[1]}.\n")
 
