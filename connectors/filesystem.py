@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from mimetypes import guess_type
@@ -16,44 +16,20 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel
 
+from connectors.accounts import Accounts
+from connectors.filesystem_config import FilesystemConfig
+from connectors.posix import ENTER, READ, Levels, Posix
 from connectors.protocol import Membership
 from connectors.rules import FILE_NAME, MAX_BYTES, Rule, broken, read_rule, without_files
 from vouch.core.errors import BadConfig, DocumentRejected, NotFound, Unavailable
-from vouch.core.types import Body, Change, Checkpoint, Json, Refused, Upsert
+from vouch.core.types import AccessUnknown, Body, Change, Checkpoint, Json, Refused, SourceAcl, Upsert
 
 _MAX_DEPTH = 100
 _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _OPEN_FOLDER = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
 _SPECIAL_TYPES = {stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket", stat.S_IFBLK: "device", stat.S_IFCHR: "device"}
-
-
-class FilesystemConfig(BaseModel):
-    """Configuration of a filesystem source."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    path: str = Field(min_length=1, max_length=4096, description="The folder; a relative one is made absolute.")
-    include: tuple[str, ...] = Field(
-        ("*",),
-        min_length=1,
-        max_length=100,
-        description="Globs over the relative path; one must match (`*` crosses `/`).",
-    )
-    exclude: tuple[str, ...] = Field((), max_length=100, description="Globs over the relative path; none may match.")
-    hidden: bool = Field(False, description="Whether names that begin with a dot, and Office's `~$` locks, are read.")
-    max_file_mb: int = Field(50, ge=1, le=200, description="Largest file offered, MiB.")
-    base_url: str | None = Field(
-        None, pattern=r"^https?://[^\s]+$", max_length=2000, description="Where people open the files; else `file://`."
-    )
-
-    @field_validator("path")
-    @classmethod
-    def _absolute(cls, value: str) -> str:
-        if "\x00" in value:
-            raise ValueError("holds a NUL character")
-        return os.path.abspath(value)  # noqa: PTH100  (Path.resolve would follow links, and say so only later)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +39,18 @@ class _File:
     size: int
     mtime_ns: int
     rule: Rule
+    levels: Levels
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """One that is being listed: an open descriptor, its path with "/" at its end, what holds in it, its depth."""
+
+    descriptor: int
+    path: str
+    rule: Rule
+    levels: Levels
+    depth: int
 
 
 class FilesystemConnector:
@@ -77,7 +65,15 @@ class FilesystemConnector:
         self.config = config
         self._root = Path(config.path)
         self._max_bytes = config.max_file_mb << 20
+        self._posix: Posix | None = None
+        if config.access == "posix" and not hasattr(os, "getxattr"):
+            raise BadConfig("Access control lists can be read on Linux alone", field="config.access")
         os.close(self._open_root())
+
+    @property
+    def watched(self) -> Path | None:
+        """The folder of which a change is worth a sync at once."""
+        return self._root if self.config.watch else None
 
     def scan(self, cursor: Json | None) -> Iterator[Change]:
         """Everything in the folder, by path, whatever ``cursor`` says: a listing is cheap, and misses nothing.
@@ -86,9 +82,10 @@ class FilesystemConnector:
         unknown. Raises :class:`Unavailable` when the folder cannot be listed.
         """
         found: list[_File | Refused] = []
+        self._posix = self._posix_access()
         root = self._open_root()
         try:
-            self._walk(root, "", Rule(), found, 0)
+            self._walk(_Folder(root, "", Rule(), self._entered((), root), 0), found)
         finally:
             os.close(root)
         for item in sorted(found, key=lambda item: item.external_id):
@@ -116,9 +113,19 @@ class FilesystemConnector:
         return Body(data, guess_type(external_id)[0])
 
     def memberships(self) -> Iterator[Membership]:
-        yield from ()
+        """The accounts and groups of this machine, where access is read from them."""
+        if (posix := self._posix_access()) is not None:
+            yield from posix.memberships()
 
     # -- scanning --
+
+    def _posix_access(self) -> Posix | None:
+        if self.config.access != "posix" or self.config.issuer is None:
+            return None
+        return Posix(Accounts(self.config.issuer, self.config.people), self.config.others)
+
+    def _entered(self, above: Levels, folder: int) -> Levels:
+        return above if self._posix is None else self._posix.level(above, os.fstat(folder), folder, ENTER)
 
     def _open_root(self) -> int:
         try:
@@ -130,17 +137,19 @@ class FilesystemConnector:
         except OSError as error:
             raise BadConfig(f"{self._root} cannot be opened: {error.strerror}", field="config.path") from error
 
-    def _walk(self, folder: int, path: str, rule: Rule, found: list[_File | Refused], depth: int) -> None:
-        """List ``folder`` (an open descriptor) into ``found``; its path ends in "/" unless it is the root."""
-        if depth > _MAX_DEPTH:
+    def _walk(self, folder: _Folder, found: list[_File | Refused]) -> None:
+        """List ``folder`` into ``found``."""
+        path = folder.path
+        if folder.depth > _MAX_DEPTH:
             found.append(Refused(path, "too_deep", f"Folders are read {_MAX_DEPTH} deep"))
             return
         try:
-            with os.scandir(folder) as listing:
+            with os.scandir(folder.descriptor) as listing:
                 entries = list(listing)
-            rule = self._rule(folder, path, rule, [entry.name for entry in entries])
+            rule = self._rule(folder.descriptor, path, folder.rule, [entry.name for entry in entries])
+            folder = replace(folder, rule=rule)
             for entry in entries:
-                self._take(folder, entry, path, rule, found, depth)
+                self._take(folder, entry, found)
         except OSError as error:
             # Half a listing would look as if the rest had been deleted.
             raise Unavailable(f"{self._root / path} cannot be listed: {error.strerror}") from error
@@ -149,10 +158,8 @@ class FilesystemConnector:
             said = f"{path}{FILE_NAME}, line {rule.files[name].line} names a file that is not here"
             found.append(Refused(f"{path}{name}", "missing", said))
 
-    def _take(
-        self, folder: int, entry: os.DirEntry[str], path: str, rule: Rule, found: list[_File | Refused], depth: int
-    ) -> None:
-        external_id = path + entry.name
+    def _take(self, folder: _Folder, entry: os.DirEntry[str], found: list[_File | Refused]) -> None:
+        external_id = folder.path + entry.name
         if not self._shown(entry.name):
             return
         if not _is_readable_name(entry.name):
@@ -164,30 +171,37 @@ class FilesystemConnector:
             found.append(Refused(external_id, "symlink", "Links are not followed"))
         elif entry.is_dir(follow_symlinks=False):
             if not self._excluded(external_id):
-                self._descend(folder, entry.name, external_id + "/", without_files(rule), found, depth)
+                self._descend(folder, entry.name, found)
         elif self._wanted(external_id):
-            found.append(self._file(entry, external_id, rule))
+            found.append(self._file(folder, entry))
 
-    def _descend(self, folder: int, name: str, path: str, rule: Rule, found: list[_File | Refused], depth: int) -> None:
+    def _descend(self, above: _Folder, name: str, found: list[_File | Refused]) -> None:
+        path = f"{above.path}{name}/"
         try:
-            inner = os.open(name, _OPEN_FOLDER, dir_fd=folder)
+            inner = os.open(name, _OPEN_FOLDER, dir_fd=above.descriptor)
         except (PermissionError, FileNotFoundError, NotADirectoryError) as error:
             # What this account may no longer list, it can no longer vouch for.
             found.append(Refused(path, "unreadable", f"The folder cannot be opened: {error.strerror}"))
             return
         try:
-            self._walk(inner, path, rule, found, depth + 1)
+            levels = self._entered(above.levels, inner)
+            self._walk(_Folder(inner, path, without_files(above.rule), levels, above.depth + 1), found)
         finally:
             os.close(inner)
 
-    def _file(self, entry: os.DirEntry[str], external_id: str, rule: Rule) -> _File | Refused:
+    def _file(self, folder: _Folder, entry: os.DirEntry[str]) -> _File | Refused:
+        external_id = folder.path + entry.name
         info = entry.stat(follow_symlinks=False)
         if not stat.S_ISREG(info.st_mode):
             what = _SPECIAL_TYPES.get(stat.S_IFMT(info.st_mode), "special file")
             return Refused(external_id, "not_a_file", f"It is a {what}")
         if info.st_size > self._max_bytes:
             return Refused(external_id, "too_large", f"It is larger than {self.config.max_file_mb} MiB")
-        return _File(external_id, entry.name, info.st_size, info.st_mtime_ns, rule)
+        levels = folder.levels
+        if self._posix is not None:
+            place = f"/proc/self/fd/{folder.descriptor}/{entry.name}"
+            levels = self._posix.level(levels, info, place, READ)
+        return _File(external_id, entry.name, info.st_size, info.st_mtime_ns, folder.rule, levels)
 
     def _rule(self, folder: int, path: str, parent: Rule, names: list[str]) -> Rule:
         for name in names:
@@ -224,7 +238,7 @@ class FilesystemConnector:
             title=own.title or "",
             uri=self._uri(file.external_id),
             fingerprint=f"{file.size}-{file.mtime_ns}",
-            acl=rule.acl,
+            acl=rule.acl if self._posix is None else _both(file.levels, rule.acl),
             mime=guess_type(file.name)[0],
             owner=rule.owner,
             modified_at=datetime.fromtimestamp(file.mtime_ns / 1e9, UTC),
@@ -238,6 +252,13 @@ class FilesystemConnector:
         if self.config.base_url is not None:
             return f"{self.config.base_url.rstrip('/')}/{quote(external_id)}"
         return (self._root / external_id).as_uri()
+
+
+def _both(levels: Levels, rules: SourceAcl) -> SourceAcl:
+    """What the mode says and, where there is one, what the rules say besides."""
+    if isinstance(levels, AccessUnknown):
+        return levels
+    return rules if isinstance(rules, AccessUnknown) else (*levels, *(rules or ()))
 
 
 def _read(name: str, folder: int, limit: int) -> bytes:

@@ -23,6 +23,7 @@ from ingestion.doorbell import QUEUE_OF, ring, ring_canary, ring_maintenance
 from ingestion.jobs import start_due_syncs
 from ingestion.services import Services
 from ingestion.sources import purge_deleted
+from ingestion.watch import Watch
 from vouch.catalog import ledger
 from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.heartbeat import age, beat
@@ -143,6 +144,7 @@ def main() -> None:
     over = Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: over.set())
+    Watch(services, over).start()
     file, heads_due = HeadsFile(settings.audit_heads), 0.0
     while not over.is_set():
         try:
