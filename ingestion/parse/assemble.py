@@ -133,5 +133,6 @@ def title_from_name(name: str) -> str:
 
 def _nothing(draft: Draft) -> DocumentRejected:
     if draft.pictures:
-        return DocumentRejected("The document holds pictures and no text", reason="no_text")
+        said = "".join(f": {note}" for note in draft.notes[-1:])
+        return DocumentRejected(f"The document holds pictures and no text{said}", reason="no_text")
     return DocumentRejected("The document holds no text", reason="empty")

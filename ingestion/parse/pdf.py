@@ -2,7 +2,8 @@
 tables without rules by what stands under one another.
 
 Headings are what is set larger or bolder than the body. Running headers, footers and page numbers are
-dropped. Pictures are not read: a file without a text layer is refused as ``no_text``.
+dropped. Pages that are pictures are read by OCR where there is an engine (:mod:`ingestion.parse.ocr`); without, a file
+that has no text layer is refused as ``no_text``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from statistics import median
 
 import pypdfium2
 
-from ingestion.parse import pdf_aligned
+from ingestion.parse import ocr, pdf_aligned
 from ingestion.parse.document import Block, Draft
 from ingestion.parse.normalise import one_line
 from ingestion.parse.pdf_page import Line, PageText, read_page
@@ -52,17 +53,29 @@ def read(data: bytes, name: str) -> Draft:
         if len(document) > _MAX_PAGES:
             raise DocumentRejected(f"The document has more than {_MAX_PAGES:,} pages", reason="too_large")
         pages = [read_page(document, number) for number in range(len(document))]
+        bare = [index for index, page in enumerate(pages) if not page.lines]
+        seen = list(ocr.read_pages(document, bare)) if ocr.is_installed() else []
+        for page in seen:
+            pages[page.number - 1] = page
         said = one_line(document.get_metadata_dict().get("Title", ""))
     finally:
         document.close()
     with Tables(data) as tables:
         passages = [p for page in _without_running_lines(pages) for p in _passages(page, tables)]
         notes = tables.notes
-    bare = [i for i, page in enumerate(pages, 1) if not page.lines]
-    if bare and len(bare) < len(pages):
-        notes = (*notes, f"{len(bare)} of {len(pages)} pages hold no text: {', '.join(map(str, bare[:20]))}")
+    silent = [page.number for page in pages if not page.lines]
+    if silent and len(silent) < len(pages):
+        notes = (*notes, f"{_some(silent, pages)} hold no text")
+    if read_in := [page.number for page in seen if page.lines]:
+        notes = (*notes, f"{_some(read_in, pages)} were pictures, read by OCR")
+    elif silent and not ocr.is_installed():
+        notes = (*notes, ocr.MISSING)
     title = "" if _TOOL_TITLE.match(said) else said
     return Draft(tuple(_blocks(_joined(passages))), title=title, pictures=bool(bare), notes=notes)
+
+
+def _some(numbers: Sequence[int], pages: Sequence[PageText]) -> str:
+    return f"{len(numbers)} of {len(pages)} pages ({', '.join(map(str, numbers[:20]))})"
 
 
 def _refuse_truncated(data: bytes) -> None:

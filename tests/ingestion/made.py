@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import zipfile
+from contextlib import closing
 from email.message import EmailMessage
 from typing import Protocol
 
 import docx
 import openpyxl
 import pptx
+import pypdfium2
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import getSampleStyleSheet
+from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import PageBreak, Paragraph, SimpleDocTemplate, Table, TableStyle
 
@@ -135,6 +138,20 @@ def picture_pdf_file() -> bytes:
     buffer = io.BytesIO()
     canvas = Canvas(buffer)
     canvas.rect(100, 100, 200, 200, fill=1)
+    canvas.save()
+    return buffer.getvalue()
+
+
+def scanned_pdf_file(*pages: bytes | None) -> bytes:
+    """Each page of these PDFs as a picture of it, as a scanner makes them; None is an empty sheet."""
+    buffer = io.BytesIO()
+    canvas = Canvas(buffer, pagesize=A4)
+    for data in pages:
+        if data is not None:
+            with closing(pypdfium2.PdfDocument(data)) as document:
+                picture = document[0].render(scale=200 / 72).to_pil()
+            canvas.drawImage(ImageReader(picture), 0, 0, *A4)
+        canvas.showPage()
     canvas.save()
     return buffer.getvalue()
 

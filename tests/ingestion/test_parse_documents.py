@@ -21,7 +21,6 @@ REFUSED = {
     "empty.eml": "empty",
     "empty.xlsx": "empty",
     "fake-encrypted.eml": "encrypted",
-    "loremipsum-flat.pdf": "no_text",
     "password.pdf": "encrypted",
 }
 
