@@ -15,6 +15,7 @@ from connectors.contract import CHECKS, Check, World, name_of
 from connectors.registry import configured, connector_kinds
 from tests.connectors.api import LOOPBACK
 from tests.connectors.chat import chat
+from tests.connectors.mailbox import door, mail, mailbox
 from tests.connectors.repository import Repository
 from tests.outbound.serving import Asked, Reply, serving
 from vouch.core import clock
@@ -88,6 +89,19 @@ def sql(folder: Path) -> World:
     return World(config, items, add, {"VOUCH_SQL_CRM_URL": f"sqlite:///{file}"})
 
 
+def imap(folder: Path) -> World:
+    stack = ExitStack()
+    made = stack.enter_context(mailbox())
+    texts = {f: mail(f, "grün") for f in ("INBOX", "Sent", "Projects/2024")}
+    items = {made.put(f, data): data for f, data in texts.items()}
+    first = next(iter(items))
+    added = f"{first.partition('/')[0]}/{int(first.partition('/')[2].removesuffix('.eml')) + 1}.eml"
+    return World(
+        made.config(), items, lambda name, data: made.put("INBOX", data), added=added, outbound=door(),
+        close=stack.close,
+    )  # fmt: skip
+
+
 def slack(folder: Path) -> World:
     stack = ExitStack()
     made = stack.enter_context(chat())
@@ -109,7 +123,7 @@ def slack(folder: Path) -> World:
     return World(made.config(), items, add, added=added, outbound=LOOPBACK, close=stack.close)
 
 
-WORLDS = {"filesystem": filesystem, "git": git, "push": push, "slack": slack, "sql": sql, "web": web}
+WORLDS = {"filesystem": filesystem, "git": git, "imap": imap, "push": push, "slack": slack, "sql": sql, "web": web}
 
 
 @pytest.fixture(params=sorted(WORLDS))
