@@ -92,13 +92,10 @@ class ImapConnector:
         """
         before = None if cursor is None else _from_cursor(cursor)
         with closing(Session(self._outbound, self.config)) as session:
-            offered: dict[str, Folder] = {}
-            for folder in session.folders():
-                if folder.name is None:
-                    name = folder.wire[:_SHOWN].decode("utf-8", "backslashreplace").encode("unicode_escape").decode()
-                    yield Refused(name, "unreadable_name", "The name of the folder cannot be read; it is left out")
-                elif self._offers(folder):
-                    offered[folder.name] = folder
+            folders = session.folders()
+            offered = {folder.name for folder in folders if folder.name is not None and self._offers(folder)}
+            for shown in sorted({_shown(folder.wire) for folder in folders if folder.name is None}):
+                yield Refused(shown, "unreadable_name", "The name of the folder cannot be read; it is left out")
             for name in before or ():
                 if name not in offered:
                     raise CursorExpired(f"The folder {name} is not there any more")
@@ -189,6 +186,10 @@ class ImapConnector:
         if self.config.access:
             return raw(self.config.access, "config.access")
         return (RawClause((self._owner,), (), "config.owner"),) if self._owner is not None else None
+
+
+def _shown(wire: bytes) -> str:
+    return wire[:_SHOWN].decode("utf-8", "backslashreplace").encode("unicode_escape").decode()
 
 
 def _examined(session: Session, name: str) -> int:

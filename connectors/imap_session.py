@@ -118,6 +118,8 @@ class Session:
             wire = literal if literal is not None else unquoted(match["name"])
             flags = frozenset(match["flags"].decode("ascii", "replace").lower().split())
             found.append(Folder(decoded(wire), wire, flags))
+        if not found:
+            raise Unavailable(f"{self.host} lists no folder at all.")
         return found
 
     def examine(self, folder: str) -> int:

@@ -327,6 +327,7 @@ NO = "{tag} NO [X] the secret of the tests is not it\r\n"
         ({"LIST": "* LIST what\r\n{tag} OK done\r\n"}, Unavailable, "cannot be read"),
         ({"LIST": '* LIST () "/" INBOX\r\n* BYE going down\r\n'}, Unavailable, "ended"),
         ({"LIST": ""}, Unavailable, "ended"),
+        ({"LIST": "{tag} OK done\r\n"}, Unavailable, "no folder"),
         ({"EXAMINE": NO}, SourceRefuses, "exclude"),
         ({"EXAMINE": "{tag} NO [INUSE] wait\r\n"}, Unavailable, "INUSE"),
         ({"EXAMINE": "{tag} NO [NONEXISTENT] gone\r\n"}, Unavailable, "went away"),
