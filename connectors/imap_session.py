@@ -6,8 +6,10 @@ whole raises, for what it leaves out would be deleted.
 
 from __future__ import annotations
 
+import hashlib
 import imaplib
 import re
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +38,7 @@ _UID = re.compile(rb"\bUID ([0-9]{1,10})\b", re.IGNORECASE)
 _DATE = re.compile(rb'\bINTERNALDATE "([^"]{1,40})"', re.IGNORECASE)
 _BODY = re.compile(rb'BODY\[\] (?:\{[0-9]+\}|("(?:\\.|[^"\\])*"))', re.IGNORECASE)
 _CODE = re.compile(rb"\[([A-Z-]{1,40})")
+_WRONG_FOR_S = 60.0
 _FOR_NOW = frozenset({b"UNAVAILABLE", b"INUSE", b"SERVERBUG", b"LIMIT"})
 """Response codes (RFC 5530) of a no that may be another word later."""
 
@@ -80,6 +83,11 @@ class _Client(imaplib.IMAP4):
         self._stream.close()
 
 
+_NOT_ACCEPTED = "{} does not accept the user and password."
+_WRONG: dict[str, float] = {}
+"""Logins that were refused just now, by digest: a thousand messages that wait to be fetched would lock the account."""
+
+
 class Session:
     """A login, to be closed. Its methods raise :class:`SourceRefuses` where the server says no, and
     :class:`Unavailable` where it does not answer, or not as IMAP has it."""
@@ -87,6 +95,10 @@ class Session:
     def __init__(self, outbound: Outbound, config: ImapConfig) -> None:
         port = config.port or (993 if config.security == "tls" else 143)
         self.host = config.host
+        password = config.password.get_secret_value()
+        self._account = hashlib.sha256(f"{self.host}\n{port}\n{config.user}\n{password}".encode()).hexdigest()
+        if _WRONG.get(self._account, 0.0) > time.monotonic():
+            raise SourceRefuses(_NOT_ACCEPTED.format(self.host), said=401)
         self._stream = Stream(outbound, config.host, port, PORTS)
         self._exists = 0
         try:
@@ -97,7 +109,7 @@ class Session:
                 self._client = _Client(self._stream)
             if config.security == "starttls":
                 self._encrypt()
-            self._login(config.user, config.password.get_secret_value())
+            self._login(config.user, password)
         except BaseException:
             self._stream.close()
             raise
@@ -202,7 +214,8 @@ class Session:
         except _SaidNo as error:
             if error.word in _FOR_NOW:
                 raise Unavailable(f"{self.host} lets nobody log in for now.") from None
-            raise SourceRefuses(f"{self.host} does not accept the user and password.", said=401) from None
+            _WRONG[self._account] = time.monotonic() + _WRONG_FOR_S
+            raise SourceRefuses(_NOT_ACCEPTED.format(self.host), said=401) from None
 
     # -- asking --
 

@@ -312,6 +312,20 @@ def test_a_password_that_is_wrong_is_refused_and_not_repeated(servers: dict[str,
     assert refused.value.said == 401 and "wrong" not in refused.value.detail
 
 
+def test_a_login_that_was_refused_is_not_tried_again_for_each_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted({"LOGIN": "{tag} NO [AUTHENTICATIONFAILED] no\r\n"}) as script:
+        for _ in range(3):
+            with pytest.raises(SourceRefuses, match="does not accept"):
+                script.connector().fetch("INBOX;UIDVALIDITY=7/5.eml")
+        assert script.connections == 1
+        with pytest.raises(SourceRefuses, match="does not accept"):
+            script.connector(password="another").fetch("INBOX;UIDVALIDITY=7/5.eml")
+        assert script.connections == 2
+        monkeypatch.setattr(imap_session, "_WRONG", {})  # as a minute later
+        script.answers = {}
+        assert script.connector().fetch("INBOX;UIDVALIDITY=7/5.eml").data == b"mail"
+
+
 NO = "{tag} NO [X] the secret of the tests is not it\r\n"
 
 
