@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,12 @@ import pytest
 from acl.groups import issuer_of, own_memberships
 from connectors.contract import CHECKS, Check, World, name_of
 from connectors.registry import configured, connector_kinds
+from tests.connectors.api import LOOPBACK
+from tests.connectors.chat import chat
+from tests.connectors.mailbox import door, mail, mailbox
 from tests.connectors.repository import Repository
 from tests.outbound.serving import Asked, Reply, serving
+from vouch.core import clock
 from vouch.outbound.addresses import Allowed
 from vouch.outbound.connect import Ways
 from vouch.outbound.door import Outbound
@@ -84,7 +89,41 @@ def sql(folder: Path) -> World:
     return World(config, items, add, {"VOUCH_SQL_CRM_URL": f"sqlite:///{file}"})
 
 
-WORLDS = {"filesystem": filesystem, "git": git, "push": push, "sql": sql, "web": web}
+def imap(folder: Path) -> World:
+    stack = ExitStack()
+    made = stack.enter_context(mailbox())
+    texts = {f: mail(f, "grün") for f in ("INBOX", "Sent", "Projects/2024")}
+    items = {made.put(f, data): data for f, data in texts.items()}
+    first = next(iter(items))
+    added = f"{first.partition('/')[0]}/{int(first.partition('/')[2].removesuffix('.eml')) + 1}.eml"
+    return World(
+        made.config(), items, lambda name, data: made.put("INBOX", data), added=added, outbound=door(),
+        close=stack.close,
+    )  # fmt: skip
+
+
+def slack(folder: Path) -> World:
+    stack = ExitStack()
+    made = stack.enter_context(chat())
+    yesterday = (clock.now() - timedelta(days=1)).date().isoformat()
+
+    def add(name: str, data: bytes) -> None:
+        channel, _, day = name.partition("/")
+        made.say(channel, f"{day} 08:00", data.decode())
+
+    root = made.say("C0GENERAL", "2024-05-01 09:00", "When?")
+    made.reply("C0GENERAL", root, "2024-05-02 10:00", "grün")
+    add("C0BOARD/2024-05-03", b"a & b")
+    said = "**Alice Example**, 2024-05-01 09:00 UTC\n\nWhen?\n\n**Bob**, 2024-05-02 10:00 UTC\n\ngrün\n"
+    items = {
+        f"C0GENERAL/{root}": said.encode(),
+        "C0BOARD/2024-05-03": b"**Alice Example**, 2024-05-03 08:00 UTC\n\na & b\n",
+    }
+    added = f"C0GENERAL/{yesterday}"
+    return World(made.config(), items, add, added=added, outbound=LOOPBACK, close=stack.close)
+
+
+WORLDS = {"filesystem": filesystem, "git": git, "imap": imap, "push": push, "slack": slack, "sql": sql, "web": web}
 
 
 @pytest.fixture(params=sorted(WORLDS))

@@ -50,8 +50,8 @@ class Ways:
     resolve: Resolve = resolve_name
     connect: Connect = connect_address
 
-    def open_to(self, host: str, port: int) -> list[Address]:
-        """The addresses of ``host``, all of which may be connected to.
+    def open_to(self, host: str, port: int, ports: frozenset[int] = PORTS) -> list[Address]:
+        """The addresses of ``host``, all of which may be connected to; ``ports``: those of the protocol that is spoken.
 
         Raises :class:`OutboundRefused` when one may not: a name that leads to several places is as good as the worst.
         """
@@ -65,10 +65,21 @@ class Ways:
             raise httpcore.ConnectError("the name has no address")
         if not all(self.allowed.permits(host, address) for address in found):
             raise OutboundRefused("The host is not a public one, and VOUCH_OUTBOUND_ALLOW does not name it.")
-        if port not in PORTS and not all(self.allowed.names_host(host, address) for address in found):
-            said = ", ".join(map(str, sorted(PORTS)))
+        if port not in ports and not all(self.allowed.names_host(host, address) for address in found):
+            said = ", ".join(map(str, sorted(ports)))
             raise OutboundRefused(f"Only the ports {said} are reached, unless VOUCH_OUTBOUND_ALLOW names the host.")
         return found
+
+    def connected(self, host: str, port: int, deadline: float, ports: frozenset[int] = PORTS) -> httpcore.NetworkStream:
+        """A connection to the first address that answers before ``deadline`` (monotonic). Raises what httpcore does,
+        and as :meth:`open_to`."""
+        failed: Exception = httpcore.ConnectError("the host cannot be reached")
+        for address in self.open_to(host, port, ports)[:_TRIES]:
+            try:
+                return self.connect(str(address), port, _left(deadline, httpcore.ConnectTimeout))
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failed = error
+        raise failed
 
 
 PUBLIC_ONLY = Ways()
@@ -88,15 +99,7 @@ class GuardedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        failed: Exception = httpcore.ConnectError("the host cannot be reached")
-        for address in self._ways.open_to(host, port)[:_TRIES]:
-            try:
-                stream = self._ways.connect(str(address), port, _left(self._deadline, httpcore.ConnectTimeout))
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failed = error
-            else:
-                return _Timed(stream, self._deadline)
-        raise failed
+        return _Timed(self._ways.connected(host, port, self._deadline), self._deadline)
 
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None

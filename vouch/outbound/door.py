@@ -62,6 +62,11 @@ class Outbound:
         """As the settings allow. Raises :class:`BadConfig`."""
         return cls(Ways(Allowed.parse(settings.outbound_allow)))
 
+    @property
+    def trust(self) -> ssl.SSLContext:
+        """Whose certificates are believed; names are verified."""
+        return self.tls or _usual_tls()
+
     def get(self, url: str | Url, headers: Mapping[str, str] | None = None, bounds: Bounds | None = None) -> Answer:
         """As :meth:`request`, by GET."""
         return self.request("GET", url, headers=headers, bounds=bounds)
@@ -106,7 +111,7 @@ class Outbound:
             content=content,
         )
         pool = httpcore.ConnectionPool(
-            ssl_context=self.tls or _usual_tls(),
+            ssl_context=self.trust,
             network_backend=GuardedBackend(self.ways, deadline),
             keepalive_expiry=0,
         )
