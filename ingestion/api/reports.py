@@ -199,7 +199,7 @@ def get_staleness(
     with services.catalog.reading(caller.tenant) as session:
         report = staleness(session, caller, named, limit=limit, after=after)
     if report.epoch is not None:
-        told = {"documents": _told(report), "epoch": report.epoch, "owner": named}
+        told = {"documents": report.told, "epoch": report.epoch, "owner": named}
         record_reading(services.catalog, caller, "report.staleness", "report:staleness", told)
     if format == "json":
         response.headers.update(_HEADERS)
@@ -207,13 +207,6 @@ def get_staleness(
     if format == "csv":
         return Response(as_csv(report), media_type="text/csv; charset=utf-8", headers=_HEADERS)
     return Response(as_html(report), media_type="text/html; charset=utf-8", headers=_HEADERS)
-
-
-def _told(report: Report) -> list[str]:
-    """The documents that were named, for the audit log."""
-    listed = (*report.documents, *report.superseded)
-    found = {row.document_id for row in listed} | {row.document_id for row in report.quarantined}
-    return sorted(found | {row.superseded_by for row in listed if row.superseded_by is not None})
 
 
 def _encode(position: Position) -> str:

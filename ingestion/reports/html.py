@@ -28,8 +28,8 @@ _QUIET = "color:#59636e;font-size:12px"
 _DAYS = WINDOW.days
 
 
-def as_html(report: Report) -> str:
-    """The page of the report."""
+def as_html(report: Report, closing: str = "") -> str:
+    """The page of the report. ``closing``: HTML of ours, put at its end."""
     whose = "All documents" if report.owner is None and report.user is None else report.owner or report.user or ""
     title = f"What should be looked at: {_text(whose)}"
     parts = [
@@ -41,13 +41,19 @@ def as_html(report: Report) -> str:
         _superseded(report),
         _quarantined(report),
         _unanswered(report),
+        closing,
     ]
+    return page(title, "".join(parts))
+
+
+def page(title: str, inner: str) -> str:
+    """A whole page around ``inner``; both are HTML."""
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title></head>"
         f'<body style="margin:0;background:#ffffff"><div style="max-width:860px;margin:0 auto;padding:24px;{_TEXT}">'
-        f"{''.join(parts)}</div></body></html>\n"
+        f"{inner}</div></body></html>\n"
     )
 
 
