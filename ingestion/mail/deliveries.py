@@ -60,7 +60,8 @@ _HAND = sa.text(
 )
 _END = sa.text(
     """
-    UPDATE report_delivery SET state = CAST(:state AS text), handed = handed - :not_taken, leased_until = NULL, rung_at = NULL,
+    UPDATE report_delivery SET state = CAST(:state AS text), handed = handed - :not_taken,
+        leased_until = NULL, rung_at = NULL,
         not_before = CAST(:now AS timestamptz) + make_interval(secs => :pause), problem = CAST(:problem AS jsonb),
         ended_at = CASE WHEN CAST(:state AS text) <> 'waiting' THEN CAST(:now AS timestamptz) END
     WHERE tenant_id = :tenant AND id = :id AND fence = :fence AND state = 'sending' RETURNING 1

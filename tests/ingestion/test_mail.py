@@ -1,4 +1,4 @@
-"""Reports by mail, to a real SMTP server: what is in them, who gets none, and what becomes of them when it goes wrong."""
+"""Reports by mail, to a real SMTP server: what is in them, who gets none, and what becomes of them when it fails."""
 
 from __future__ import annotations
 
@@ -299,7 +299,7 @@ def test_in_tls_with_a_login(post: Post, tmp_path: Path, security: str) -> None:
         "carol@example.org\r\nBcc: eve@example.org", "carol\n@example.org", "carol@example.org,eve@example.org",
         "Carol <carol@example.org>", '"carol eve"@example.org', "ca rol@example.org", "cärol@example.org",
         "carol@exämple.org", "carol@example.org\x00", "=?utf-8?q?carol?=@example.org", "carol..c@example.org",
-        ".carol@example.org", f"{'c' * 65}@example.org", f"carol@{'a.' * 130}org", "carol@example.org ", "<carol@x.org>",
+        ".carol@example.org", f"{'c' * 65}@example.org", f"carol@{'a.' * 130}org", "carol@x.org ", "<carol@x.org>",
         "carol@-x.org", "carol@x..org", "carol@x.org>\r\nDATA",
     ],
 )  # fmt: skip

@@ -44,6 +44,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "resource_id": ("scim_user_id", "scim_group_id"),
     "user": ("user",),
     "owner": ("user",),
+    "group": ("group",),
     "document": ("document_id",),
     "subject": ("user", "document_subject"),
     "actor": ("user",),
@@ -66,6 +67,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "remove[]": ("user", "group"),
     "members[]": ("user", "group"),
     "user": ("user",),
+    "send_to[]": ("user", "group"),
     "owner[]": ("user",),
     "source[]": ("source_id", "source_name"),
     "conversation_id": ("conversation_id",),
@@ -73,7 +75,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
 }
 """Texts in a body that name something, by the end of their place."""
 NAME_NOTHING_IN_BODIES = {
-    "access_schedule", "acl_max_age", "freshness.review_every", "freshness.stale_after", "freshness.expire_after",
+    "access_schedule", "acl_max_age", "address", "freshness.review_every", "freshness.stale_after", "freshness.expire_after",
     "kind", "priority", "name", "schedule", "content_base64", "mime", "text", "title", "uri", "scopes[]",
     "algorithms[]", "audience", "groups_claim", "jwks_uri", "url", "user_claim", "heads[].mac", "heads[].tenant",
     "schemas[]", "filter.language[]", "filter.mime[]", "query", "question", "comment", "reason",

@@ -83,6 +83,7 @@ def create_application(settings: Settings, which: Which = "all") -> FastAPI:
     if which != "retrieval":
         app.include_router(ingestion.api.router)
         app.include_router(ingestion.api.provisioning)
+        app.include_router(ingestion.api.from_mail)
     if which != "ingestion":
         app.include_router(retrieval.api.router)
     _add_health(app, settings)
