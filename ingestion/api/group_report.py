@@ -95,6 +95,10 @@ class Managers(BaseModel):
     managers: list[str] = Field(examples=[["user:dave"]])
 
 
+class ManagersCount(BaseModel):
+    managers_in_all: int
+
+
 _EXAMPLE: Json = {
     "group": "group:people-team",
     "user": "user:dave",
@@ -189,10 +193,10 @@ def get_managers(group_id: Id, caller: DirectoryCaller, services: ServicesDep) -
     tags=["directory"],
     responses=problems(Forbidden, InvalidInput, NotFound),
 )
-def post_managers(group_id: Id, body: ManagersIn, caller: DirectoryCaller, services: ServicesDep) -> Managers:
+def post_managers(group_id: Id, body: ManagersIn, caller: DirectoryCaller, services: ServicesDep) -> ManagersCount:
     """Add and remove managers, who are users. It gives nobody anything to read."""
     group = f"group:{group_id}"
     with services.catalog.transaction(caller.tenant) as session:
         found = change_managers(session, caller.tenant, group, add=body.add, remove=body.remove)
         record(session, caller, "group.managers", group, {"managers": found})
-    return Managers(managers=found)
+    return ManagersCount(managers_in_all=len(found))

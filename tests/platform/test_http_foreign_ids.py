@@ -75,10 +75,10 @@ FIELDS: dict[str, tuple[str, ...]] = {
 }
 """Texts in a body that name something, by the end of their place."""
 NAME_NOTHING_IN_BODIES = {
-    "access_schedule", "acl_max_age", "address", "freshness.review_every", "freshness.stale_after", "freshness.expire_after",
+    "access_schedule", "acl_max_age", "freshness.review_every", "freshness.stale_after", "freshness.expire_after",
     "kind", "priority", "name", "schedule", "content_base64", "mime", "text", "title", "uri", "scopes[]",
     "algorithms[]", "audience", "groups_claim", "jwks_uri", "url", "user_claim", "heads[].mac", "heads[].tenant",
-    "schemas[]", "filter.language[]", "filter.mime[]", "query", "question", "comment", "reason",
+    "address", "schemas[]", "filter.language[]", "filter.mime[]", "query", "question", "comment", "reason",
 }  # fmt: skip
 PERSONAL = {"document_id", "conversation_id"}
 """What a user of a tenant has to themselves, and a body can name; but break-glass is for documents of others."""

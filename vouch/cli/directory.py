@@ -162,9 +162,8 @@ def managers_(
     group_id = group_id.removeprefix("group:")
     with connect() as vouch:
         if add or remove:
-            found = vouch.directory.change_managers(group_id, add=add or (), remove=remove or ())
-        else:
-            found = vouch.directory.managers(group_id)
+            vouch.directory.change_managers(group_id, add=add or (), remove=remove or ())
+        found = vouch.directory.managers(group_id)
     _say(f"group:{group_id} is managed by {', '.join(found) or 'nobody'}", {"managers": list(found)}, json)
 
 

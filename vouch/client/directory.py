@@ -54,10 +54,11 @@ class Directory:
             f"/v1/directory/groups/{segment(group_id, slashes=True)}/managers", _Managers
         ).managers
 
-    def change_managers(self, group_id: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> tuple[str, ...]:
-        """Add and remove users; all there are then are returned."""
+    def change_managers(self, group_id: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> int:
+        """Add and remove users. Returns how many there are then."""
         path = f"/v1/directory/groups/{segment(group_id, slashes=True)}/managers"
-        return tuple(self.connection.send("POST", path, {"add": list(add), "remove": list(remove)})["managers"])
+        told = self.connection.send("POST", path, {"add": list(add), "remove": list(remove)})
+        return int(told["managers_in_all"])
 
     def _token(self, method: str, path: str, body: dict[str, Any] | None = None) -> str:
         return str(self.connection.send(method, f"/v1/directory/{path}", body)["authz_token"])
