@@ -48,7 +48,8 @@ class Settings(BaseSettings):
     )
     former_secret_keys: tuple[SecretStr, ...] | None = Field(
         None,
-        description="Earlier values of `VOUCH_SECRET_KEY`, newest first, as a JSON list: to verify old audit entries.",
+        description="Earlier values of `VOUCH_SECRET_KEY`, newest first, as a JSON list: to verify old audit entries "
+        "and links in old mail.",
     )
 
     seal_key: SecretStr | None = Field(
