@@ -29,6 +29,8 @@ from vouch.core.settings import Settings
 
 MOST_DOCUMENTS = 50
 """In one mail; the report itself pages through the rest."""
+# A link longer than a line has no place to fold at, and Python would then encode it, which no mail program reads back.
+_UNFOLDED = SMTP.clone(max_line_length=998)
 _QUIET = "color:#59636e;font-size:12px"
 
 
@@ -118,7 +120,7 @@ def _whole(message: EmailMessage, text: str, html: str) -> bytes:
     message.add_alternative(html, subtype="html", cte="quoted-printable")
     # The boundary is ours too, so that two tries of one message differ in nothing that is not their content.
     message.set_boundary(f"=_{message['Message-ID'].strip('<>').partition('@')[0]}")
-    return message.as_bytes()
+    return message.as_bytes(policy=_UNFOLDED)
 
 
 def _subject(report: Report) -> str:

@@ -22,6 +22,8 @@ from vouch.core.settings import Settings
 
 STEP_S = 15
 """Seconds that the server may take over each answer."""
+_LONGEST_URL = 300
+"""With a token behind it, still a line of a header."""
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -186,7 +188,11 @@ def _public_url(text: str | None) -> str:
         raise BadConfig("VOUCH_SMTP_HOST needs VOUCH_PUBLIC_URL.", field="public_url")
     try:
         parts = urlsplit(text)
-        plain = parts.hostname and not (parts.query or parts.fragment or parts.username or parts.password)
+        plain = (
+            parts.hostname
+            and len(text) <= _LONGEST_URL
+            and not (parts.query or parts.fragment or parts.username or parts.password)
+        )
         safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
     except ValueError:
         plain = safe = None

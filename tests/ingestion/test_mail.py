@@ -64,7 +64,11 @@ def test_headers_are_those_that_mail_programs_go_by(post: Post) -> None:
     assert letter["Auto-Submitted"] == "auto-generated"
     assert letter["Message-ID"].endswith("@example.org>") and row.id not in letter["Message-ID"]
     (raw,) = [raw for _, raw in post.box.arrived]
-    assert all(len(line) <= 998 for line in raw.split(b"\r\n")) and b"carol via" not in raw
+    head, _, body = raw.partition(b"\r\n\r\n")
+    assert b"\r\nList-Unsubscribe: <https://www.example.org/mail/unsubscribe?token=" in head
+    assert b"=?" not in head  # a link in pieces, or encoded, is none to the programs that look for one
+    assert all(len(line) <= 998 for line in head.split(b"\r\n")) and len(head.split(b"\r\n")) == 11
+    assert all(len(line) <= 78 for line in body.split(b"\r\n"))
 
 
 def test_nothing_is_sent_where_there_is_nothing_to_say(post: Post) -> None:

@@ -267,6 +267,7 @@ def test_who_gets_reports_and_when(post: Post, http: Http) -> None:
     ("body", "field"),
     [
         ({"schedule": "often"}, "schedule"), ({"schedule": "* * * * *"}, "schedule"), ({"schedule": "15m"}, "schedule"),
+        ({"schedule": "0,1 7 * * *"}, "schedule"),
         ({"schedule": "7d", "send_to": ["carol@example.org"]}, "send_to"), ({"send_to": []}, "schedule"),
     ],
 )  # fmt: skip
