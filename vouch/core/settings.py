@@ -101,7 +101,9 @@ class Settings(BaseSettings):
         description="Hosts and networks that are not public and may be reached all the same, comma-separated "
         "(`10.20.0.0/16,intranet.example`).",
     )
-    smtp_host: str | None = Field(None, description="Mail server that reports are sent by; unset: no mail is sent.")
+    smtp_host: str | None = Field(
+        None, min_length=1, description="Mail server that reports are sent by; unset: no mail is sent."
+    )
     smtp_port: int = Field(587, ge=1, le=65535, description="Its port.")
     smtp_security: Literal["starttls", "tls", "none"] = Field(
         "starttls", description="`starttls` and `tls` send nothing to a server that does not do TLS; `none`: in clear."
