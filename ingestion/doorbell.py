@@ -11,8 +11,9 @@ from redis import Redis, RedisError
 
 log = logging.getLogger(__name__)
 
-QUEUES = ("project", "publish", "embed", "documents", "scan")
-"""In the order a worker empties them: what is nearly done goes first, so searchable comes early."""
+QUEUES = ("project", "publish", "mail", "embed", "documents", "scan")
+"""In the order a worker empties them: what is nearly done goes first, so searchable comes early. Mail is a batch at a
+time at most, and does not wait for a backlog of documents."""
 QUEUE_OF = {"scan": "scan", "fetch": "documents", "parse": "documents", "chunk": "documents", "embed": "embed"}
 BATCH = 32
 """Documents per message, which says how many to do more than which (``vouch/catalog/turns.py``): enough for well-filled
@@ -75,6 +76,12 @@ def ring_projector(bell: Celery, redis: Redis) -> None:
 def ring_maintenance(bell: Celery) -> None:
     """Ask a worker to have the index compacted, should that be worth it."""
     _send(bell, "ingestion.maintain", "scan", [])
+
+
+def ring_mail(bell: Celery, due: Sequence[tuple[str, str]]) -> None:
+    """Ask a worker to send what is owed: tenant and id of each, in one message."""
+    if due:
+        _send(bell, "ingestion.mail", "mail", [[list(one) for one in due]])
 
 
 def ring_canary(bell: Celery) -> None:

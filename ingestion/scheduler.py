@@ -19,8 +19,10 @@ from sqlmodel import Session
 
 from acl.audit_heads import HeadsFile, heads
 from ingestion.delete import collect_blobs
-from ingestion.doorbell import QUEUE_OF, ring, ring_canary, ring_maintenance
+from ingestion.doorbell import QUEUE_OF, ring, ring_canary, ring_mail, ring_maintenance
 from ingestion.jobs import start_due_syncs
+from ingestion.mail.deliveries import due
+from ingestion.mail.schedule import enqueue_due
 from ingestion.services import Services
 from ingestion.sources import purge_deleted
 from ingestion.watch import Watch
@@ -76,6 +78,7 @@ def sweep(services: Services) -> int:
         applied = active_generation(session).applied_seq
         behind = newest(session) > applied
         purged = purge_deleted(session, applied)
+        mail = _mail_due(services, session)
         beat(session, "scheduler")
         canary_due = _due(session, "canary", CANARY_S)
         maintenance_due = _due(session, "maintenance", MAINTAIN_EVERY_S)
@@ -85,6 +88,7 @@ def sweep(services: Services) -> int:
     services.ring("scan", started)
     for tenant in purged:
         collect_blobs(services.catalog, services.blobs, tenant)
+    ring_mail(services.bell, mail)
     if behind:
         services.ring_projector()
     if maintenance_due:
@@ -99,6 +103,14 @@ def write_heads(services: Services, file: HeadsFile) -> int:
     with services.catalog.transaction(ACROSS_TENANTS) as session:
         found = heads(session)
     return file.append(found)
+
+
+def _mail_due(services: Services, session: Session) -> list[tuple[str, str]]:
+    """What a worker should send now, reports whose time has come included; nothing where no mail server is set."""
+    if services.desk is None:
+        return []
+    enqueue_due(session)
+    return due(session)
 
 
 def _due(session: Session, part: str, every_s: float) -> bool:

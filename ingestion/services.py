@@ -10,6 +10,7 @@ from redis import Redis
 
 from acl.compile import compile_payload
 from ingestion.doorbell import make_celery, ring, ring_projector
+from ingestion.mail.letters import Desk
 from ingestion.parser import Parser
 from vouch.catalog.blobs import Blobs
 from vouch.catalog.database import ACROSS_TENANTS, Catalog
@@ -57,6 +58,11 @@ class Services:
     @cached_property
     def parser(self) -> Parser:
         return Parser(memory_mb=self.settings.parse_memory_mb, cpu_s=self.settings.parse_cpu_s)
+
+    @cached_property
+    def desk(self) -> Desk | None:
+        """Where mail is written; None where no mail server is set. Raises :class:`BadConfig`."""
+        return Desk.of(self.settings)
 
     def ring(self, stage: str, ids: list[str]) -> None:
         """Tell the workers about stages that are ready. A lost ring is rung again by the scheduler."""

@@ -9,6 +9,7 @@ from functools import partial
 from celery import Celery
 
 from ingestion.doorbell import projector_looks
+from ingestion.mail.deliver import deliver_batch
 from ingestion.services import Services
 from ingestion.work import scan_turn, take_turn
 from vouch.catalog.database import ACROSS_TENANTS
@@ -40,6 +41,10 @@ def register(bell: Celery, services: Callable[[], Services], *, scan_limit_s: in
     def maintain() -> None:
         _patiently(services().projector.maintain)
 
+    @bell.task(name="ingestion.mail")
+    def mail(due: list[tuple[str, str]]) -> None:
+        _patiently(partial(_mail, services(), due))
+
     @bell.task(name="ingestion.canary")
     def canary() -> None:
         with services().catalog.transaction(ACROSS_TENANTS) as session:
@@ -57,6 +62,11 @@ def _project(services: Services) -> None:
     projector_looks(services.redis)
     woken = services.projector.catch_up()
     services.ring("publish", woken)
+
+
+def _mail(services: Services, due: list[tuple[str, str]]) -> None:
+    if services.desk is not None:
+        deliver_batch(services.catalog, services.desk, due)
 
 
 def _patiently(work: Callable[[], object]) -> None:

@@ -1,15 +1,32 @@
-"""The ingestion service over HTTP: sources, pushed documents, jobs, the directory, keys, reports."""
+"""The ingestion service over HTTP: sources, pushed documents, jobs, the directory, keys, reports, mail."""
 
 from fastapi import APIRouter
 
-from ingestion.api import audit, bulk, directory, documents, issuers, jobs, keys, reports, scim, sources
+from ingestion.api import (
+    audit,
+    bulk,
+    directory,
+    documents,
+    group_report,
+    issuers,
+    jobs,
+    keys,
+    links,
+    mail,
+    reports,
+    scim,
+    sources,
+)
 
 router = APIRouter(prefix="/v1")
-for part in (sources, bulk, documents, jobs, directory, keys, issuers, audit, reports):
+for part in (sources, bulk, documents, jobs, directory, keys, issuers, audit, reports, group_report, mail):
     router.include_router(part.router)
 router.include_router(documents.folders)
 
 provisioning = scim.router
 """SCIM, which has a prefix of its own."""
 
-__all__ = ["provisioning", "router"]
+from_mail = links.router
+"""Where links in mail lead, without a login."""
+
+__all__ = ["from_mail", "provisioning", "router"]

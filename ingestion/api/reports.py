@@ -30,7 +30,7 @@ ReportsCaller = Annotated[Caller, Depends(scope("reports"))]
 _POSITION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d)\.([0-9A-Za-z-]{1,64})")
 MOST_IN_A_PAGE = 1_000
 # What is one person's to read is not for caches; and whatever is in the page, it does and fetches nothing.
-_HEADERS = {
+HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox allow-popups",
@@ -199,21 +199,14 @@ def get_staleness(
     with services.catalog.reading(caller.tenant) as session:
         report = staleness(session, caller, named, limit=limit, after=after)
     if report.epoch is not None:
-        told = {"documents": _told(report), "epoch": report.epoch, "owner": named}
+        told = {"documents": report.told, "epoch": report.epoch, "owner": named}
         record_reading(services.catalog, caller, "report.staleness", "report:staleness", told)
     if format == "json":
-        response.headers.update(_HEADERS)
+        response.headers.update(HEADERS)
         return StalenessReport.of(report)
     if format == "csv":
-        return Response(as_csv(report), media_type="text/csv; charset=utf-8", headers=_HEADERS)
-    return Response(as_html(report), media_type="text/html; charset=utf-8", headers=_HEADERS)
-
-
-def _told(report: Report) -> list[str]:
-    """The documents that were named, for the audit log."""
-    listed = (*report.documents, *report.superseded)
-    found = {row.document_id for row in listed} | {row.document_id for row in report.quarantined}
-    return sorted(found | {row.superseded_by for row in listed if row.superseded_by is not None})
+        return Response(as_csv(report), media_type="text/csv; charset=utf-8", headers=HEADERS)
+    return Response(as_html(report), media_type="text/html; charset=utf-8", headers=HEADERS)
 
 
 def _encode(position: Position) -> str:

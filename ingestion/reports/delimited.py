@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from ingestion.reports.group import STATES, GroupReport
 from ingestion.reports.staleness import Listed, Quarantined, Report
 from vouch.core.clock import rfc3339
 
@@ -17,15 +18,28 @@ COLUMNS = (
     "section", "document_id", "source_id", "external_id", "title", "uri", "owner", "state", "modified_at",
     "review_due", "verified_until", "questions", "people", "superseded_by", "reason", "detail",
 )  # fmt: skip
+GROUP_COLUMNS = (
+    "section", "owner", *STATES, "to_look_at", "quarantined", "document_id", "external_id", "title", "uri", "state",
+    "questions", "people",
+)  # fmt: skip
 _BEGINS_A_FORMULA = tuple("=+-@＝＋－＠\t\r\n")
 
 
 def as_csv(report: Report) -> str:
     """The page of the report, with a heading."""
+    return _written(COLUMNS, _rows(report))
+
+
+def group_as_csv(report: GroupReport) -> str:
+    """The view of a group: a row for each owner, then one for each document told of."""
+    return _written(GROUP_COLUMNS, _group_rows(report))
+
+
+def _written(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
     told = io.StringIO()
-    writer = csv.DictWriter(told, COLUMNS, restval="", quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+    writer = csv.DictWriter(told, columns, restval="", quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     writer.writeheader()
-    for row in _rows(report):
+    for row in rows:
         writer.writerow({name: inert(value) for name, value in row.items()})
     return told.getvalue()
 
@@ -43,6 +57,22 @@ def _rows(report: Report) -> Iterator[dict[str, object]]:
     yield from map(_quarantined, report.quarantined)
     unanswered = report.unanswered
     yield {"section": "unanswered", "questions": unanswered.questions, "people": unanswered.people}
+
+
+def _group_rows(report: GroupReport) -> Iterator[dict[str, object]]:
+    for one in report.owners:
+        counts = {str(state): n for state, n in one.counts.items()}
+        yield {
+            "section": "owners", "owner": one.owner, **counts, "to_look_at": one.to_look_at,
+            "quarantined": one.quarantined,
+        }  # fmt: skip
+    for one in report.owners:
+        for row in one.most_used:
+            named = {name: getattr(row.named, name) for name in ("external_id", "title", "uri")}
+            yield {
+                "section": "most_used", "owner": one.owner, "document_id": row.document_id, **named,
+                "state": row.state, "questions": row.questions, "people": row.people,
+            }  # fmt: skip
 
 
 def _listed(section: str, row: Listed) -> dict[str, object]:

@@ -9,6 +9,7 @@ from html import escape
 from urllib.parse import urlsplit
 
 from ingestion.reports.chart import COLOURS, bars
+from ingestion.reports.group import STATES, GroupReport, OwnerCounts, Used
 from ingestion.reports.staleness import WINDOW, Listed, Named, Report
 from vouch.core.freshness import State
 
@@ -28,8 +29,8 @@ _QUIET = "color:#59636e;font-size:12px"
 _DAYS = WINDOW.days
 
 
-def as_html(report: Report) -> str:
-    """The page of the report."""
+def as_html(report: Report, closing: str = "") -> str:
+    """The page of the report. ``closing``: HTML of ours, put at its end."""
     whose = "All documents" if report.owner is None and report.user is None else report.owner or report.user or ""
     title = f"What should be looked at: {_text(whose)}"
     parts = [
@@ -41,14 +42,51 @@ def as_html(report: Report) -> str:
         _superseded(report),
         _quarantined(report),
         _unanswered(report),
+        closing,
     ]
+    return page(title, "".join(parts))
+
+
+def page(title: str, inner: str) -> str:
+    """A whole page around ``inner``; both are HTML."""
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title></head>"
         f'<body style="margin:0;background:#ffffff"><div style="max-width:860px;margin:0 auto;padding:24px;{_TEXT}">'
-        f"{''.join(parts)}</div></body></html>\n"
+        f"{inner}</div></body></html>\n"
     )
+
+
+def group_as_html(report: GroupReport) -> str:
+    """The view of a group: a bar for each state of all its owners together, then owner by owner."""
+    title = f"Documents of {_text(report.group)}"
+    totals = {state: sum(one.counts[state] for one in report.owners) for state in STATES}
+    columns = ("Owner", "To look at", *(LABELS[state].capitalize() for state in STATES), "Quarantined")
+    owners = _table(columns, map(_owner, report.owners)) if report.owners else "<p>They own nothing.</p>"
+    used = [
+        (_text(one.owner), _told(row), _state(row.state), _uses(row)) for one in report.owners for row in one.most_used
+    ]
+    parts = [
+        f'<h1 style="{_FONT};font-size:22px;margin:0 0 4px">{title}</h1>',
+        f'<p style="{_TEXT};margin:0 0 20px"><span style="{_QUIET}">As of {_moment(report.at)}.'
+        f" Uses are questions of the last {_DAYS} days whose answers cited the document.</span></p>",
+        bars(totals, LABELS),
+        _section("Owners", owners + _more("owners", report.owners_in_all - len(report.owners))),
+        _section("Most used", _table(("Owner", "Document", "State", "Used"), used)) if used else "",
+    ]
+    return page(title, "".join(parts))
+
+
+def _owner(one: OwnerCounts) -> tuple[str, ...]:
+    numbers = (one.to_look_at, *(one.counts[state] for state in STATES), one.quarantined)
+    return (_text(one.owner), *(str(n) if n else "–" for n in numbers))
+
+
+def _told(row: Used) -> str:
+    if row.document_id is None:
+        return f'<span style="{_QUIET}">a document that you may not read</span>'
+    return _name(row.named, row.document_id)
 
 
 def _documents(report: Report) -> str:
@@ -129,7 +167,7 @@ def _state(state: State) -> str:
     return f'<span style="color:{COLOURS[state]};font-weight:600">{LABELS[state]}</span>'
 
 
-def _uses(one: Listed) -> str:
+def _uses(one: Listed | Used) -> str:
     if not one.questions:
         return "–"
     return f"{_number(one.questions, 'question')}, {_number(one.people, 'person', 'people')}"

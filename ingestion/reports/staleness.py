@@ -16,10 +16,11 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from acl.caller import Caller
-from acl.owners import ANSWERED, OWNED_BY, OWNER, names
+from acl.owners import OWNED_BY, OWNER, names
 from acl.recheck import PERMITTED, THERE, WOULD_PERMIT, parameters
 from acl.resolve import resolve
-from vouch.catalog.freshness import FACTS, REVIEWED, STATE, facts
+from ingestion.reports.judged import SOURCE, judged
+from vouch.catalog.freshness import facts
 from vouch.core import clock
 from vouch.core.errors import NotFound
 from vouch.core.freshness import State, standing
@@ -103,6 +104,18 @@ class Report:
     unanswered: Unanswered
     after: Position | None
 
+    @property
+    def silent(self) -> bool:
+        """Whether there is nothing that anybody should look at."""
+        return not (self.documents or self.superseded or self.quarantined_in_all or self.unanswered.questions)
+
+    @property
+    def told(self) -> list[str]:
+        """The documents that are named, for the audit log."""
+        listed = (*self.documents, *self.superseded)
+        found = {row.document_id for row in listed} | {row.document_id for row in self.quarantined}
+        return sorted(found | {row.superseded_by for row in listed if row.superseded_by is not None})
+
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
@@ -124,14 +137,14 @@ def staleness(session: Session, caller: Caller, owner: str | None, *, limit: int
     scope = _scope(session, caller, owner)
     now = clock.now()
     values = {**scope.values, "tenant": caller.tenant, "now": now, "since": now - WINDOW, "most": MOST_BESIDES}
-    judged = _judged(scope)
-    counts = {row.state: row.n for row in session.execute(sa.text(f"{judged} {_COUNTS}"), values)}
+    with_judged = judged(scope.readable, scope.whose)
+    counts = {row.state: row.n for row in session.execute(sa.text(f"{with_judged} {_COUNTS}"), values)}
     questions, people, rank, id_ = after
     page = {"questions": questions, "people": people, "rank": rank, "id": id_, "limit": limit + 1}
-    rows = session.execute(sa.text(f"{judged} {_PAGE}"), values | page | {"ranks": list(TO_LOOK_AT)}).all()
-    superseded = session.execute(sa.text(f"{judged} {_SUPERSEDED}"), values).all()
+    rows = session.execute(sa.text(f"{with_judged} {_PAGE}"), values | page | {"ranks": list(TO_LOOK_AT)}).all()
+    superseded = session.execute(sa.text(f"{with_judged} {_SUPERSEDED}"), values).all()
     quarantined = session.execute(sa.text(_quarantined(scope)), values).all()
-    unanswered = session.execute(sa.text(f"{judged} {_UNANSWERED}"), values).one()
+    unanswered = session.execute(sa.text(f"{with_judged} {_UNANSWERED}"), values).one()
     return Report(
         owner=owner,
         user=caller.user,
@@ -163,34 +176,6 @@ def _scope(session: Session, caller: Caller, owner: str | None) -> _Scope:
     return _Scope(PERMITTED, OWNED_BY, listable, WOULD_PERMIT, values, access.epoch)
 
 
-_SOURCE = "JOIN source s ON s.tenant_id = d.tenant_id AND s.id = d.source_id"
-
-
-def _judged(scope: _Scope) -> str:
-    """``judged``: each document of the scope with its uses, its newest successor within sight, and its state."""
-    return f"""
-    WITH mine AS MATERIALIZED (
-        SELECT d.id, d.source_id, d.external_id, d.title, d.uri, d.supersedes, {OWNER} AS owner,
-            {ANSWERED} AS owned, {FACTS}
-        FROM document d {_SOURCE} {REVIEWED} WHERE {scope.readable} AND {scope.whose}
-    ), replaced AS (
-        SELECT DISTINCT ON (o.id) o.id AS old, d.id AS successor, d.title AS successor_title
-        FROM mine o JOIN document d ON d.tenant_id = :tenant AND d.source_id = o.source_id
-            AND cardinality(d.supersedes) > 0 AND o.external_id = ANY(d.supersedes)
-            AND d.id <> o.id AND NOT d.external_id = ANY(o.supersedes)
-        {_SOURCE} WHERE {scope.readable} ORDER BY o.id, d.modified_at DESC NULLS LAST, d.id
-    ), used AS (
-        SELECT c.document_id, count(DISTINCT a.id) AS questions, count(DISTINCT a.user_id) AS people
-        FROM answer a JOIN citation c ON c.tenant_id = a.tenant_id AND c.answer_id = a.id
-        WHERE a.tenant_id = :tenant AND a.created_at >= :since GROUP BY c.document_id
-    ), weighed AS (
-        SELECT m.*, r.successor, r.successor_title, r.old IS NOT NULL AS superseded,
-            coalesce(u.questions, 0) AS questions, coalesce(u.people, 0) AS people
-        FROM mine m LEFT JOIN replaced r ON r.old = m.id LEFT JOIN used u ON u.document_id = m.id
-    ), judged AS (SELECT f.*, {STATE} AS state FROM weighed f)
-    """  # noqa: S608 - constants, no input
-
-
 _COUNTS = "SELECT state, count(*) AS n FROM judged GROUP BY state"
 _PAGE = """
     , listed AS (
@@ -218,7 +203,7 @@ def _quarantined(scope: _Scope) -> str:
         CASE WHEN {scope.known} THEN d.external_id END AS external_id,
         CASE WHEN {scope.known} THEN d.title END AS title,
         CASE WHEN {scope.known} THEN d.uri END AS uri, count(*) OVER () AS in_all
-    FROM document d {_SOURCE}
+    FROM document d {SOURCE}
     WHERE d.tenant_id = :tenant AND d.state <> 'deleted' AND s.state <> 'deleting'
     AND coalesce(d.access_problem, d.problem) IS NOT NULL AND {scope.listable} AND {scope.whose}
     ORDER BY d.source_id, d.external_id LIMIT :most

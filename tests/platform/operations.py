@@ -13,7 +13,7 @@ import httpx
 METHODS = {"get", "put", "post", "patch", "delete"}
 ID = "01a1fcd9-a730-7b58-b619-3ad047ed8908"
 """Shaped as an id, and nobody's."""
-REQUIRED = {"user": "user:nobody", "document": ID, "from": "1", "to": "2", "prefix": "a/"}
+REQUIRED = {"user": "user:nobody", "document": ID, "from": "1", "to": "2", "prefix": "a/", "group": "group:nobody"}
 """Values for query parameters that a route asks for."""
 BODIES: dict[str, Any] = {
     "POST /v1/keys": {"name": "made", "scopes": ["admin"]},  # nobody hands on a scope that they lack

@@ -44,6 +44,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "resource_id": ("scim_user_id", "scim_group_id"),
     "user": ("user",),
     "owner": ("user",),
+    "group": ("group",),
     "document": ("document_id",),
     "subject": ("user", "document_subject"),
     "actor": ("user",),
@@ -66,6 +67,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "remove[]": ("user", "group"),
     "members[]": ("user", "group"),
     "user": ("user",),
+    "send_to[]": ("user", "group"),
     "owner[]": ("user",),
     "source[]": ("source_id", "source_name"),
     "conversation_id": ("conversation_id",),
@@ -76,7 +78,7 @@ NAME_NOTHING_IN_BODIES = {
     "access_schedule", "acl_max_age", "freshness.review_every", "freshness.stale_after", "freshness.expire_after",
     "kind", "priority", "name", "schedule", "content_base64", "mime", "text", "title", "uri", "scopes[]",
     "algorithms[]", "audience", "groups_claim", "jwks_uri", "url", "user_claim", "heads[].mac", "heads[].tenant",
-    "schemas[]", "filter.language[]", "filter.mime[]", "query", "question", "comment", "reason",
+    "address", "schemas[]", "filter.language[]", "filter.mime[]", "query", "question", "comment", "reason",
 }  # fmt: skip
 PERSONAL = {"document_id", "conversation_id"}
 """What a user of a tenant has to themselves, and a body can name; but break-glass is for documents of others."""

@@ -10,7 +10,7 @@ import pytest
 
 from tests.platform.conftest import Platform, acting, problem
 
-OPEN = {"/healthz", "/readyz", "/metrics"}
+OPEN = {"/healthz", "/readyz", "/metrics", "/mail/confirm", "/mail/unsubscribe"}
 TEXTS = {"text/event-stream", "text/plain", "text/csv", "text/html"}
 METHODS = {"get", "put", "post", "patch", "delete"}
 ID = "01a1fcd9-a730-7b58-b619-3ad047ed8908"

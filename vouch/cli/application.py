@@ -15,6 +15,7 @@ import ingestion.api
 import retrieval.api
 from acl.routes import require_classified
 from acl.watch import Watch
+from ingestion.mail.letters import Desk
 from ingestion.services import Services as IngestionServices
 from retrieval.services import Services as RetrievalServices
 from vouch import __version__
@@ -49,6 +50,8 @@ def create_application(settings: Settings, which: Which = "all") -> FastAPI:
     """
     if settings.secret_key is None:
         raise BadConfig("VOUCH_SECRET_KEY is not set.", field="secret_key")
+    if which != "retrieval":
+        Desk.of(settings)  # a mistake in how mail is sent shows at the start, and not on the day that it is due
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -80,6 +83,7 @@ def create_application(settings: Settings, which: Which = "all") -> FastAPI:
     if which != "retrieval":
         app.include_router(ingestion.api.router)
         app.include_router(ingestion.api.provisioning)
+        app.include_router(ingestion.api.from_mail)
     if which != "ingestion":
         app.include_router(retrieval.api.router)
     _add_health(app, settings)

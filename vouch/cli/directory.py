@@ -134,6 +134,39 @@ def members(
     _say(f"group:{group_id} is changed", {"authz_token": token}, json)
 
 
+@group.command("mail")
+def mail_(
+    user_id: Annotated[str, typer.Argument(help="`carol`")],
+    address: Annotated[str | None, typer.Argument(help="Where their reports go.")] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Forget the address.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Show where somebody's reports go, or say it: it is believed, and never who they are."""
+    user_id = user_id.removeprefix("user:")
+    if remove and address is not None:
+        raise typer.BadParameter("give an address or --remove")
+    with connect() as vouch:
+        found = vouch.directory.mail(user_id) if address is None and not remove else None
+        found = found or vouch.directory.set_mail(user_id, address)
+    _say(f"user:{user_id}: {found.address or 'no address'}", found.model_dump(mode="json"), json)
+
+
+@group.command("managers")
+def managers_(
+    group_id: Annotated[str, typer.Argument(help="`people-team`")],
+    add: Annotated[list[str] | None, typer.Option(help="`user:dave`; may be repeated.")] = None,
+    remove: Annotated[list[str] | None, typer.Option(help="`user:dave`; may be repeated.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Say who may see how the documents of a group stand; without options, show it."""
+    group_id = group_id.removeprefix("group:")
+    with connect() as vouch:
+        if add or remove:
+            vouch.directory.change_managers(group_id, add=add or (), remove=remove or ())
+        found = vouch.directory.managers(group_id)
+    _say(f"group:{group_id} is managed by {', '.join(found) or 'nobody'}", {"managers": list(found)}, json)
+
+
 def _needed(name: str | None) -> str:
     if name is None:
         raise typer.BadParameter("is needed", param_hint="--name")

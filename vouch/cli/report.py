@@ -7,21 +7,23 @@ from typing import Annotated, Literal
 
 import typer
 
-from vouch.cli import output
+from vouch.cli import mail, output
 from vouch.cli.connection import AsUser, connect
 from vouch.cli.output import AsJson, line
-from vouch.client import StalenessReport
+from vouch.client import Client, GroupStaleness, StalenessReport
 from vouch.client.reports import QuarantinedDocument, ReportedDocument
 
+Format = Literal["json", "csv", "html"]
 group = typer.Typer(help="What should be looked at, and by whom (scope `reports`).", no_args_is_help=True)
 
 
 @group.command()
 def staleness(
     owner: Annotated[str | None, typer.Option(help="Of this owner alone: `user:carol`, `group:hr`.")] = None,
-    format: Annotated[
-        Literal["json", "csv", "html"] | None, typer.Option(help="Instead of tables; `json` is the same as `--json`.")
+    of_group: Annotated[
+        str | None, typer.Option("--group", help="Owner by owner, for who manages this group: `group:hr`.")
     ] = None,
+    format: Annotated[Format | None, typer.Option(help="Instead of tables; `json` is the same as `--json`.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it here; HTML unless told otherwise.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="List at most so many documents.")] = 100,
     as_user: AsUser = None,
@@ -30,17 +32,14 @@ def staleness(
     """List what is due, stale, expired or without an owner, the most used first. Names only with `--as`."""
     if json and format in ("csv", "html"):
         raise typer.BadParameter("--json and another format exclude each other", param_hint="--format")
+    if owner is not None and of_group is not None:
+        raise typer.BadParameter("--owner and --group exclude each other", param_hint="--group")
     if out is not None and format is None and not json:
         format = "html"
     with connect(as_user) as vouch:
-        if format in ("csv", "html"):
-            text = vouch.reports.staleness_as(format, owner, limit=limit)
-        else:
-            found = vouch.reports.staleness(owner, limit=limit)
-            if out is None and not json and format is None:
-                _print(found)
-                return
-            text = found.model_dump_json(indent=2) + "\n"
+        text = _text(vouch, (owner, of_group), format or ("json" if json else None), limit)
+    if text is None:
+        return
     if out is None:
         typer.echo(text, nl=False)
         return
@@ -69,6 +68,43 @@ def review(
         return
     due = found.freshness.review_due
     line(f"{found.title}: version {found.version} is verified" + (f", review due {due.date()}" if due else ""))
+
+
+def _text(vouch: Client, about: tuple[str | None, str | None], format: Format | None, limit: int) -> str | None:
+    """The report in ``format``; without one it is printed here, as tables. ``about``: an owner, a group, or neither."""
+    owner, of_group = about
+    if format in ("csv", "html"):
+        if of_group is not None:
+            return vouch.reports.group_as(format, of_group)
+        return vouch.reports.staleness_as(format, owner, limit=limit)
+    found: StalenessReport | GroupStaleness
+    found = vouch.reports.group(of_group) if of_group is not None else vouch.reports.staleness(owner, limit=limit)
+    if format == "json":
+        return found.model_dump_json(indent=2) + "\n"
+    if isinstance(found, GroupStaleness):
+        _print_group(found)
+    else:
+        _print(found)
+    return None
+
+
+def _print_group(found: GroupStaleness) -> None:
+    states = [state for state in next((one.counts for one in found.owners), {}) if state != "fresh"]
+    columns = ("OWNER", "TO LOOK AT", "FRESH", *(state.upper() for state in states), "QUARANTINED")
+    output.table(columns, [
+        (one.owner, one.to_look_at, one.counts["fresh"], *(one.counts[s] for s in states), one.quarantined)
+        for one in found.owners
+    ])  # fmt: skip
+    used = [(one.owner, row) for one in found.owners for row in one.most_used]
+    if used:
+        output.note("most used of what should be looked at")
+        output.table(
+            ("OWNER", "STATE", "DOCUMENT", "QUESTIONS", "PEOPLE"),
+            [(owner, row.state, row.title or row.external_id or row.document_id or "(not yours to read)",
+              row.questions, row.people) for owner, row in used],
+        )  # fmt: skip
+    if found.owners_in_all > len(found.owners):
+        output.note(f"{found.owners_in_all - len(found.owners)} owners besides")
 
 
 def _print(found: StalenessReport) -> None:
@@ -101,4 +137,5 @@ def _name(one: ReportedDocument | QuarantinedDocument) -> str:
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
+    mail.add_to(group)
     app.add_typer(group, name="report")

@@ -11,7 +11,17 @@ Failures are raised as the same classes of `vouch.core.errors` that the platform
 from vouch.client.audit import AuditBreak, AuditChain, AuditEntry, AuditHead, AuditVerified
 from vouch.client.break_glass import Grant, Notification
 from vouch.client.client import Client
-from vouch.client.reports import QuarantinedDocument, ReportedDocument, StalenessReport
+from vouch.client.mail import MailStanding
+from vouch.client.reports import (
+    Delivery,
+    GroupStaleness,
+    OwnerReport,
+    QuarantinedDocument,
+    ReportedDocument,
+    ReportSchedule,
+    StalenessReport,
+    UsedDocument,
+)
 from vouch.client.results import (
     Abstention,
     AccessChange,
@@ -59,22 +69,27 @@ __all__ = [
     "Client",
     "Connector",
     "Conversation",
+    "Delivery",
     "Document",
     "Explanation",
     "Freshness",
     "Grant",
+    "GroupStaleness",
     "Hit",
     "Issuer",
     "Job",
     "Key",
     "MadeKey",
+    "MailStanding",
     "Moved",
     "Notice",
     "Notification",
+    "OwnerReport",
     "QuarantinedDocument",
     "ReadableDocument",
     "Reader",
     "Replay",
+    "ReportSchedule",
     "ReportedDocument",
     "Review",
     "SearchResult",
@@ -85,4 +100,5 @@ __all__ = [
     "TextPart",
     "Token",
     "Trace",
+    "UsedDocument",
 ]

@@ -16,6 +16,7 @@ from vouch.client.http import TIMEOUT, Connection, from_problem, segment
 from vouch.client.issuers import Issuers
 from vouch.client.jobs import Jobs
 from vouch.client.keys import Keys
+from vouch.client.mail import Mail
 from vouch.client.reports import Reports
 from vouch.client.results import (
     Answer,
@@ -66,6 +67,7 @@ class Client:
         self.notifications = Notifications(connection)
         self.issuers = Issuers(connection)
         self.reports = Reports(connection)
+        self.mail = Mail(connection)
 
     def _saying(self, **headers: str) -> Self:
         other = self.__class__.__new__(self.__class__)

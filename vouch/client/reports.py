@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -66,6 +66,61 @@ class StalenessReport(Result):
     next_cursor: str | None
 
 
+class UsedDocument(Uses):
+    """What should be looked at and is cited; what is None may not be told."""
+
+    document_id: str | None
+    external_id: str | None
+    title: str | None
+    uri: str | None
+    state: str
+
+
+class OwnerReport(Result):
+    """What of one owner's documents should be looked at, in numbers."""
+
+    owner: str
+    counts: dict[str, int]
+    to_look_at: int
+    quarantined: int
+    most_used: tuple[UsedDocument, ...]
+
+
+class GroupStaleness(Result):
+    """The view of a group for who looks after it, owner by owner."""
+
+    group: str
+    user: str | None
+    generated_at: AwareDatetime
+    since: AwareDatetime
+    owners: tuple[OwnerReport, ...]
+    owners_in_all: int
+
+
+class ReportSchedule(Result):
+    """When reports are mailed; ``send_to``: who gets one unless they said otherwise."""
+
+    schedule: str | None
+    send_to: tuple[str, ...]
+    next_at: AwareDatetime | None
+    mail_server: bool
+
+
+class Delivery(Result):
+    """What became of one message."""
+
+    id: str
+    user: str
+    kind: str
+    due_at: AwareDatetime
+    state: str
+    attempts: int
+    handed_over: int
+    next_try: AwareDatetime | None
+    ended_at: AwareDatetime | None
+    problem: dict[str, str] | None
+
+
 @dataclass(frozen=True, slots=True)
 class Reports:
     """Of a client that acts for a user: what that user owns and may read. Else ids, states and counts."""
@@ -88,3 +143,33 @@ class Reports:
     ) -> str:
         """The report as text: a table for a spreadsheet, or a page for a mail client or a browser."""
         return self.connection.text("/v1/reports/staleness", {"owner": owner, "format": format, "limit": limit})
+
+    def group(self, group: str) -> GroupStaleness:
+        """How the documents of a group stand: for its manager, or in numbers for who acts for nobody."""
+        return self.connection.get("/v1/reports/staleness/group", GroupStaleness, {"group": group})
+
+    def group_as(self, format: Literal["csv", "html"], group: str) -> str:
+        """The same as text."""
+        return self.connection.text("/v1/reports/staleness/group", {"group": group, "format": format})
+
+    def schedule(self) -> ReportSchedule:
+        """When reports are mailed (scope `admin`, as all below)."""
+        return self.connection.get("/v1/reports/schedule", ReportSchedule)
+
+    def set_schedule(self, schedule: str | None, send_to: Sequence[str]) -> ReportSchedule:
+        """``schedule``: `7d`, a cron expression, or None for never."""
+        body = {"schedule": schedule, "send_to": list(send_to)}
+        return ReportSchedule.model_validate(self.connection.send("PUT", "/v1/reports/schedule", body))
+
+    def deliveries(self, *, state: str | None = None, user: str | None = None) -> Iterator[Delivery]:
+        """What became of each message, newest first."""
+        query = {"state": state, "user": user}
+        return self.connection.pages("/v1/reports/deliveries", "deliveries", Delivery, query)
+
+    def send(self, user: str) -> None:
+        """Send one user their report now, should there be anything in it."""
+        self.connection.send("POST", "/v1/reports/deliveries", {"user": user})
+
+    def retry(self, user: str | None = None) -> int:
+        """Try again what was given up, of one user or of all. Returns how many messages."""
+        return int(self.connection.send("POST", "/v1/reports/deliveries/retry", {"user": user})["deliveries"])

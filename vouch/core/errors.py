@@ -24,6 +24,7 @@
     ├─ SyncRefused                    409  sync_refused             no   (a scan that must not go on: `reason`)
     ├─ SourceUnreachable              503  source_unreachable       yes  (the source itself does not answer)
     ├─ SourceRefuses                  409  source_refuses           no   (it answers, and does not let us read)
+    ├─ MailNotSent                    503  mail_not_sent            yes  (a mail server did not take a message)
     ├─ CursorExpired                  409  cursor_expired           no   (a connector's: the scan lists everything)
     ├─ LeaseLost                      409  lease_lost               no   (another worker owns the stage now)
     ├─ SealBroken                     500  seal_broken              no   (a kept secret does not open)
@@ -195,6 +196,20 @@ class SourceRefuses(VouchError):
     def __init__(self, detail: str = "", *, said: int = 0, **kw: Any) -> None:
         super().__init__(detail, **kw)
         self.said = said
+
+
+class MailNotSent(VouchError):
+    """A mail server did not take a message; ``reason`` is one stable word for it.
+
+    ``final``: no later try will do. ``unsure``: it may have been taken all the same."""
+
+    status, code, title, retryable = 503, "mail_not_sent", "The mail was not sent", True
+
+    def __init__(
+        self, detail: str = "", *, reason: str = "failed", final: bool = False, unsure: bool = False, **kw: Any
+    ) -> None:
+        super().__init__(detail, reason=reason, **kw)
+        self.reason, self.final, self.unsure = reason, final, unsure
 
 
 class CursorExpired(VouchError):

@@ -48,7 +48,8 @@ class Settings(BaseSettings):
     )
     former_secret_keys: tuple[SecretStr, ...] | None = Field(
         None,
-        description="Earlier values of `VOUCH_SECRET_KEY`, newest first, as a JSON list: to verify old audit entries.",
+        description="Earlier values of `VOUCH_SECRET_KEY`, newest first, as a JSON list: to verify old audit entries "
+        "and links in old mail.",
     )
 
     seal_key: SecretStr | None = Field(
@@ -105,9 +106,26 @@ class Settings(BaseSettings):
         description="Hosts and networks that are not public and may be reached all the same, comma-separated "
         "(`10.20.0.0/16,intranet.example`).",
     )
+    smtp_host: str | None = Field(
+        None, min_length=1, description="Mail server that reports are sent by; unset: no mail is sent."
+    )
+    smtp_port: int = Field(587, ge=1, le=65535, description="Its port.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="`starttls` and `tls` send nothing to a server that does not do TLS; `none`: in clear."
+    )
+    smtp_user: str | None = Field(None, description="User to log in as; unset: none.")
+    smtp_password: SecretStr | None = Field(None, description="Its password; never sent in clear.")
+    smtp_password_file: Path | None = Field(None, description="File that holds the password instead.")
+    smtp_ca_file: Path | None = Field(
+        None, description="Certificates that the mail server's is checked by; unset: the system's."
+    )
+    mail_from: str | None = Field(None, description="Address that mail comes from; needed with `VOUCH_SMTP_HOST`.")
+    public_url: str | None = Field(
+        None, description="Where people reach the platform, for links in mail; needed with `VOUCH_SMTP_HOST`."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe log shown.")
 
-    @field_validator("database_url", "redis_url", "secret_key", "qdrant_api_key", "chat_api_key")
+    @field_validator("database_url", "redis_url", "secret_key", "qdrant_api_key", "chat_api_key", "smtp_password")
     @classmethod
     def _no_placeholder(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None:
@@ -154,6 +172,12 @@ class Settings(BaseSettings):
         return None if self.secret_key is None else _audit_key(self.secret_key)
 
     @property
+    def mail_keys(self) -> tuple[bytes, ...]:
+        """What links in mail are signed with: the present key, then former ones, by which old mail still works."""
+        present = () if self.secret_key is None else (self.secret_key,)
+        return tuple(_derived(key, b"vouch mail") for key in (*present, *(self.former_secret_keys or ())))
+
+    @property
     def audit_keys(self) -> tuple[bytes, ...]:
         """What an entry may be sealed with: the present key, then former ones, newest first."""
         present = () if self.secret_key is None else (self.secret_key,)
@@ -179,4 +203,8 @@ class Settings(BaseSettings):
 
 
 def _audit_key(secret: SecretStr) -> bytes:
-    return hmac.new(secret.get_secret_value().encode(), b"vouch audit log", hashlib.sha256).digest()
+    return _derived(secret, b"vouch audit log")
+
+
+def _derived(secret: SecretStr, use: bytes) -> bytes:
+    return hmac.new(secret.get_secret_value().encode(), use, hashlib.sha256).digest()

@@ -27,6 +27,7 @@ from vouch.catalog.tables.documents import (
 )
 from vouch.catalog.tables.identity import Issuer, ScimResource
 from vouch.catalog.tables.ledger import Heartbeat, IndexGeneration, IndexOpRow, Job, ScanPoint, Stage
+from vouch.catalog.tables.mail import GroupManager, MailAddress, ReportDelivery, ReportSchedule, ReportSubscription
 
 metadata = SQLModel.metadata
 
@@ -48,14 +49,19 @@ __all__ = [
     "Embedding",
     "Feedback",
     "Group",
+    "GroupManager",
     "Heartbeat",
     "IndexGeneration",
     "IndexOpRow",
     "Issuer",
     "Job",
+    "MailAddress",
     "Membership",
     "MembershipChange",
     "Notification",
+    "ReportDelivery",
+    "ReportSchedule",
+    "ReportSubscription",
     "Review",
     "ScanPoint",
     "ScimResource",

@@ -1,0 +1,58 @@
+"""The staleness report as plain text, for who reads mail without HTML. Lines, and nothing that steers a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+
+from ingestion.reports.html import LABELS
+from ingestion.reports.staleness import WINDOW, Listed, Named, Report
+
+_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def as_text(report: Report) -> str:
+    """The page of the report."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield f"What should be looked at: {inert(report.owner or report.user or 'all documents')}"
+    yield f"As of {report.at:%Y-%m-%d %H:%M} UTC. Uses are questions of the last {WINDOW.days} days."
+    yield ", ".join(f"{n} {LABELS[state]}" for state, n in report.counts.items() if n) or "No documents."
+    if report.documents:
+        yield from ("", "Documents")
+        for one in report.documents:
+            due = "" if one.review_due is None else f", review due {one.review_due.date().isoformat()}"
+            yield from _named(one.named, one.document_id, f"{LABELS[one.state]}{due}{_uses(one)}")
+        if report.after is not None:
+            yield "  More documents follow."
+    if report.superseded:
+        yield from ("", "Superseded, and still cited")
+        for one in report.superseded:
+            by = one.successor or one.superseded_by or ""
+            yield from _named(one.named, one.document_id, f"replaced by {inert(by)}{_uses(one)}")
+    if report.quarantined:
+        yield from ("", f"Quarantined: {report.quarantined_in_all}")
+        for kept in report.quarantined:
+            yield from _named(kept.named, kept.document_id, f"{kept.reason} {inert(kept.detail or '')}".strip())
+    if report.unanswered.questions:
+        asked = f"{report.unanswered.questions} (people: {report.unanswered.people})"
+        yield from ("", "Unanswered")
+        yield f"  Questions that found words in these documents and no answer: {asked}"
+
+
+def _named(named: Named, document_id: str, said: str) -> Iterator[str]:
+    yield f"  {inert(named.title or named.external_id or document_id)}"
+    yield f"    {said}"
+    if named.uri:
+        yield f"    {inert(named.uri)}"
+
+
+def _uses(one: Listed) -> str:
+    return f", used in {one.questions} by {one.people}" if one.questions else ""
+
+
+def inert(text: str) -> str:
+    """``text`` in one line, without control characters and changes of writing direction."""
+    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Zl", "Zp") or c in _BIDI else c for c in text)
