@@ -12,6 +12,8 @@ import pytest
 from acl.groups import issuer_of, own_memberships
 from connectors.contract import CHECKS, Check, World, name_of
 from connectors.registry import configured, connector_kinds
+from tests.connectors.api import LOOPBACK
+from tests.connectors.google import google, user
 from tests.connectors.repository import Repository
 from tests.outbound.serving import Asked, Reply, serving
 from vouch.outbound.addresses import Allowed
@@ -84,7 +86,25 @@ def sql(folder: Path) -> World:
     return World(config, items, add, {"VOUCH_SQL_CRM_URL": f"sqlite:///{file}"})
 
 
-WORLDS = {"filesystem": filesystem, "git": git, "push": push, "sql": sql, "web": web}
+def google_drive(folder: Path) -> World:
+    stack = ExitStack()
+    drive = stack.enter_context(google())
+    items = {"a": b"# A\n", "b_-7": "grün".encode(), "deep": b"\x00\x01"}
+
+    def add(id: str, data: bytes) -> None:
+        drive.put(id, data, parents=["f"])
+        drive.share(id, user("carol"))
+
+    drive.folder("f")
+    for id, data in items.items():
+        add(id, data)
+    drive.employ("101", "carol")
+    drive.assemble("g1", "staff", ("USER", "101"))
+    config = drive.config(**drive.directory(), people={"named": {"carol@example.org": "user:carol"}})
+    return World(config, items, add, added="znew", outbound=LOOPBACK, close=stack.close)
+
+
+WORLDS = {"filesystem": filesystem, "git": git, "google_drive": google_drive, "push": push, "sql": sql, "web": web}
 
 
 @pytest.fixture(params=sorted(WORLDS))
