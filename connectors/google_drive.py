@@ -13,8 +13,8 @@ from typing import ClassVar
 from pydantic import BaseModel
 
 from connectors.accounts import Account, Accounts
+from connectors.feeds import MOST_LEFT, Cursor, what_is_read
 from connectors.google_api import Drive, File, moment, patience
-from connectors.google_cursor import MOST_LEFT, Cursor, what_is_read
 from connectors.google_directory import GoogleDirectory
 from connectors.google_drive_config import GoogleDriveConfig, is_id
 from connectors.google_rules import HIDDEN, Rules
@@ -29,6 +29,7 @@ from vouch.outbound.door import Outbound
 _CHECKPOINT_EVERY = 500
 _MAX_TITLE = 300
 _MAX_LINK = 2000
+_BESIDES = frozenset({"service_account", "client_secret", "refresh_token", "people", "max_files"})
 
 
 class GoogleDriveConnector:
@@ -61,7 +62,7 @@ class GoogleDriveConnector:
         far, where a folder is gone with what was in it, and where the members of a shared drive changed.
         """
         scope, rules = Scope(self._drive, self.config), self._rules()
-        of = what_is_read(self.config)
+        of = what_is_read(self.config, _BESIDES)
         if cursor is None:
             yield from self._whole(Cursor(of, scope.starts()), scope, rules)
             return

@@ -45,7 +45,7 @@ def company(drive: Google) -> dict[str, Any]:
     return drive.directory()
 
 
-# --- what a file is shared with ----------------------------------------------------------------------------------------
+# --- what a file is shared with ---------------------------------------------------------------------------------------
 
 
 def test_whoever_it_is_shared_with_may_read_and_its_owner_owns_it(drive: Google) -> None:

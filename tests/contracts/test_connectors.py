@@ -15,6 +15,8 @@ from connectors.registry import configured, connector_kinds
 from tests.connectors.api import LOOPBACK
 from tests.connectors.google import google, user
 from tests.connectors.repository import Repository
+from tests.connectors.sharepoint import DRIVE, group, guid
+from tests.connectors.sharepoint import sharepoint as serving_sharepoint
 from tests.outbound.serving import Asked, Reply, serving
 from vouch.outbound.addresses import Allowed
 from vouch.outbound.connect import Ways
@@ -104,7 +106,33 @@ def google_drive(folder: Path) -> World:
     return World(config, items, add, added="znew", outbound=LOOPBACK, close=stack.close)
 
 
-WORLDS = {"filesystem": filesystem, "git": git, "google_drive": google_drive, "push": push, "sql": sql, "web": web}
+def sharepoint(folder: Path) -> World:
+    stack = ExitStack()
+    site = stack.enter_context(serving_sharepoint())
+    items = {f"{DRIVE}/a": b"# A\n", f"{DRIVE}/b_-7": "grün".encode(), f"{DRIVE}/deep": b"\x00\x01"}
+
+    def add(external_id: str, data: bytes) -> None:
+        site.put(external_id.removeprefix(f"{DRIVE}/"), data, parent="f")
+
+    site.folder("f")
+    site.share("f", group(2))
+    for external_id, data in items.items():
+        add(external_id, data)
+    site.users.append({"id": guid(1), "userPrincipalName": "carol@example.org", "accountEnabled": True})
+    site.groups[guid(2)] = [{"id": guid(1)}]
+    config = site.config(people={"issuer": "entra"})
+    return World(config, items, add, added=f"{DRIVE}/znew", outbound=LOOPBACK, close=stack.close)
+
+
+WORLDS = {
+    "filesystem": filesystem,
+    "git": git,
+    "google_drive": google_drive,
+    "push": push,
+    "sharepoint": sharepoint,
+    "sql": sql,
+    "web": web,
+}
 
 
 @pytest.fixture(params=sorted(WORLDS))

@@ -37,12 +37,12 @@ def add(walk: Walk, drive: Google) -> Source:
     )
 
 
-def readable(walk: Walk) -> set[str]:
-    """What alice may read of what is live."""
+def readable(walk: Walk, user: str = "user:alice") -> set[str]:
+    """What a user may read of what is live."""
     with walk.services.catalog.reading(TENANT) as session:
         rows = session.execute(sa.text("SELECT id, external_id FROM document WHERE state = 'live'"))
         names = {row.id: row.external_id for row in rows}
-        return {names[id_] for id_ in recheck(session, resolve(session, TENANT, "user:alice"), list(names))[1]}
+        return {names[id_] for id_ in recheck(session, resolve(session, TENANT, user), list(names))[1]}
 
 
 def test_rights_and_files_that_go_there_go_here(walk: Walk, drive: Google) -> None:

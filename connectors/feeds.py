@@ -1,4 +1,4 @@
-"""Where a scan of Drive goes on: where each feed stood, what it told and is not yet done, and which ids are folders.
+"""Where a scan by feeds of changes goes on: where each stood, what is not yet done, which ids are folders.
 
 A feed says of what is gone only its id. What was in a folder is gone with it, so folders have to be known again.
 """
@@ -11,7 +11,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from connectors.google_drive_config import GoogleDriveConfig
 from vouch.core.types import Json
 
 _DIGITS = 8
@@ -61,11 +60,9 @@ class Cursor:
         return _short(id) in self._folders
 
 
-def what_is_read(config: GoogleDriveConfig) -> str:
-    """A word for all of a configuration that decides what is told of which item; secrets and people are no part."""
-    said: dict[str, Any] = config.model_dump(
-        mode="json", exclude={"service_account", "client_secret", "refresh_token", "people", "max_files"}
-    )
+def what_is_read(config: BaseModel, besides: frozenset[str]) -> str:
+    """A word for all of a configuration that decides what is told of which item; the fields ``besides`` are no part."""
+    said: dict[str, Any] = config.model_dump(mode="json", exclude=set(besides))
     return hashlib.sha256(repr(sorted(said.items())).encode()).hexdigest()[:16]
 
 
