@@ -61,17 +61,10 @@ class GoogleDriveConnector:
         it was being listed is looked for once more. Raises :class:`CursorExpired` where a feed does not go back so
         far, where a folder is gone with what was in it, and where the members of a shared drive changed.
         """
-        scope, rules = Scope(self._drive, self.config), self._rules()
-        of = what_is_read(self.config, _BESIDES)
-        if cursor is None:
-            yield from self._whole(Cursor(of, scope.starts()), scope, rules)
-            return
-        known = Cursor.read(cursor, of)
-        if known is None or known.feeds.keys() != scope.starts().keys():
-            raise CursorExpired("It is not of what is read now")
-        changed = self._advance(known)
-        yield from self._visit(sorted({*changed, *known.left}), (known, set()), scope, rules)
-        yield Checkpoint(known.written([]))
+        try:
+            yield from self._changes(cursor)
+        except NotFound as error:
+            raise SourceRefuses("Google Drive no longer has what is being read.", said=404) from error
 
     def fetch(self, external_id: str) -> Body:
         """The file's own bytes, or Google's document in a form that can be read."""
@@ -96,6 +89,27 @@ class GoogleDriveConnector:
         Without one an account's address is told by what is shared with it, so where users are named by address
         everything is listed.
         """
+        try:
+            yield from self._members()
+        except NotFound as error:
+            raise SourceRefuses("Google no longer has what is being read.", said=404) from error
+
+    # -- reading --
+
+    def _changes(self, cursor: Json | None) -> Iterator[Change]:
+        scope, rules = Scope(self._drive, self.config), self._rules()
+        of = what_is_read(self.config, _BESIDES)
+        if cursor is None:
+            yield from self._whole(Cursor(of, scope.starts()), scope, rules)
+            return
+        known = Cursor.read(cursor, of)
+        if known is None or known.feeds.keys() != scope.starts().keys():
+            raise CursorExpired("It is not of what is read now")
+        changed = self._advance(known)
+        yield from self._visit(sorted({*changed, *known.left}), (known, set()), scope, rules)
+        yield Checkpoint(known.written([]))
+
+    def _members(self) -> Iterator[Membership]:
         directory = self._read_directory()
         if directory is not None:
             yield from directory.memberships(self._accounts)
@@ -112,8 +126,6 @@ class GoogleDriveConnector:
                     same = known.setdefault(account.id, account.email) == account.email
                     known[account.id] = account.email if same else None
         yield from self._accounts.members(Account(id, email) for id, email in known.items())
-
-    # -- reading --
 
     def _rules(self) -> Rules:
         return Rules(self._drive, self.config, self._accounts, self._read_directory())

@@ -59,19 +59,10 @@ class SharePointConnector:
         Raises :class:`CursorExpired` where a feed does not go back so far, where a folder is gone with what was in it,
         and where libraries came or went.
         """
-        drives, of = self._drives(), what_is_read(self.config, _BESIDES)
-        if cursor is None:
-            yield from self._whole(drives, of)
-            return
-        known = Cursor.read(cursor, of)
-        if known is None or set(known.feeds) != set(drives):
-            raise CursorExpired("It is not of what is read now")
-        changed = set(known.left)
-        for drive in drives:
-            for page in self._graph.changes(drive, known.feeds):
-                changed |= {item.external_id for item in page}
-        yield from self._visit(sorted(changed), known)
-        yield Checkpoint(known.written([]))
+        try:
+            yield from self._changes(cursor)
+        except NotFound as error:
+            raise SourceRefuses("Microsoft Graph no longer has what is being read.", said=404) from error
 
     def fetch(self, external_id: str) -> Body:
         """The file's own bytes."""
@@ -92,7 +83,10 @@ class SharePointConnector:
 
     def memberships(self) -> Iterator[Membership]:
         """Who each account is, who is in Entra's groups, and what is declared of the groups of sites."""
-        yield from self._rules.memberships()
+        try:
+            yield from self._rules.memberships()
+        except NotFound as error:
+            raise SourceRefuses("Microsoft Graph no longer has what is being read.", said=404) from error
 
     # -- what is read --
 
@@ -114,6 +108,21 @@ class SharePointConnector:
         return wanted and not any(fnmatchcase(item.name, glob) for glob in self.config.exclude)
 
     # -- reading --
+
+    def _changes(self, cursor: Json | None) -> Iterator[Change]:
+        drives, of = self._drives(), what_is_read(self.config, _BESIDES)
+        if cursor is None:
+            yield from self._whole(drives, of)
+            return
+        known = Cursor.read(cursor, of)
+        if known is None or set(known.feeds) != set(drives):
+            raise CursorExpired("It is not of what is read now")
+        changed = set(known.left)
+        for drive in drives:
+            for page in self._graph.changes(drive, known.feeds):
+                changed |= {item.external_id for item in page}
+        yield from self._visit(sorted(changed), known)
+        yield Checkpoint(known.written([]))
 
     def _whole(self, drives: Sequence[str], of: str) -> Iterator[Change]:
         reached, told, again = Cursor(of, {}), set[str](), set[str]()

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import jwt
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
@@ -44,8 +45,11 @@ def certificate() -> x509.Certificate:
 
 
 @cache
-def pem() -> str:
-    private = key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+def pem(*, of_another: bool = False) -> str:
+    """The private key, its own or another one, and the certificate."""
+    private = (generate_private_key(65537, 2048) if of_another else key()).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
     return (private + certificate().public_bytes(Encoding.PEM)).decode()
 
 

@@ -273,6 +273,7 @@ def test_an_address_that_two_have_is_nobodys(drive: Google, company: dict[str, A
     ("reply", "error"),
     [
         (as_json({"error": {"errors": [{"reason": "forbidden"}]}}, 403), SourceRefuses),
+        (as_json({}, 404), SourceRefuses),
         (as_json({"users": {}, "groups": {}, "members": {}}), Unavailable),
         (as_json({"nextPageToken": "again"}), Unavailable),
         (as_json({"users": [{}], "groups": [{"id": "../x", "email": "e"}], "members": ["x"]}), Unavailable),

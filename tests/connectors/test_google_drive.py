@@ -374,9 +374,10 @@ def test_a_listing_that_is_refused_ends_the_scan_and_one_item_does_not(team: Goo
     for config in ({"drives": ["none"]}, {"folders": ["none"]}, {"folders": ["a"]}, {"folders": ["b"]}):
         with pytest.raises(SourceRefuses):
             team.scan(**config)
-    team.api.fail(r"/files\?", team._error(403, "forbidden"))
-    with pytest.raises(SourceRefuses):
-        team.scan()
+    for status in (403, 404):
+        team.api.fail(r"/files\?", team._error(status, "forbidden"))
+        with pytest.raises(SourceRefuses):
+            team.scan()
 
 
 def test_an_oauth_client_reads_with_what_a_user_gave_it(drive: Google) -> None:

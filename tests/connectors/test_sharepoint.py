@@ -241,7 +241,7 @@ def test_permissions_are_asked_for_together_and_one_that_is_not_answered_by_itse
     library.page = 50
     seen = library.scan()
     assert len(library.asked("batch")) == 1 and len(library.asked("/permissions")) == 4  # those within it
-    library.api.fail("items/b/permissions", Reply(429, b"{}", {"Retry-After": "5"}))
+    library.api.fail("items/b/permissions", Reply(429, b'{"value": []}', {"Retry-After": "5"}))
     library.denied.add("c")
     again = library.scan()
     assert again.readers(at("b")) == seen.readers(at("b")) == (of_entra(2),)
@@ -280,7 +280,7 @@ def test_accounts_are_object_ids_and_groups_are_told_at_any_depth(library: Share
 
 @pytest.mark.parametrize("where", ["v1.0/users", r"v1.0/groups\?", "transitiveMembers"])
 @pytest.mark.parametrize(
-    ("status", "error"), [(403, SourceRefuses), (404, (Unavailable, NotFound)), (500, Unavailable)]
+    ("status", "error"), [(403, SourceRefuses), (404, (Unavailable, SourceRefuses)), (500, Unavailable)]
 )
 def test_a_directory_that_is_not_read_whole_tells_nothing(
     library: SharePoint, where: str, status: int, error: Any
@@ -345,11 +345,21 @@ def test_a_feed_that_does_not_go_back_so_far_means_a_whole_listing(library: Shar
     library.oldest = 99
     with pytest.raises(CursorExpired):
         library.scan(cursor)
+
+
+def test_a_cursor_of_other_libraries_or_another_configuration_means_a_whole_listing(library: SharePoint) -> None:
+    cursor = library.scan().cursor
+    assert library.scan(cursor).of(Deleted) == set()
+    with pytest.raises(CursorExpired):
+        library.scan(cursor, anonymous_links="authenticated")
+    with pytest.raises(CursorExpired):
+        library.scan({})
     library.sites[SITE].append("b!new")
     with pytest.raises(CursorExpired):
         library.scan(cursor)
+    library.sites[SITE] = []
     with pytest.raises(CursorExpired):
-        library.scan(cursor, anonymous_links="authenticated")
+        library.scan(cursor)
 
 
 def test_what_comes_twice_in_a_listing_is_told_once_and_looked_at_next(library: SharePoint) -> None:
@@ -487,6 +497,7 @@ def test_one_item_that_is_closed_to_the_app_is_closed_and_does_not_end_the_scan(
         ({"certificate": pem()}, "client_secret"),
         ({"client_secret": None, "certificate": pem().partition("-----BEGIN CERT")[0]}, "certificate"),
         ({"client_secret": None, "certificate": "x"}, "certificate"),
+        ({"client_secret": None, "certificate": pem(of_another=True)}, "certificate"),
         ({"tenant": "a/b"}, "tenant"),
         ({"client_id": "x"}, "client_id"),
         ({"issuer": "Not One"}, "issuer"),

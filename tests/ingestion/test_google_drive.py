@@ -26,15 +26,17 @@ def drive() -> Iterator[Google]:
         found.folder("tf", parents=["T"], driveId="T")
         found.put("plan", b"The boathouse opens at nine.", parents=["tf"], driveId="T")
         found.put("doc", docx_file(), DOC, parents=["tf"], driveId="T")
+        found.put(
+            "own", b"What alice alone has.", owners=[{"permissionId": "p-x", "emailAddress": "alice@example.org"}]
+        )
+        found.share("own", user("alice", "owner"))
         yield found
 
 
 def add(walk: Walk, drive: Google) -> Source:
     make_key_file(key_file(walk.services.settings))
     people = {"named": {"alice@example.org": "user:alice"}}
-    return walk.add_source(
-        "drive", "google_drive", **drive.config(my_drive=False, drives=["T"], people=people, **drive.directory())
-    )
+    return walk.add_source("drive", "google_drive", **drive.config(drives=["T"], people=people, **drive.directory()))
 
 
 def readable(walk: Walk, user: str = "user:alice") -> set[str]:
@@ -49,18 +51,19 @@ def test_rights_and_files_that_go_there_go_here(walk: Walk, drive: Google) -> No
     source = add(walk, drive)
     job = walk.sync(source, "full")
     assert job["state"] == "succeeded", job
-    assert readable(walk) == {"plan", "doc"} and walk.verify().clean
+    assert readable(walk) == {"plan", "doc", "own"} and walk.verify().clean
     assert "PRIVATE KEY" not in str(walk.scalar("SELECT config::text FROM source"))
     assert walk.scalar("SELECT count(*) FROM chunk WHERE text LIKE '%Book trains%'") == 1
+    assert walk.scalar("SELECT owner FROM document WHERE external_id = 'own'") == "group:drive/account.101"
     drive.members["g1"] = []
     assert walk.sync(source, "access")["counts"]["members_changed"] == 1
-    assert readable(walk) == set()
+    assert readable(walk) == {"own"}
     drive.share("plan", user("alice"))
     assert walk.sync(source)["state"] == "succeeded"
-    assert readable(walk) == {"plan"}
+    assert readable(walk) == {"own", "plan"}
     drive.remove("plan", "T")
     assert walk.sync(source)["counts"]["deleted"] == 1
-    assert readable(walk) == set() and walk.verify().clean
+    assert readable(walk) == {"own"} and walk.verify().clean
 
 
 def test_a_drive_whose_members_change_is_listed_whole_in_the_same_job(walk: Walk, drive: Google) -> None:
@@ -71,4 +74,4 @@ def test_a_drive_whose_members_change_is_listed_whole_in_the_same_job(walk: Walk
     drive.feeds["T"].append({"changeType": "drive", "driveId": "T"})
     job = walk.sync(source)
     assert job["state"] == "succeeded" and job["counts"]["deleted"] == 1
-    assert readable(walk) == set() and walk.scalar("SELECT count(*) FROM document WHERE state = 'live'") == 1
+    assert readable(walk) == {"own"} and walk.scalar("SELECT count(*) FROM document WHERE state = 'live'") == 2
