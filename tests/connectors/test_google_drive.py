@@ -11,6 +11,7 @@ import pytest
 
 from connectors import google_drive, oauth
 from connectors.google_api import EXPORTS
+from connectors.google_drive_config import GoogleDriveConfig
 from connectors.pace import Pace
 from connectors.registry import make_connector
 from connectors.rest import Rest
@@ -436,3 +437,9 @@ def test_nothing_private_is_reached(drive: Google) -> None:
     with pytest.raises(BadConfig):
         make_connector("google_drive", drive.config(), NOWHERE_PRIVATE)
     assert drive.api.asked == []
+
+
+def test_a_secret_stays_through_nothing_that_could_lead_it_elsewhere() -> None:
+    kept, fields = GoogleDriveConfig.keeps_secrets_through, set(GoogleDriveConfig.model_fields)
+    secrets = {"service_account", "client_secret", "refresh_token"}
+    assert kept == fields - secrets - {"issuer", "subject", "client_id", "directory", "api", "token_url"}

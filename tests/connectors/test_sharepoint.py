@@ -13,7 +13,8 @@ from connectors import oauth, sharepoint
 from connectors.pace import Pace
 from connectors.registry import make_connector
 from connectors.rest import Rest
-from tests.connectors.api import LOOPBACK, as_json, truncated
+from connectors.sharepoint_config import SharePointConfig
+from tests.connectors.api import as_json, truncated
 from tests.connectors.sharepoint import (
     COLLECTION,
     DRIVE,
@@ -29,7 +30,15 @@ from tests.connectors.sharepoint import (
 from tests.connectors.sharepoint import sharepoint as serving
 from tests.outbound.serving import Reply
 from vouch.core import clock
-from vouch.core.errors import BadConfig, CursorExpired, DocumentRejected, NotFound, SourceRefuses, Unavailable
+from vouch.core.errors import (
+    BadConfig,
+    CursorExpired,
+    DocumentRejected,
+    NotFound,
+    OutboundRefused,
+    SourceRefuses,
+    Unavailable,
+)
 from vouch.core.types import AccessUnknown, AclChanged, Checkpoint, Deleted, Refused
 from vouch.outbound.door import NOWHERE_PRIVATE
 
@@ -517,8 +526,13 @@ def test_a_configuration_that_cannot_work_is_refused_by_field(library: SharePoin
 def test_nothing_private_is_reached(library: SharePoint) -> None:
     with pytest.raises(BadConfig):
         make_connector("sharepoint", library.config(), NOWHERE_PRIVATE)
-    library.elsewhere.route("GET", "/unused")(lambda request: {})
-    only_api = make_connector("sharepoint", library.config(), LOOPBACK)
+    assert library.api.asked == []
     library.api.fail("/content", Reply(302, b"", {"Location": "http://169.254.169.254/latest"}))
-    with pytest.raises(Exception, match="public"):
-        only_api.fetch(at("a"))
+    with pytest.raises(OutboundRefused):
+        library.connector().fetch(at("a"))
+
+
+def test_a_secret_stays_through_nothing_that_could_lead_it_elsewhere() -> None:
+    kept, fields = SharePointConfig.keeps_secrets_through, set(SharePointConfig.model_fields)
+    leading = {"issuer", "tenant", "client_id", "client_secret", "certificate", "api", "login"}
+    assert kept == fields - leading
