@@ -144,15 +144,22 @@ class Rest:
             reply = self.get(reply.next)
             yield reply
 
-    def download(self, address: str, max_bytes: int, *, headers: Mapping[str, str] | None = None) -> Answer:
+    def download(
+        self,
+        address: str,
+        max_bytes: int,
+        *,
+        headers: Mapping[str, str] | None = None,
+        accept: tuple[int, ...] = (),
+    ) -> Answer:
         """The bytes at ``address``, redirects followed. Outside of the base's origin nothing is said of who asks.
 
-        Raises as :meth:`get`, and :class:`DocumentRejected` (``too_large``).
+        ``accept`` and what is raised as for :meth:`get`, and :class:`DocumentRejected` (``too_large``).
         """
         url = self.url(address, None) if not address.startswith(("https://", "http://")) else parse_url(address)
         wanted = ("GET", url, {**self._headers, "accept": "*/*", **(headers or {})}, b"")
         try:
-            answer, _ = self._patiently(wanted, Bounds(max_bytes, seconds=300.0), (), lambda answer: None)
+            answer, _ = self._patiently(wanted, Bounds(max_bytes, seconds=300.0), accept, lambda answer: None)
         except PayloadTooLarge as error:
             raise DocumentRejected(error.detail, reason="too_large") from error
         return answer

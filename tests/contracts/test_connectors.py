@@ -15,8 +15,11 @@ from connectors.contract import CHECKS, Check, World, name_of
 from connectors.registry import configured, connector_kinds
 from tests.connectors.api import LOOPBACK
 from tests.connectors.chat import chat
+from tests.connectors.google import google, user
 from tests.connectors.mailbox import door, mail, mailbox
 from tests.connectors.repository import Repository
+from tests.connectors.sharepoint import DRIVE, group, guid
+from tests.connectors.sharepoint import sharepoint as serving_sharepoint
 from tests.outbound.serving import Asked, Reply, serving
 from vouch.core import clock
 from vouch.outbound.addresses import Allowed
@@ -123,7 +126,53 @@ def slack(folder: Path) -> World:
     return World(made.config(), items, add, added=added, outbound=LOOPBACK, close=stack.close)
 
 
-WORLDS = {"filesystem": filesystem, "git": git, "imap": imap, "push": push, "slack": slack, "sql": sql, "web": web}
+def google_drive(folder: Path) -> World:
+    stack = ExitStack()
+    drive = stack.enter_context(google())
+    items = {"a": b"# A\n", "b_-7": "grün".encode(), "deep": b"\x00\x01"}
+
+    def add(id: str, data: bytes) -> None:
+        drive.put(id, data, parents=["f"])
+        drive.share(id, user("carol"))
+
+    drive.folder("f")
+    for id, data in items.items():
+        add(id, data)
+    drive.employ("101", "carol")
+    drive.assemble("g1", "staff", ("USER", "101"))
+    config = drive.config(**drive.directory(), people={"named": {"carol@example.org": "user:carol"}})
+    return World(config, items, add, added="znew", outbound=LOOPBACK, close=stack.close)
+
+
+def sharepoint(folder: Path) -> World:
+    stack = ExitStack()
+    site = stack.enter_context(serving_sharepoint())
+    items = {f"{DRIVE}/a": b"# A\n", f"{DRIVE}/b_-7": "grün".encode(), f"{DRIVE}/deep": b"\x00\x01"}
+
+    def add(external_id: str, data: bytes) -> None:
+        site.put(external_id.removeprefix(f"{DRIVE}/"), data, parent="f")
+
+    site.folder("f")
+    site.share("f", group(2))
+    for external_id, data in items.items():
+        add(external_id, data)
+    site.users.append({"id": guid(1), "userPrincipalName": "carol@example.org", "accountEnabled": True})
+    site.groups[guid(2)] = [{"id": guid(1)}]
+    config = site.config(people={"issuer": "entra"})
+    return World(config, items, add, added=f"{DRIVE}/znew", outbound=LOOPBACK, close=stack.close)
+
+
+WORLDS = {
+    "filesystem": filesystem,
+    "git": git,
+    "google_drive": google_drive,
+    "imap": imap,
+    "push": push,
+    "sharepoint": sharepoint,
+    "slack": slack,
+    "sql": sql,
+    "web": web,
+}
 
 
 @pytest.fixture(params=sorted(WORLDS))
