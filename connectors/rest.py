@@ -203,7 +203,7 @@ class Rest:
                     self._require(answer, accept)
                     return answer, read(answer)
             except Unavailable as error:
-                failed = error.detail
+                failed, pause = error.detail, error.extra.get("retry_after_s")
             wait = pause or BACKOFF_S * 2 ** (attempt - 1)
             if attempt == TRIES or wait > MOST_WAIT_S:
                 break
