@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from vouch.core.freshness import State
+from vouch.core.freshness import Aged, State
 from vouch.core.types import Json, SearchFilter, Span
 
 Mode = Literal["hybrid", "dense", "lexical"]
 NoticeKind = Literal["superseded", "stale", "expired", "source_gone", "conflict"]
 Verdict = Literal["supported", "partial", "unsupported"]
+Demoted = Aged | Literal["superseded"]
 AbstentionReason = Literal["no_evidence", "low_confidence", "conflict", "blocked"]
 
 
@@ -81,7 +82,8 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A candidate that gate 2 admitted, with its text. ``score`` orders the page: rerank, else fused."""
+    """A candidate that gate 2 admitted, with its text. ``score`` orders the page: rerank, else fused; one that is
+    ``demoted``, for the state that this names, stands lower than its score says."""
 
     document_id: str
     external_id: str
@@ -100,6 +102,7 @@ class Hit:
     scores: Scores
     score: float
     freshness: Freshness
+    demoted: Demoted | None = None
 
     @property
     def key(self) -> ChunkKey:

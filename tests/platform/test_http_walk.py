@@ -83,7 +83,7 @@ def handbook(platform: Platform, folder: Path) -> str:
     """The folder's source, synced."""
     source = platform.source(
         "handbook", "filesystem", config={"path": str(folder)}, owner="user:carol",
-        freshness={"review_every": "90d", "stale_after": "3650d"}, acl_max_age="24h",
+        freshness={"review_every": "90d", "stale_after": "3650d", "in_search": {"expired": "drop"}}, acl_max_age="24h",
     )  # fmt: skip
     job = platform.synced(source)
     assert job["state"] == "succeeded", job
@@ -99,7 +99,12 @@ def test_a_source_is_shown_as_it_was_made_and_listed_by_cursor(platform: Platfor
     assert (shown["name"], shown["kind"], shown["owner"]) == ("handbook", "filesystem", "user:carol")
     assert shown["config"]["path"] == str(folder)
     assert (shown["freshness"], shown["acl_max_age"]) == (
-        {"review_every": "90d", "stale_after": "3650d", "expire_after": None},
+        {
+            "review_every": "90d",
+            "stale_after": "3650d",
+            "expire_after": None,
+            "in_search": {"due": "keep", "stale": "keep", "expired": "drop", "source_gone": "keep"},
+        },
         "1d",
     )
     assert shown["documents"] == {"live": 5, "pending": 0, "quarantined": 0, "readable_by_nobody": 1}

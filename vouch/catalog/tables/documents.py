@@ -18,7 +18,8 @@ class Source(SQLModel, table=True):
     ``issuer``: whose groups the source is the authority on (``group:<issuer>/…``); null where it has none of its own.
     ``deletion_guard``: the share of its documents that a scan may find gone and delete without being told to.
     ``failures``: scans that failed one after the other, the first at ``failing_since``; none is started by schedule
-    before ``try_after``.
+    before ``try_after``. ``in_search``: for a state of a document (due, stale, expired, source_gone) demote or drop;
+    what is not there is kept.
     """
 
     __table_args__ = (sa.UniqueConstraint("tenant_id", "name"), sa.UniqueConstraint("tenant_id", "issuer"))
@@ -36,6 +37,7 @@ class Source(SQLModel, table=True):
     review_every_s: int | None = None
     stale_after_s: int | None = None
     expire_after_s: int | None = None
+    in_search: dict[str, Any] = json_object()
     acl_max_age_s: int | None = None
     acl_read_at: datetime | None = moment(nullable=True)
     state: str = "active"
