@@ -32,7 +32,7 @@ from vouch.gateway.rerank import LexicalReranker
 
 Kind = Literal["current alone", "current beside an older copy", "old alone"]
 KINDS: tuple[Kind, ...] = ("current alone", "current beside an older copy", "old alone")
-SHARES = (Fraction(9, 10), Fraction(3, 4), KEEPS, Fraction(2, 5))
+SHARES = (Fraction(9, 10), Fraction(17, 20), KEEPS, Fraction(3, 5), Fraction(2, 5))
 SEED = 7
 DOCUMENTS = 1_000
 _NUMBER = re.compile(r"\d+")

@@ -4,7 +4,7 @@
             what it supersedes
 
 Ranks decide, not scores, for scores of one reranker are probabilities and of another anything. As in fusion, a place
-is worth ``1 / (K + place)``; a hit that falls keeps three fifths of that. So the very best passage falls to the eighth
+is worth ``1 / (K + place)``; a hit that falls keeps four fifths of that. So the very best passage falls to the third
 place at the lowest, and nothing that stood further behind than that overtakes it, however fresh.
 """
 
@@ -18,7 +18,7 @@ from fractions import Fraction
 from retrieval.fuse import K
 from retrieval.types import Hit
 
-KEEPS = Fraction(3, 5)
+KEEPS = Fraction(4, 5)
 """Of the worth of its place."""
 
 

@@ -19,6 +19,7 @@ from retrieval.services import Services
 from retrieval.types import Candidate, Hit
 from vouch.catalog.freshness import FACTS, REVIEWED
 from vouch.core.freshness import Aged
+from vouch.core.places import STEP, Place, from_json
 from vouch.core.types import IndexHits, Span
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 # A chunk of a version that is no longer current joins nothing: a newer one has been published since.
 _LOAD = sa.text(
     f"""
-    SELECT c.document_id, c.version, c.ordinal, c.span_start, c.span_end, c.text, c.place, c.heading_path,
+    SELECT c.document_id, c.version, c.ordinal, c.span_start, c.span_end, c.text, c.place, c.places, c.heading_path,
         d.external_id, d.source_id, d.title, d.uri, d.mime, v.text AS text_digest, {FACTS}
     FROM unnest(CAST(:documents AS text[]), CAST(:versions AS int[]), CAST(:ordinals AS int[]))
         AS k(document_id, version, ordinal)
@@ -162,6 +163,7 @@ def _load(session: Session, tenant: str, candidates: Sequence[Candidate]) -> dic
 
 def _hit(candidate: Candidate, row: Any, decided: _Decided) -> Hit:
     superseded_by = readable_successor(row.document_id, decided.replaced_by, decided.readable)
+    span, place = Span(row.span_start, row.span_end), row.place or STEP.join(row.heading_path)
     return Hit(
         document_id=row.document_id,
         external_id=row.external_id,
@@ -171,10 +173,11 @@ def _hit(candidate: Candidate, row: Any, decided: _Decided) -> Hit:
         title=row.title,
         uri=row.uri,
         mime=row.mime,
-        span=Span(row.span_start, row.span_end),
+        span=span,
         text=row.text,
         text_digest=row.text_digest,
-        place=row.place or " › ".join(row.heading_path),
+        place=place,
+        places=from_json(row.places) or (Place(span, place),),
         heading_path=tuple(row.heading_path),
         scores=candidate.scores,
         score=candidate.scores.fused,

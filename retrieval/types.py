@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 from vouch.core.freshness import Aged, State
+from vouch.core.places import Place, place_at
 from vouch.core.types import Json, SearchFilter, Span
 
 Mode = Literal["hybrid", "dense", "lexical"]
@@ -98,6 +99,8 @@ class Hit:
     text_digest: str
     """Of the version's whole normalised text, in the blob store."""
     place: str
+    places: tuple[Place, ...]
+    """Of its parts; one, where they are all at ``place``."""
     heading_path: tuple[str, ...]
     scores: Scores
     score: float
@@ -122,10 +125,15 @@ class Passage:
     span: Span
     text: str
     heading_path: tuple[str, ...]
-    place: str
+    places: tuple[Place, ...]
     score: float
     modified_at: datetime | None
     freshness: Freshness
+
+    @property
+    def place(self) -> str:
+        """Of all of it."""
+        return place_at(self.places, self.span)
 
 
 @dataclass(frozen=True, slots=True)

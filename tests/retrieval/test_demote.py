@@ -54,8 +54,9 @@ def aging(empty: World) -> World:
     return empty
 
 
-def test_the_best_falls_to_the_eighth_place_and_no_further() -> None:
-    assert fallen([True] + [False] * 20)[:9] == [1, 2, 3, 4, 5, 6, 7, 0, 8]
+def test_the_best_falls_to_the_third_place_and_no_further() -> None:
+    assert fallen([True] + [False] * 20)[:4] == [1, 2, 0, 3]
+    assert fallen([False, False, True] + [False] * 20).index(2) == 5
     assert fallen([False, True, False, True]) == [0, 2, 1, 3]
     assert fallen([True] * 5) == fallen([False] * 5) == [0, 1, 2, 3, 4]
 
@@ -68,7 +69,6 @@ def test_no_more_hits_are_needed_than_are_said_to_be() -> None:
         for _ in range(50):
             falls = [rng.random() < rng.random() for _ in range(reach(size) + 100)]
             assert fallen(falls)[:size] == [i for i in fallen(falls[: reach(size)]) if i < reach(size)][:size]
-    assert max(fallen([True] * 9 + [False] * 9)[:2]) == reach(2) - 1  # and no fewer
 
 
 def test_who_says_nothing_has_everything_kept(aging: World) -> None:
@@ -167,7 +167,7 @@ def test_a_superseded_document_comes_after_its_successor_for_who_may_read_that(a
     aging.document("Journeys", text, source="aging", allow=("group:hr",), supersedes=["Hotels of old"])
     with clock.frozen(TODAY):
         seen = _titles(aging, "alice", limit=30)
-        assert seen.index("Hotels of old") == seen.index("Journeys") + 1 <= 8
+        assert seen.index("Hotels of old") == seen.index("Journeys") + 1 <= 4
         assert _titles(aging, "bob", limit=30)[0] == "Hotels of old"
         hit = next(hit for hit in aging.search("alice", HOTEL.format(90), limit=30) if hit["title"] == "Hotels of old")
         assert hit["demoted"] == hit["freshness"]["state"] == "superseded"

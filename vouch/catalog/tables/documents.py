@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from vouch.catalog.columns import json_object, moment, optional_json, texts, within
+from vouch.catalog.columns import json_list, json_object, moment, optional_json, texts, within
 
 
 class Source(SQLModel, table=True):
@@ -167,7 +167,8 @@ class DocumentVersion(SQLModel, table=True):
 
 
 class Chunk(SQLModel, table=True):
-    """``text_hash`` keys the embedding of the chunk's embedded text (title and heading path included)."""
+    """``text_hash`` keys the embedding of the chunk's embedded text (title and heading path included). ``place``: of
+    the whole; ``places``: of its parts, where they are not all at one, as ``vouch/core/places.py`` writes them."""
 
     __table_args__ = (
         sa.ForeignKeyConstraint(
@@ -185,6 +186,7 @@ class Chunk(SQLModel, table=True):
     span_end: int
     kind: str
     place: str
+    places: list[Any] = json_list()
     heading_path: list[str] = texts()
     text: str = Field(sa_type=sa.Text)
     text_hash: str
