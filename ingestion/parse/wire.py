@@ -35,6 +35,9 @@ class Refusal(msgspec.Struct, frozen=True):
     detail: str
 
 
+_Places = tuple[str, list[tuple[int, int, int | None]]]
+
+
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A parsed document as :meth:`ingestion.parse.document.Parsed.to_json` writes it, every type checked."""
 
@@ -44,7 +47,7 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     language: str
     notes: list[str]
     text: str
-    elements: list[tuple[Kind, int, int, list[str], str, list[tuple[int, int]], list[tuple[int, int, str, int | None]]]]
+    elements: list[tuple[Kind, int, int, list[str], str, list[tuple[int, int]], list[_Places]]]
 
 
 def checked(body: bytes) -> Answer:
@@ -52,7 +55,7 @@ def checked(body: bytes) -> Answer:
     answer = msgspec.json.decode(body, type=Answer)
     at = 0
     for _, start, end, _, _, rows, places in answer.elements:
-        within = (*rows, *((a, b) for a, b, _, _ in places))
+        within = (*rows, *((a, b) for _, parts in places for a, b, _ in parts))
         if not at <= start < end or any(not start <= a <= b <= end for a, b in within):
             raise ValueError("spans overlap or run backwards")
         at = end

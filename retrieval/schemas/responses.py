@@ -107,7 +107,7 @@ class Citation(BaseModel):
     version: int
     title: str
     uri: str
-    place: str
+    place: str = Field(description="Where the quote itself stands: `p. 12`, `sheet Costs, rows 8–9`, a heading.")
     span: Span
     quote: str = Field(description="Equals the document's text at `span`, character for character.")
     verified: Literal[True] = True

@@ -207,6 +207,26 @@ def test_a_source_is_changed_paused_and_deleted_with_all_it_held(platform: Platf
     platform.source("short-lived", "filesystem", config={"path": str(tmp_path)})  # the name is free again
 
 
+def test_what_search_does_with_what_has_aged_is_changed_and_holds_at_once(platform: Platform) -> None:
+    source = platform.source("minutes", freshness={"stale_after": "30d"})
+    body = {"text": "The heron room seats nine.", "modified_at": "2020-01-01T00:00:00Z"}
+    path = f"/v1/sources/{source}/documents/rooms.md"
+    pushed = platform.ok("PUT", path, json={**body, "access": [{"allow": ["user:bob"]}]})
+    assert platform.ended(pushed["job_id"])["state"] == "succeeded"
+
+    def found(**in_search: str) -> list[Any]:
+        freshness = {"stale_after": "30d", "in_search": in_search}
+        shown = platform.ok("PATCH", f"/v1/sources/{source}", json={"freshness": freshness})
+        assert shown["freshness"]["in_search"].items() >= in_search.items()
+        hits = platform.search("bob", "heron room", filter={"source": [source]})
+        return [(hit["freshness"]["state"], hit["demoted"]) for hit in hits]
+
+    assert found() == [("stale", None)]
+    assert found(stale="drop") == []
+    assert found(stale="demote", expired="drop") == [("stale", "stale")]
+    assert found(stale="keep") == [("stale", None)]
+
+
 def test_a_job_tells_counts_stages_and_errors_and_an_unchanged_folder_costs_nothing(
     platform: Platform, handbook: str
 ) -> None:

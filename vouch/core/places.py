@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from vouch.core.types import Span
@@ -51,10 +52,14 @@ def _pages(first: str, last: str) -> str:
     return f"{first}–{b}" if together else first
 
 
-def as_json(places: Sequence[Place]) -> list[list[Any]]:
-    return [[one.span.start, one.span.end, one.name, one.row] for one in places]
+def as_json(places: Iterable[Place]) -> list[list[Any]]:
+    """``[name, [[start, end, row], …]]`` of each run of one name: what a long table stands under is said once."""
+    return [
+        [name, [[one.span.start, one.span.end, one.row] for one in run]]
+        for name, run in groupby(places, key=lambda one: one.name)
+    ]
 
 
-def from_json(rows: Iterable[Sequence[Any]]) -> tuple[Place, ...]:
+def from_json(runs: Iterable[Sequence[Any]]) -> tuple[Place, ...]:
     """Inverse of :func:`as_json`."""
-    return tuple(Place(Span(start, end), name, row) for start, end, name, row in rows)
+    return tuple(Place(Span(start, end), name, row) for name, parts in runs for start, end, row in parts)
