@@ -71,7 +71,7 @@ def test_sources_are_listed_shown_and_synced_again(vouch: Vouch, synced: str) ->
     refused = vouch("source", "add", "push", "bad", "--in-search", "stale")
     assert refused.returncode == 2 and "STATE=WHAT" in refused.stderr
     refused = vouch("source", "add", "push", "bad", "--in-search", "stale=hide")
-    assert refused.returncode == 1 and "in_search.stale" in refused.stderr
+    assert refused.returncode == 2 and "in_search.stale" in refused.stderr
     again = _json(vouch, "source", "sync", synced)
     assert (again["state"], again["counts"]["unchanged"]) == ("succeeded", 2)
     assert _json(vouch, "source", "sync", shown["id"], "--access")["kind"] == "access"
