@@ -41,13 +41,17 @@ STATE = f"""
 """
 """The state of a row ``f`` that has every field of :class:`Facts`, at ``:now``."""
 
+# Looked up by keys, as in `acl/recheck.py`: left to itself PostgreSQL may read every document of a source.
 TREATED = f"""
     SELECT j.id, j.state, j.in_search ->> j.state AS treatment FROM (
         SELECT f.id, f.in_search, {STATE} AS state FROM (
             SELECT d.id, s.in_search, false AS superseded, true AS owned, {FACTS}
             FROM unnest(CAST(:ids AS text[])) AS k(id)
-            JOIN document d ON d.tenant_id = :tenant AND d.id = k.id
-            JOIN source s ON s.tenant_id = d.tenant_id AND s.id = d.source_id AND s.in_search <> '{{}}'
+            CROSS JOIN LATERAL (SELECT * FROM document d WHERE (d.tenant_id, d.id) = (:tenant, k.id) OFFSET 0) d
+            CROSS JOIN LATERAL (
+                SELECT * FROM source s
+                WHERE s.tenant_id = d.tenant_id AND s.id = d.source_id AND s.in_search <> '{{}}' OFFSET 0
+            ) s
             {REVIEWED}
         ) f
     ) j WHERE j.in_search ->> j.state IN ('demote', 'drop')
