@@ -93,7 +93,7 @@ def _chunks(text_id: str, title: str, text: str) -> Iterator[Passage]:
 
 def _passage(n: int, document: str, title: str, text: str, at: int) -> Passage:
     span = Span(at, at + len(text))
-    return Passage(n, document, document, 1, title, document, span, text, (), "", 1 / n, None, _FRESH)
+    return Passage(n, document, document, 1, title, document, span, text, (), (), 1 / n, None, _FRESH)
 
 
 def _sentences(passage: Passage) -> list[Span]:

@@ -72,5 +72,5 @@ def _pages(draft: Draft, documents: dict[int, str]) -> frozenset[str]:
 
 def _passage(n: int, s: Section) -> Passage:
     return Passage(
-        n, s.document, s.document, 1, s.title, s.document, s.span, s.text, s.headings, s.place, 1 / n, None, _FRESH
+        n, s.document, s.document, 1, s.title, s.document, s.span, s.text, s.headings, (), 1 / n, None, _FRESH
     )

@@ -7,12 +7,13 @@ sentences, then between words. Only tiny sections are put together, and only und
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from typing import Literal
 
 from ingestion.parse.document import Element, Kind, Parsed
+from vouch.core.places import STEP, Place, place_at
 from vouch.core.sentences import ROW_SEPARATOR, sentences
 from vouch.core.types import Span
 
@@ -39,6 +40,8 @@ class ChunkDraft:
     kind: Literal["text", "table", "code"]
     heading_path: tuple[str, ...]
     place: str
+    places: tuple[Place, ...] = ()
+    """Of its parts, where they are not all at one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class _Piece:
     kind: Kind
     path: tuple[str, ...]
     place: str
+    places: tuple[Place, ...]
 
 
 def chunk(parsed: Parsed, count_tokens: CountTokens, *, target: int = TARGET, limit: int = LIMIT) -> list[ChunkDraft]:
@@ -77,7 +81,7 @@ def _pieces(parsed: Parsed, count_tokens: CountTokens, limit: int) -> list[_Piec
     counts = count_tokens([text[a:b] for a, b in whole]) if whole else []
     pieces: list[_Piece] = []
     for element, (start, end), tokens in zip(parsed.elements, whole, counts, strict=True):
-        piece = _Piece(start, end, tokens, element.kind, element.heading_path, element.place)
+        piece = _Piece(start, end, tokens, element.kind, element.heading_path, element.place, element.places)
         if tokens <= limit:
             pieces.append(piece)
         else:
@@ -209,18 +213,32 @@ def _within_limit(
 def _draft(ordinal: int, part: Sequence[_Piece]) -> ChunkDraft:
     kinds = {p.kind for p in part if p.kind not in _HEADINGS}
     kind: Literal["text", "table", "code"] = "table" if kinds == {"table"} else "code" if kinds == {"code"} else "text"
-    places = list(dict.fromkeys(p.place for p in part if p.place))
-    return ChunkDraft(ordinal, Span(part[0].start, part[-1].end), kind, _common_path(part), _place(places))
+    span = Span(part[0].start, part[-1].end)
+    places = _joined(place for piece in part for place in _places(piece))
+    # Where nothing but headings is known, those that all of it stands under tell of the whole.
+    place = place_at(places, span) if any(piece.place or piece.places for piece in part) else ""
+    return ChunkDraft(ordinal, span, kind, _common_path(part), place, places if len(places) > 1 else ())
 
 
-def _place(places: Sequence[str]) -> str:
-    """``p. 3`` and ``p. 4`` → ``p. 3–4``; unlike places: the first."""
-    if len(places) < 2:
-        return places[0] if places else ""
-    first, last = places[0].rpartition(" "), places[-1].rpartition(" ")
-    if first[0] == last[0] and first[2].isdigit() and last[2].isdigit():
-        return f"{places[0]}–{last[2]}"
-    return places[0]
+def _joined(places: Iterable[Place]) -> tuple[Place, ...]:
+    """Neighbours at one place as one."""
+    joined: list[Place] = []
+    for one in places:
+        if joined and (joined[-1].name, joined[-1].row) == (one.name, one.row):
+            joined[-1] = replace(one, span=Span(joined[-1].span.start, one.span.end))
+        else:
+            joined.append(one)
+    return tuple(joined)
+
+
+def _places(piece: _Piece) -> Iterator[Place]:
+    """Of what the piece shows of its element."""
+    if not piece.places:
+        yield Place(Span(piece.start, piece.end), piece.place or STEP.join(piece.path))
+    for one in piece.places:
+        start, end = max(one.span.start, piece.start), min(one.span.end, piece.end)
+        if start < end:
+            yield replace(one, span=Span(start, end))
 
 
 def _common_path(part: Sequence[_Piece]) -> tuple[str, ...]:

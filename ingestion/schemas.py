@@ -11,6 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from vouch.catalog.tables import Document
 from vouch.core.clock import utc
 from vouch.core.errors import InvalidInput
+from vouch.core.freshness import InSearch
 from vouch.core.types import Acl, Clause, Json
 
 Text200 = Annotated[str, Field(min_length=1, max_length=200)]
@@ -82,10 +83,20 @@ def acl_of(access: list[ClauseIn] | None) -> Acl | None:
     return tuple(Clause.of(c.allow, c.deny, field=f"access.{n}") for n, c in enumerate(access))
 
 
+class InSearchIn(Input):
+    """What search and ask do with documents in a state: ``keep``, ``demote``, or ``drop`` them."""
+
+    due: InSearch = "keep"
+    stale: InSearch = "keep"
+    expired: InSearch = "keep"
+    source_gone: InSearch = "keep"
+
+
 class FreshnessIn(Input):
     review_every: str | None = Field(None, examples=["180d"])
     stale_after: str | None = Field(None, examples=["365d"])
     expire_after: str | None = Field(None, examples=["730d"])
+    in_search: InSearchIn = InSearchIn()
 
 
 class SourceIn(Input):

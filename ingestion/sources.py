@@ -11,7 +11,7 @@ from acl.groups import claim, issuer_of, release
 from ingestion.breaker import failing
 from ingestion.delete import delete_documents
 from ingestion.jobs import OPEN, cancel, check_schedule, next_sync
-from ingestion.schemas import SourceIn, SourcePatch
+from ingestion.schemas import InSearchIn, SourceIn, SourcePatch
 from ingestion.sealed import checked
 from ingestion.sealed import shown as shown_config
 from vouch.catalog import epoch as epochs
@@ -19,6 +19,7 @@ from vouch.catalog.tables import Job, Source
 from vouch.core import clock
 from vouch.core.clock import duration, rfc3339
 from vouch.core.errors import Conflict, NotFound
+from vouch.core.freshness import AGED
 from vouch.core.ids import new_id
 from vouch.core.settings import Settings
 from vouch.core.types import Json, principal_name
@@ -62,6 +63,7 @@ def create(session: Session, tenant: str, asked: SourceIn, settings: Settings | 
         review_every_s=_seconds(asked.freshness.review_every, "freshness.review_every"),
         stale_after_s=_seconds(asked.freshness.stale_after, "freshness.stale_after"),
         expire_after_s=_seconds(asked.freshness.expire_after, "freshness.expire_after"),
+        in_search=_not_kept(asked.freshness.in_search),
         acl_max_age_s=_seconds(asked.acl_max_age, "acl_max_age"),
         deletion_guard=asked.deletion_guard,
         priority=asked.priority,
@@ -93,6 +95,7 @@ def change(
         source.review_every_s = _seconds(asked.freshness.review_every, "freshness.review_every")
         source.stale_after_s = _seconds(asked.freshness.stale_after, "freshness.stale_after")
         source.expire_after_s = _seconds(asked.freshness.expire_after, "freshness.expire_after")
+        source.in_search = _not_kept(asked.freshness.in_search)
     if "acl_max_age" in given:
         before, source.acl_max_age_s = source.acl_max_age_s, _seconds(asked.acl_max_age, "acl_max_age")
         if before != source.acl_max_age_s:
@@ -189,7 +192,8 @@ def shown(session: Session, source: Source) -> Json:
         "owner": source.owner,
         "schedule": source.schedule,
         "freshness": {
-            name: _text(getattr(source, f"{name}_s")) for name in ("review_every", "stale_after", "expire_after")
+            **{name: _text(getattr(source, f"{name}_s")) for name in ("review_every", "stale_after", "expire_after")},
+            "in_search": {state: source.in_search.get(state, "keep") for state in AGED},
         },
         "acl_max_age": _text(source.acl_max_age_s),
         "acl_read_at": rfc3339(source.acl_read_at),
@@ -204,6 +208,11 @@ def shown(session: Session, source: Source) -> Json:
         "next_sync_at": rfc3339(source.next_sync_at),
         "created_at": rfc3339(source.created_at),
     }
+
+
+def _not_kept(asked: InSearchIn) -> Json:
+    """What differs from keeping everything: a search looks no further at a source with nothing of that."""
+    return {state: treatment for state, treatment in asked.model_dump().items() if treatment != "keep"}
 
 
 def _seconds(text: str | None, field: str) -> int | None:

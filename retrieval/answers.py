@@ -25,17 +25,6 @@ from vouch.catalog.tables import Feedback
 from vouch.core.errors import NotFound
 from vouch.core.types import Span
 
-_PLACES = sa.text(
-    """
-    SELECT q.n, c.place FROM citation q CROSS JOIN LATERAL (
-        SELECT place FROM chunk c
-        WHERE c.tenant_id = q.tenant_id AND c.document_id = q.document_id AND c.version = q.version
-        AND c.span_start <= q.span_start AND q.span_start < c.span_end
-        ORDER BY c.ordinal LIMIT 1
-    ) c
-    WHERE q.tenant_id = :tenant AND q.answer_id = :answer
-    """
-)
 _INPUTS = sa.text("SELECT data->'inputs' FROM trace WHERE tenant_id = :tenant AND id = :trace")
 MOST_LISTED = 200
 """Questions of a conversation, newest kept."""
@@ -90,7 +79,7 @@ def save_answer(services: Services, access: Access, question: Question, released
 def read_answer(catalog: Catalog, asker: Asker, answer_id: str) -> Kept:
     """Only for who asked it, and only while they may read everything it was made from.
 
-    Raises :class:`NotFound` otherwise. Titles, places and freshness are today's.
+    Raises :class:`NotFound` otherwise. Titles and freshness are today's.
     """
     access, kept = _read(catalog, asker, answer_id)
     detail = shown(_cited(kept.released), access.epoch)
@@ -116,8 +105,7 @@ def _read(catalog: Catalog, asker: Asker, answer_id: str) -> tuple[Access, Kept]
         access, found = cards(session, resolve(session, asker.tenant, asker.user), needed | spoken)
         if not needed <= found.keys():
             raise NotFound()
-        places = {row.n: row.place for row in session.execute(_PLACES, {"tenant": asker.tenant, "answer": answer_id})}
-    return access, Kept(_released(row, quotes, found, places, frozenset(inputs)), row)
+    return access, Kept(_released(row, quotes, found, frozenset(inputs)), row)
 
 
 def give_feedback(catalog: Catalog, asker: Asker, answer_id: str, helpful: bool, comment: str | None) -> None:
@@ -177,6 +165,7 @@ def _citation_row(tenant: str, answer_id: str, citation: Citation) -> CitationRo
         span_start=citation.span.start,
         span_end=citation.span.end,
         quote=citation.quote,
+        place=citation.place,
     )
 
 
@@ -184,12 +173,10 @@ def _released(
     row: AnswerRow,
     quotes: Sequence[CitationRow],
     found: Mapping[str, Card],
-    places: Mapping[int, str],
     inputs: frozenset[str],
 ) -> Released:
     citations = tuple(
-        Citation(q.n, found[q.document_id], q.version, Span(q.span_start, q.span_end), q.quote, places.get(q.n, ""))
-        for q in quotes
+        Citation(q.n, found[q.document_id], q.version, Span(q.span_start, q.span_end), q.quote, q.place) for q in quotes
     )
     return Released(
         id=row.id,

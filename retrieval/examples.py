@@ -43,6 +43,7 @@ SEARCH: Json = {
             "score": 6.31,
             "scores": {"dense": 0.71, "lexical": 9.2, "fused": 0.1818, "rerank": 6.31},
             "freshness": _FRESHNESS,
+            "demoted": None,
         }
     ],
     "trace_id": "0199c0df-0a2b-7e6f-b1c4-9d8e7f605142",
@@ -118,6 +119,8 @@ TRACE: Json = {
             "scores": {"dense": 0.71, "lexical": 9.2, "fused": 0.1818, "rerank": 6.31},
         }
     ],
+    "demoted": [],
+    "dropped": [],
     "passages": [],
     "rejected": [],
     "answer": None,

@@ -1,17 +1,18 @@
-"""How far a document may be relied on today, and which documents replace it."""
+"""How far a document may be relied on today, which documents replace it, and what its source wants done in search."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
 from retrieval.types import Freshness
-from vouch.catalog.freshness import facts
+from vouch.catalog.freshness import TREATED, facts
 from vouch.core import clock
-from vouch.core.freshness import standing
+from vouch.core.freshness import Aged, standing
 
 # Two documents that each claim to replace the other replace nothing.
 _SUCCESSORS = sa.text(
@@ -28,6 +29,22 @@ _SUCCESSORS = sa.text(
     ORDER BY new.modified_at DESC NULLS LAST, new.id
     """
 )
+_TREATED = sa.text(TREATED)
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """What a document's source wants done with it in search, and for which of its states."""
+
+    done: Literal["demote", "drop"]
+    state: Aged
+
+
+def treatments(session: Session, tenant: str, document_ids: Collection[str]) -> dict[str, Treatment]:
+    """Those of the documents that are not to be kept where they rank. As of now: a review, another policy or a source
+    that can be read again counts with the next question. Not yet decided for any asker."""
+    given = {"tenant": tenant, "ids": list(document_ids), "now": clock.now()}
+    return {row.id: Treatment(row.treatment, row.state) for row in session.execute(_TREATED, given)}
 
 
 def successors(session: Session, tenant: str, document_ids: Collection[str]) -> dict[str, tuple[str, ...]]:

@@ -97,7 +97,7 @@ def _passage(texts: Texts, run: Sequence[Hit], n: int) -> Passage | None:
         span=span,
         text=text,
         heading_path=best.heading_path,
-        place=best.place,
+        places=tuple(place for hit in run for place in hit.places),
         score=best.score,
         modified_at=best.freshness.modified_at,
         freshness=best.freshness,

@@ -1,7 +1,7 @@
 """A question, online, from beginning to end.
 
     ask ─▶ guard input ─▶ resolve access ─▶ rewrite ─▶ search (dense + lexical, filtered)
-        ─▶ fuse ─▶ recheck access (SQL) ─▶ rerank ─▶ pack prompt ─▶ generate ─▶ verify every claim
+        ─▶ fuse ─▶ recheck access (SQL) ─▶ rerank ─▶ demote ─▶ pack prompt ─▶ generate ─▶ verify every claim
         ─▶ guard output ─▶ recheck ─▶ answer | abstention ─▶ trace
 
 ``search`` walks the first half, ``ask`` all of it. Each stage is a function in a file of its name; what passes
@@ -16,12 +16,13 @@ from acl.caller import Asker
 from acl.resolve import Access, resolve
 from retrieval.answers import save_answer
 from retrieval.contrast import contrast
+from retrieval.demote import demote, reach
 from retrieval.fuse import fuse
 from retrieval.generate import Profile, choose_profile, generate
 from retrieval.guard import guard_input, guard_output
 from retrieval.metrics import ABSTENTIONS, REJECTED_CLAIMS
 from retrieval.pack import pack
-from retrieval.recheck import alarm, recheck_candidates, still_readable
+from retrieval.recheck import Wanted, alarm, recheck_candidates, still_readable
 from retrieval.release import release
 from retrieval.rerank import DEPTH, rerank
 from retrieval.rewrite import previous_query, rewrite
@@ -117,10 +118,11 @@ def _find(services: Services, asker: Asker, question: Question, trace: Recorder)
         with trace.step("fuse"):
             candidates = fuse(found.hits)
         with trace.step("recheck"):
-            admitted = recheck_candidates(services, access, found.hits, candidates, (want, depth))
-        if asked < DEEPEST * shallowest and found.lacks(depth, {one.document_id for one in admitted.refused}):
+            wanted = Wanted(want, reach(question.limit), depth)
+            admitted = recheck_candidates(services, access, found.hits, candidates, wanted)
+        if asked < DEEPEST * shallowest and found.lacks(depth, admitted.left_out):
             asked *= DEEPER
-        elif len(admitted.hits) < want and not found.exhausted and depth < DEEPEST_PAGE * shallowest:
+        elif len(admitted.hits) < admitted.wanted and not found.exhausted and depth < DEEPEST_PAGE * shallowest:
             depth *= DEEPER
             asked = max(asked, depth)
         else:
@@ -133,6 +135,8 @@ def _find(services: Services, asker: Asker, question: Question, trace: Recorder)
     if reranks:  # that took its time: what is shown, or goes into a prompt, is decided on the state of now
         with trace.step("recheck"):
             access, hits = still_readable(services, access, hits)
+    with trace.step("demote"):
+        hits = demote(hits)
     trace.note(**search_facts(services, rewritten, found, admitted, hits))
     return _Evidence(access, rewritten.query, hits)
 

@@ -12,12 +12,14 @@ from sqlmodel import Session
 
 from acl.recheck import Rejection, recheck, why_rejected
 from acl.resolve import Access
-from retrieval.freshness import freshness, readable_successor, successors
+from retrieval.freshness import Treatment, freshness, readable_successor, successors, treatments
 from retrieval.fuse import fuse
 from retrieval.metrics import GATE_TWO_REJECTIONS
 from retrieval.services import Services
 from retrieval.types import Candidate, Hit
 from vouch.catalog.freshness import FACTS, REVIEWED
+from vouch.core.freshness import Aged
+from vouch.core.places import STEP, Place, from_json
 from vouch.core.types import IndexHits, Span
 
 log = logging.getLogger(__name__)
@@ -25,7 +27,7 @@ log = logging.getLogger(__name__)
 # A chunk of a version that is no longer current joins nothing: a newer one has been published since.
 _LOAD = sa.text(
     f"""
-    SELECT c.document_id, c.version, c.ordinal, c.span_start, c.span_end, c.text, c.place, c.heading_path,
+    SELECT c.document_id, c.version, c.ordinal, c.span_start, c.span_end, c.text, c.place, c.places, c.heading_path,
         d.external_id, d.source_id, d.title, d.uri, d.mime, v.text AS text_digest, {FACTS}
     FROM unnest(CAST(:documents AS text[]), CAST(:versions AS int[]), CAST(:ordinals AS int[]))
         AS k(document_id, version, ordinal)
@@ -52,34 +54,63 @@ class Admitted:
     """Why, by document."""
     outdated: int
     """Candidates of a version that a newer one has replaced: expected while the index catches up."""
+    dropped: tuple[tuple[Candidate, Aged], ...]
+    """Candidates that are readable and that their source wants left out of search, each with the state for which."""
+    left_out: frozenset[str]
+    """Documents refused or dropped."""
+    wanted: int
+    """Hits that were asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """``hits`` at least, or ``behind_demoted`` where any of the candidates is demoted; ``depth`` hits of each arm
+    count."""
+
+    hits: int
+    behind_demoted: int
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What is known of the candidates' documents in one snapshot."""
+
+    readable: frozenset[str]
+    replaced_by: Mapping[str, tuple[str, ...]]
+    treated: Mapping[str, Treatment]
 
 
 def recheck_candidates(
-    services: Services, access: Access, found: IndexHits, candidates: tuple[Candidate, ...], wanted: tuple[int, int]
+    services: Services, access: Access, found: IndexHits, candidates: tuple[Candidate, ...], wanted: Wanted
 ) -> Admitted:
-    """Up to ``wanted[0]`` hits: each candidate refused or outdated is replaced by the next.
+    """As many hits as are wanted: each candidate refused, dropped or outdated is replaced by the next.
 
-    ``candidates`` are ``found``, fused; they are fused anew without what is refused, of each arm ``wanted[1]`` hits.
-    Raises what :func:`acl.recheck.recheck` raises.
+    ``candidates`` are ``found``, fused; they are fused anew without what is left out. Raises what
+    :func:`acl.recheck.recheck` raises.
     """
-    want, depth = wanted
     documents = {candidate.document_id for candidate in candidates}
     with services.catalog.reading(access.tenant) as session:
         replaced_by = successors(session, access.tenant, documents)
         fresh, readable = recheck(session, access, documents.union(*replaced_by.values()))
+        decided = _Decided(readable, replaced_by, treatments(session, access.tenant, documents & readable))
         reasons = why_rejected(session, access, fresh, documents - readable)
         refused = tuple(c for c in candidates if c.document_id not in readable)
-        if refused or max(len(found.dense), len(found.lexical)) > depth:
-            candidates = fuse(found, without=documents - readable, depth=depth)
+        dropped = _dropped(found, decided, documents - readable, wanted.depth)
+        left_out = (documents - readable).union(one for one, told in decided.treated.items() if told.done == "drop")
+        if left_out or max(len(found.dense), len(found.lexical)) > wanted.depth:
+            candidates = fuse(found, without=left_out, depth=wanted.depth)
+        falls = any(_demoted(candidate.document_id, decided) for candidate in candidates)
+        want = max(wanted.hits, wanted.behind_demoted) if falls else wanted.hits
         hits: list[Hit] = []
         outdated = 0
         waiting = candidates
         while waiting and len(hits) < want:
             batch, waiting = waiting[: want - len(hits)], waiting[want - len(hits) :]
             rows = _load(session, fresh.tenant, batch)
-            hits += [_hit(c, rows[c.key], replaced_by, readable) for c in batch if c.key in rows]
+            hits += [_hit(c, rows[c.key], decided) for c in batch if c.key in rows]
             outdated += len(batch) - len(rows)
-    return Admitted(fresh, tuple(hits), waiting, refused, reasons, outdated)
+    return Admitted(fresh, tuple(hits), waiting, refused, reasons, outdated, dropped, frozenset(left_out), want)
 
 
 def still_readable(services: Services, access: Access, hits: tuple[Hit, ...]) -> tuple[Access, tuple[Hit, ...]]:
@@ -104,6 +135,23 @@ def alarm(admitted: Admitted) -> None:
         )
 
 
+def _dropped(
+    found: IndexHits, decided: _Decided, refused: Collection[str], depth: int
+) -> tuple[tuple[Candidate, Aged], ...]:
+    """What would have been candidates, were it not for their source's wish. Counted without what is refused, so that
+    it tells nothing of that."""
+    states = {one: told.state for one, told in decided.treated.items() if told.done == "drop"}
+    if not states:
+        return ()
+    ranked = fuse(found, without=refused, depth=depth)
+    return tuple((c, states[c.document_id]) for c in ranked if c.document_id in states)
+
+
+def _demoted(document_id: str, decided: _Decided) -> Aged | None:
+    told = decided.treated.get(document_id)
+    return told.state if told is not None and told.done == "demote" else None
+
+
 def _load(session: Session, tenant: str, candidates: Sequence[Candidate]) -> dict[tuple[str, int, int], Any]:
     documents, versions, ordinals = zip(*(c.key for c in candidates), strict=True)
     rows = session.execute(
@@ -113,8 +161,9 @@ def _load(session: Session, tenant: str, candidates: Sequence[Candidate]) -> dic
     return {(row.document_id, row.version, row.ordinal): row for row in rows}
 
 
-def _hit(candidate: Candidate, row: Any, replaced_by: Mapping[str, tuple[str, ...]], readable: Collection[str]) -> Hit:
-    superseded_by = readable_successor(row.document_id, replaced_by, readable)
+def _hit(candidate: Candidate, row: Any, decided: _Decided) -> Hit:
+    superseded_by = readable_successor(row.document_id, decided.replaced_by, decided.readable)
+    span, place = Span(row.span_start, row.span_end), row.place or STEP.join(row.heading_path)
     return Hit(
         document_id=row.document_id,
         external_id=row.external_id,
@@ -124,12 +173,14 @@ def _hit(candidate: Candidate, row: Any, replaced_by: Mapping[str, tuple[str, ..
         title=row.title,
         uri=row.uri,
         mime=row.mime,
-        span=Span(row.span_start, row.span_end),
+        span=span,
         text=row.text,
         text_digest=row.text_digest,
-        place=row.place or " › ".join(row.heading_path),
+        place=place,
+        places=from_json(row.places) or (Place(span, place),),
         heading_path=tuple(row.heading_path),
         scores=candidate.scores,
         score=candidate.scores.fused,
         freshness=freshness(row, superseded_by),
+        demoted=_demoted(row.document_id, decided),
     )

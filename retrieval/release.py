@@ -26,6 +26,7 @@ from retrieval.types import (
     Verified,
 )
 from vouch.core.ids import new_id
+from vouch.core.places import place_at
 from vouch.core.sentences import ROW_SEPARATOR
 from vouch.core.types import Json
 
@@ -108,10 +109,12 @@ def _citations(claims: Sequence[Claim], readable: Mapping[str, Card]) -> tuple[C
     for claim in claims:
         for one in claim.evidence:
             distinct.setdefault(_place(one), one)
-    return tuple(
-        Citation(n, readable[one.passage.document_id], one.passage.version, one.span, one.text, one.passage.place)
-        for n, one in enumerate(distinct.values(), 1)
-    )
+    return tuple(_citation(n, one, readable[one.passage.document_id]) for n, one in enumerate(distinct.values(), 1))
+
+
+def _citation(n: int, one: Evidence, document: Card) -> Citation:
+    """Its place is that of the very words that it quotes."""
+    return Citation(n, document, one.passage.version, one.span, one.text, place_at(one.passage.places, one.span))
 
 
 def _cited(claims: Sequence[Claim], citations: Sequence[Citation]) -> tuple[CitedClaim, ...]:

@@ -95,6 +95,8 @@ def search_facts(
         "rewrite": asdict(rewritten),
         "index": {"generation": services.generation, "embedder": services.embedder.name, "plan": found.hits.plan},
         "candidates": [*map(_scored, hits), *map(_scored, admitted.rest)],
+        "demoted": [_fell(one) for one in hits if one.demoted is not None],
+        "dropped": [{**_scored(one), "state": state} for one, state in admitted.dropped],
         "refused": [_scored(one) for one in admitted.refused],
         "outdated": admitted.outdated,
     }
@@ -141,6 +143,13 @@ def _scored(one: Candidate | Hit) -> Json:
     named = (("dense", one.scores.dense), ("lexical", one.scores.lexical), ("fused", one.scores.fused))
     scores = {name: round(value, 6) for name, value in (*named, ("rerank", one.scores.rerank)) if value is not None}
     return {"document_id": one.document_id, "version": one.version, "ordinal": one.ordinal, "scores": scores}
+
+
+def _fell(hit: Hit) -> Json:
+    """``successor``: what it yields to, where that is why."""
+    successor = hit.freshness.superseded_by if hit.demoted == "superseded" else None
+    place = {"document_id": hit.document_id, "version": hit.version, "ordinal": hit.ordinal}
+    return {**place, "state": hit.demoted, "successor": successor}
 
 
 def save_search(catalog: Catalog, trace: Recorder, hits: Sequence[Hit], epoch: int) -> None:
@@ -194,7 +203,9 @@ def _for_asker(session: Session, access: Access, row: Trace) -> Json:
     passages: list[Json] = data.get("passages", [])
     inputs = set(data.get("inputs", []))
     shown_to_writer = {passage["document_id"] for passage in passages}
-    _, readable = recheck(session, access, {one["document_id"] for one in candidates} | shown_to_writer | inputs)
+    dropped: list[Json] = data.get("dropped", [])
+    spoken = {one["document_id"] for one in (*candidates, *dropped)}
+    _, readable = recheck(session, access, spoken | shown_to_writer | inputs)
     all_shown = shown_to_writer <= readable
     writer: Json = data.get("writer", {})
     return {
@@ -203,6 +214,10 @@ def _for_asker(session: Session, access: Access, row: Trace) -> Json:
         "asked": data["asked"],
         "rewrite": data["rewrite"],
         "candidates": [one for one in candidates if one["document_id"] in readable],
+        "demoted": [
+            one for one in data.get("demoted", []) if {one["document_id"], one["successor"] or ""} <= {*readable, ""}
+        ],
+        "dropped": [one for one in dropped if one["document_id"] in readable],
         "passages": [one for one in passages if one["document_id"] in readable],
         # A refused claim is prose that may speak of anything its writer was shown.
         "rejected": data.get("rejected", []) if all_shown else [],

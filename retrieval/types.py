@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from vouch.core.freshness import State
+from vouch.core.freshness import Aged, State
+from vouch.core.places import Place, place_at
 from vouch.core.types import Json, SearchFilter, Span
 
 Mode = Literal["hybrid", "dense", "lexical"]
 NoticeKind = Literal["superseded", "stale", "expired", "source_gone", "conflict"]
 Verdict = Literal["supported", "partial", "unsupported"]
+Demoted = Aged | Literal["superseded"]
 AbstentionReason = Literal["no_evidence", "low_confidence", "conflict", "blocked"]
 
 
@@ -81,7 +83,8 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A candidate that gate 2 admitted, with its text. ``score`` orders the page: rerank, else fused."""
+    """A candidate that gate 2 admitted, with its text. ``score`` orders the page: rerank, else fused; one that is
+    ``demoted``, for the state that this names, stands lower than its score says."""
 
     document_id: str
     external_id: str
@@ -96,10 +99,13 @@ class Hit:
     text_digest: str
     """Of the version's whole normalised text, in the blob store."""
     place: str
+    places: tuple[Place, ...]
+    """Of its parts; one, where they are all at ``place``."""
     heading_path: tuple[str, ...]
     scores: Scores
     score: float
     freshness: Freshness
+    demoted: Demoted | None = None
 
     @property
     def key(self) -> ChunkKey:
@@ -119,10 +125,15 @@ class Passage:
     span: Span
     text: str
     heading_path: tuple[str, ...]
-    place: str
+    places: tuple[Place, ...]
     score: float
     modified_at: datetime | None
     freshness: Freshness
+
+    @property
+    def place(self) -> str:
+        """Of all of it."""
+        return place_at(self.places, self.span)
 
 
 @dataclass(frozen=True, slots=True)

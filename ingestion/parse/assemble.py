@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import PurePosixPath
 
 from ingestion.parse import table
@@ -10,6 +13,7 @@ from ingestion.parse.document import Block, Draft, Element, Parsed
 from ingestion.parse.language import language
 from ingestion.parse.normalise import hiding, normalise, one_line
 from vouch.core.errors import DocumentRejected
+from vouch.core.places import STEP, Place
 from vouch.core.types import Span
 
 MAX_PIECES = 500_000
@@ -29,9 +33,10 @@ def assemble(draft: Draft, name: str, mime: str) -> Parsed:
     parts: list[str] = []
     elements: list[Element] = []
     path: list[tuple[int, str]] = []
+    tables: Counter[str] = Counter()
     length, pieces, previous = 0, 0, None
     for block in blocks:
-        lines = _lines(block)
+        numbers, lines = _lines(block)
         if not lines:
             continue
         if block.kind == "heading":
@@ -46,8 +51,14 @@ def assemble(draft: Draft, name: str, mime: str) -> Parsed:
         if pieces > MAX_PIECES:
             raise DocumentRejected(f"The text has more than {MAX_PIECES:,} paragraphs and rows", reason="too_large")
         parts += [separator, text]
+        tables[block.place] += block.kind == "table"
         steps = tuple(step for _, step in path)
-        elements.append(Element(block.kind, Span(start, length), steps, block.place, _row_spans(block, lines, start)))
+        rows = _row_spans(block, lines, start)
+        where = _where(block, steps)
+        name = _of_table(where or STEP.join(steps), block, tables[block.place])
+        places = tuple(Place(row, name, number) for row, number in zip(rows, numbers, strict=True))
+        span = Span(start, length)
+        elements.append(Element(block.kind, span, steps, where, rows, places or _turned(block, where, span)))
         previous = block
     if not elements:
         raise _nothing(draft)
@@ -63,16 +74,44 @@ def _invisible(draft: Draft) -> tuple[str, ...]:
     return (f"{count:,} invisible character{'s' if count > 1 else ''} removed",) if count else ()
 
 
-def _lines(block: Block) -> list[str]:
+def _lines(block: Block) -> tuple[list[int], list[str]]:
+    """Its lines, and of a table's the numbers of their rows."""
     if block.kind == "table":
-        return table.render(block)
+        shown = table.numbered(block)
+        return [block.numbers[i] if block.numbers else i + 1 for i, _ in shown], [line for _, line in shown]
     if block.kind in ("title", "heading"):
         line = one_line(block.text)
-        return [line] if line else []
+        return [], [line] if line else []
     text = normalise(block.text, keep_layout=block.kind == "code")
     if block.kind == "list_item" and text:
         text = "  " * min(block.level, 4) + text
-    return [text] if text.strip() else []
+    return [], [text] if text.strip() else []
+
+
+def _where(block: Block, steps: Sequence[str]) -> str:
+    """``p. 3, Travel › Hotels`` of a block whose headings belong to its place, but none that says the place again."""
+    if not block.headed:
+        return block.place
+    said = f", {block.place.casefold()},"
+    told = STEP.join(step for step in steps if f", {step.casefold()}," not in said)
+    return ", ".join(filter(None, (block.place, told)))
+
+
+def _of_table(name: str, block: Block, number: int) -> str:
+    """A sheet's rows are its own; those of a table in a text are of the first or second table there."""
+    return name if block.numbers else ", ".join(filter(None, (name, f"table {number}")))
+
+
+def _turned(block: Block, where: str, span: Span) -> tuple[Place, ...]:
+    """The place of each part of a block that begins in one and goes on in others; of a sheet's line its row."""
+    if block.numbers:
+        return (Place(span, where, block.numbers[0]),)
+    if not block.turns:
+        return ()
+    starts = [min(span.start + len(normalise(block.text[:at])), span.end) for at, _ in block.turns]
+    names = (where, *(name for _, name in block.turns))
+    edges = pairwise((span.start, *starts, span.end))
+    return tuple(Place(Span(a, b), name) for (a, b), name in zip(edges, names, strict=True) if a < b)
 
 
 def _row_spans(block: Block, lines: Sequence[str], start: int) -> tuple[Span, ...]:
@@ -103,12 +142,12 @@ def _title(draft: Draft, name: str) -> tuple[str, Sequence[Block]]:
         outermost = [i for i in headings if blocks[i].level <= first.level]
         alone = len(outermost) == 1 and said.casefold() in ("", one_line(first.text).casefold())
         if first.kind == "title" or (alone and _leads(blocks, headings[0])):
-            blocks[headings[0]] = Block("title", first.text, 0, first.place)
+            blocks[headings[0]] = replace(first, kind="title", level=0)
         if first.kind == "title" or _leads(blocks, headings[0]):
             said = said or one_line(first.text)
     for i in headings[1:]:
         if blocks[i].kind == "title":
-            blocks[i] = Block("heading", blocks[i].text, 1, blocks[i].place)
+            blocks[i] = replace(blocks[i], kind="heading", level=1)
     return said or title_from_name(name), blocks
 
 
@@ -120,7 +159,7 @@ def _leads(blocks: Sequence[Block], at: int) -> bool:
 def _demoted(block: Block) -> Block:
     """A "heading" as long as a paragraph is a paragraph."""
     if block.kind in ("title", "heading") and len(block.text) > _LONGEST_HEADING:
-        return Block("paragraph", block.text, 0, block.place)
+        return replace(block, kind="paragraph", level=0)
     return block
 
 

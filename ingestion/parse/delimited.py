@@ -1,4 +1,5 @@
-"""CSV and TSV: the delimiter is found by what makes rows of equal width; a row is a line of the text."""
+"""CSV and TSV: the delimiter is found by what makes rows of equal width; a row is a line of the text, and has the
+number that a spreadsheet shows beside it."""
 
 from __future__ import annotations
 
@@ -20,10 +21,11 @@ csv.field_size_limit(1 << 24)
 def read(data: bytes, name: str) -> Draft:
     text = decode(data)
     rows = tuple(tuple(cell.strip() for cell in row) for row in _reader(text, _delimiter(text)))
-    filled = [row for row in rows if any(row)]
+    numbers, filled = [n for n, row in enumerate(rows, 1) if any(row)], [row for row in rows if any(row)]
     # A file of delimited values nearly always names its columns; one that starts with figures does not.
     named = bool(filled) and not any(table.is_number(cell) for cell in filled[0])
-    return Draft((Block("table", rows=tuple(filled), header_rows=int(named)),), title=title_from_name(name))
+    block = Block("table", rows=tuple(filled), header_rows=int(named), numbers=tuple(numbers))
+    return Draft((block,), title=title_from_name(name))
 
 
 def _reader(text: str, delimiter: str) -> Iterator[list[str]]:

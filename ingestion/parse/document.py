@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from vouch.core.places import Place, as_json, from_json
 from vouch.core.types import Span
 
 Kind = Literal["title", "heading", "paragraph", "list_item", "table", "code"]
@@ -20,7 +21,10 @@ class Block:
     """One paragraph, heading, list item, table or code listing, before normalisation.
 
     ``level`` is the depth of a heading (1 outermost) or of a list item (0 outermost). ``rows`` are the
-    cells of a table and ``header_rows`` how many of them are its header (None: decide by looking).
+    cells of a table and ``header_rows`` how many of them are its header (None: decide by looking). ``numbers`` are the
+    rows' numbers in the sheet or file that is nothing but rows; a table without them is one of a text, and its rows are
+    counted from its own first. ``headed``: its headings belong to its place. ``turns``: from which characters of the
+    text on it stands elsewhere, and where.
     """
 
     kind: Kind
@@ -29,6 +33,9 @@ class Block:
     place: str = ""
     rows: tuple[tuple[str, ...], ...] = ()
     header_rows: int | None = None
+    numbers: tuple[int, ...] = ()
+    headed: bool = False
+    turns: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,7 @@ class Element:
 
     ``heading_path`` lists the headings above it, outermost first (a heading counts itself; the document's
     title is left out). ``place`` is a person's locator ("p. 12", "slide 3", "sheet Costs"), "" when there
-    is none. ``rows`` are the spans of a table's rows.
+    is none. ``rows`` are the spans of a table's rows. ``places``: of its parts, where they are not all at ``place``.
     """
 
     kind: Kind
@@ -60,6 +67,7 @@ class Element:
     heading_path: tuple[str, ...] = ()
     place: str = ""
     rows: tuple[Span, ...] = ()
+    places: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,7 @@ class Parsed:
     def to_json(self) -> bytes:
         """UTF-8 JSON for the blob store; the same input gives the same bytes."""
         body = {
-            "format": 1,
+            "format": 2,
             "title": self.title,
             "mime": self.mime,
             "language": self.language,
@@ -92,10 +100,10 @@ class Parsed:
 
     @classmethod
     def from_json(cls, data: bytes | str) -> Parsed:
-        """Inverse of :meth:`to_json`. Raises ValueError on another format."""
+        """Inverse of :meth:`to_json`. Raises ValueError on another format; 1 is one without places."""
         body = json.loads(data)
-        if not isinstance(body, dict) or body.get("format") != 1:
-            raise ValueError("not a parsed document of format 1")
+        if not isinstance(body, dict) or body.get("format") not in (1, 2):
+            raise ValueError("not a parsed document of format 1 or 2")
         return cls(
             text=body["text"],
             elements=tuple(_element_from_json(e) for e in body["elements"]),
@@ -108,9 +116,18 @@ class Parsed:
 
 def _element_to_json(element: Element) -> list[Any]:
     rows = [[row.start, row.end] for row in element.rows]
-    return [element.kind, element.span.start, element.span.end, list(element.heading_path), element.place, rows]
+    return [
+        element.kind,
+        element.span.start,
+        element.span.end,
+        list(element.heading_path),
+        element.place,
+        rows,
+        as_json(element.places),
+    ]
 
 
 def _element_from_json(item: list[Any]) -> Element:
-    kind, start, end, path, place, rows = item
-    return Element(kind, Span(start, end), tuple(path), place, tuple(Span(a, b) for a, b in rows))
+    kind, start, end, path, place, rows, *more = item
+    spans = tuple(Span(a, b) for a, b in rows)
+    return Element(kind, Span(start, end), tuple(path), place, spans, from_json(more[0]) if more else ())

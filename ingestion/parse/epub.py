@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import posixpath
 import zipfile
+from dataclasses import replace
 from urllib.parse import unquote
 
 from lxml import etree
@@ -27,11 +28,24 @@ def read(data: bytes, name: str) -> Draft:
         path = "" if root_file is None else root_file.get("full-path", "")
         package = _xml(archive.read(path))
         chapters = [html.from_text(decode(archive.read(member))) for member in _spine(package, path)]
-    blocks: list[Block] = [block for chapter in chapters for block in chapter.blocks]
+    blocks: list[Block] = [
+        block
+        for number, chapter in enumerate(chapters, 1)
+        for block in (chapter.blocks if _headed(chapter) else _placed(chapter, f"section {number}"))
+    ]
     title = package.findtext(".//{http://purl.org/dc/elements/1.1/}title") or ""
     language = (package.findtext(".//{http://purl.org/dc/elements/1.1/}language") or "")[:2].lower()
     notes = tuple(dict.fromkeys(note for chapter in chapters for note in chapter.notes))
     return Draft(tuple(blocks), title, language, any(c.pictures for c in chapters), notes)
+
+
+def _headed(chapter: Draft) -> bool:
+    return any(block.kind in ("title", "heading") for block in chapter.blocks)
+
+
+def _placed(chapter: Draft, place: str) -> tuple[Block, ...]:
+    """A chapter without a heading of its own would stand under that of the one before."""
+    return tuple(replace(block, place=place) for block in chapter.blocks)
 
 
 def _spine(package: etree._Element, path: str) -> list[str]:

@@ -41,7 +41,8 @@ def read(data: bytes, name: str) -> Draft:
 def _read(data: bytes, depth: int) -> Draft:
     mail = _outlook(data) if data.startswith(_OLE_MAGIC) else _internet(data)
     lines = "\n".join(f"{label}: {value}" for label, value in mail.fields if value)
-    blocks = [Block("paragraph", lines), *mail.body.blocks]
+    body = (replace(block, place="mail body", headed=True) for block in mail.body.blocks)
+    blocks = [Block("paragraph", lines, place="mail header"), *body]
     notes = list(mail.body.notes)
     left_out = 0
     for number, (name, content) in enumerate(mail.attachments):
@@ -65,7 +66,14 @@ def _attached(name: str, content: bytes, depth: int) -> Iterator[Block]:
         where = f"{place}, {block.place}" if block.place else place
         heading = block.kind in ("heading", "title")
         blocks.append(
-            replace(block, kind="heading" if heading else block.kind, level=block.level + heading, place=where)
+            replace(
+                block,
+                kind="heading" if heading else block.kind,
+                level=block.level + heading,
+                place=where,
+                headed=block.headed or not block.place,
+                turns=tuple((at, f"{place}, {there}") for at, there in block.turns),
+            )
         )
     return iter(blocks)
 

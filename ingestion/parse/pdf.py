@@ -43,6 +43,8 @@ class _Passage:
     lines: tuple[Line, ...]
     page: int
     rows: tuple[tuple[str, ...], ...] = ()
+    turns: tuple[tuple[int, int], ...] = ()
+    """Of a paragraph that runs on over a page's end: from which line on it stands on which page."""
 
 
 def read(data: bytes, name: str) -> Draft:
@@ -175,16 +177,21 @@ def _joined(passages: Sequence[_Passage]) -> list[_Passage]:
             before is not None
             and before.lines
             and passage.lines
-            and before.page < passage.page
+            and _last_page(before) < passage.page
             and passage.lines[0].text[:1].islower()
             and not _ENDS.search(before.lines[-1].text)
             and abs(before.lines[-1].size - passage.lines[0].size) < 0.5
         )
         if before is not None and runs_on:
-            joined[-1] = _Passage(before.lines + passage.lines, before.page)
+            turns = (*before.turns, (len(before.lines), passage.page))
+            joined[-1] = _Passage(before.lines + passage.lines, before.page, turns=turns)
         else:
             joined.append(passage)
     return joined
+
+
+def _last_page(passage: _Passage) -> int:
+    return passage.turns[-1][1] if passage.turns else passage.page
 
 
 def _blocks(passages: Sequence[_Passage]) -> Iterator[Block]:
@@ -200,7 +207,8 @@ def _blocks(passages: Sequence[_Passage]) -> Iterator[Block]:
         elif _LIST_ITEM.match(text):
             yield Block("list_item", _BULLET.sub("- ", text), 0, place)
         else:
-            yield Block("paragraph", text, 0, place)
+            turns = tuple((len(_text(passage.lines[:at])), f"p. {page}") for at, page in passage.turns)
+            yield Block("paragraph", text, 0, place, turns=turns)
 
 
 def _look(passage: _Passage) -> tuple[float, bool]:

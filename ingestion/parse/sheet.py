@@ -1,4 +1,4 @@
-"""XLSX: every visible sheet's tables, values as the sheet shows them, place "sheet Costs"."""
+"""XLSX: every visible sheet's tables, values as the sheet shows them, place "sheet Costs", rows by their numbers."""
 
 from __future__ import annotations
 
@@ -106,10 +106,11 @@ def _sheet_blocks(rows: list[Row], place: str) -> Iterator[Block]:
     tables below it.
     """
     header: list[Row] = []
-    for lines in _groups(rows):
+    for number, lines in _groups(rows):
         group = lines
         while group and _filled(group[0]) == 1 and (len(group) == 1 or max(map(_filled, group)) > 1):
-            yield Block("paragraph", next(filter(None, group[0])), 0, place)
+            row = number + len(lines) - len(group)
+            yield Block("paragraph", next(filter(None, group[0])), 0, place, numbers=(row,))
             group = group[1:]
         if not group:
             continue
@@ -121,7 +122,9 @@ def _sheet_blocks(rows: list[Row], place: str) -> Iterator[Block]:
             header, group = names, group[len(names) :]
         fits = bool(header) and _filled(group[0]) > 1 and set().union(*map(_columns, header)) >= _columns(group[0])
         top = header if fits else []
-        yield Block("table", rows=(*_spread(top), *group), header_rows=len(top), place=place)
+        last = number + len(lines)
+        numbers = (*[0] * len(top), *range(last - len(group), last))  # of the header nothing is shown as a row
+        yield Block("table", rows=(*_spread(top), *group), header_rows=len(top), place=place, numbers=numbers)
 
 
 def _header(group: list[Row]) -> list[Row]:
@@ -155,13 +158,14 @@ def _spread(header: list[Row]) -> list[Row]:
     return [*spread, *header[-1:]]
 
 
-def _groups(rows: list[Row]) -> Iterator[list[Row]]:
+def _groups(rows: list[Row]) -> Iterator[tuple[int, list[Row]]]:
+    """Rows that follow one another, and the number of the first."""
     group: list[Row] = []
-    for row in [*rows, ()]:
+    for number, row in enumerate([*rows, ()], 1):
         if any(row):
             group.append(row)
         elif group:
-            yield group
+            yield number - len(group), group
             group = []
 
 

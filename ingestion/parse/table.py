@@ -29,24 +29,31 @@ _MOST_CELLS = 10_000_000
 
 def render(block: Block) -> list[str]:
     """The lines of a table block: rows without any text are left out, values keep their order."""
-    rows = _rectangle([[one_line(cell) for cell in row] for row in block.rows])
+    return [line for _, line in numbered(block)]
+
+
+def numbered(block: Block) -> list[tuple[int, str]]:
+    """The lines of :func:`render`, each with the place in ``block.rows`` of the row that it shows."""
+    cells = [[one_line(cell) for cell in row] for row in block.rows]
+    at = [i for i, row in enumerate(cells) if any(row)]
+    rows = _rectangle([cells[i] for i in at])
     if not rows:
         return []
     if len(rows[0]) == 1:
-        return [row[0] for row in rows if row[0]]
+        return [(i, row[0]) for i, row in zip(at, rows, strict=True) if row[0]]
     count = header_rows(rows) if block.header_rows is None else min(block.header_rows, len(rows))
     if count == 0 or count == len(rows):
-        return [line for row in rows if (line := _plain(row))]
+        return [(i, line) for i, row in zip(at, rows, strict=True) if (line := _plain(row))]
     labels = _labels(rows[:count])
-    return [line for row in rows[count:] if (line := _labelled(labels, row))]
+    return [(i, line) for i, row in zip(at[count:], rows[count:], strict=True) if (line := _labelled(labels, row))]
 
 
 def _rectangle(rows: Rows) -> list[list[str]]:
-    """Equal widths; rows and columns that are all blank are gone."""
+    """Equal widths; columns that are all blank are gone. None of the rows is."""
     width = max((len(row) for row in rows), default=0)
     if width * len(rows) > _MOST_CELLS:
         raise DocumentRejected(f"A table has room for more than {_MOST_CELLS:,} cells", reason="too_large")
-    full = [[*row, *[""] * (width - len(row))] for row in rows if any(row)]
+    full = [[*row, *[""] * (width - len(row))] for row in rows]
     kept = [i for i in range(width) if any(row[i] for row in full)]
     return [[row[i] for i in kept] for row in full]
 

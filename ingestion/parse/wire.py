@@ -35,24 +35,28 @@ class Refusal(msgspec.Struct, frozen=True):
     detail: str
 
 
+_Places = tuple[str, list[tuple[int, int, int | None]]]
+
+
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A parsed document as :meth:`ingestion.parse.document.Parsed.to_json` writes it, every type checked."""
 
-    format: Literal[1]
+    format: Literal[2]
     title: str
     mime: str
     language: str
     notes: list[str]
     text: str
-    elements: list[tuple[Kind, int, int, list[str], str, list[tuple[int, int]]]]
+    elements: list[tuple[Kind, int, int, list[str], str, list[tuple[int, int]], list[_Places]]]
 
 
 def checked(body: bytes) -> Answer:
     """Raises ``ValueError`` for what is no parsed document, or one whose spans do not lie in its text."""
     answer = msgspec.json.decode(body, type=Answer)
     at = 0
-    for _, start, end, _, _, rows in answer.elements:
-        if not at <= start < end or any(not start <= a <= b <= end for a, b in rows):
+    for _, start, end, _, _, rows, places in answer.elements:
+        within = (*rows, *((a, b) for _, parts in places for a, b, _ in parts))
+        if not at <= start < end or any(not start <= a <= b <= end for a, b in within):
             raise ValueError("spans overlap or run backwards")
         at = end
     if not answer.elements or at > len(answer.text):

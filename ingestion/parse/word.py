@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 from typing import Any
 
 import docx
@@ -38,7 +39,9 @@ def read(data: bytes, name: str) -> Draft:
             return None
         return 0 if text in titles else (element.metadata.category_depth or 0) + 1
 
-    blocks = tuple(partition.blocks(elements, heading_level=heading_level, place=_page, skip=skip))
+    found = partition.blocks(elements, heading_level=heading_level, place=_page, skip=skip)
+    # Where a page ends depends on the printer; a heading is there for everybody.
+    blocks = tuple(replace(block, headed=True) for block in found)
     title = "" if titles else _said_title(document)
     notes = (f"{len(hidden)} hidden run{'s' if len(hidden) > 1 else ''} of text left out",) if hidden else ()
     return Draft(blocks, title=title, pictures=_has_pictures(data), notes=notes)

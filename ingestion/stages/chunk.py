@@ -14,6 +14,7 @@ from vouch.catalog.tables import Chunk
 from vouch.core.context import in_context
 from vouch.core.errors import DocumentRejected
 from vouch.core.ids import sha256
+from vouch.core.places import as_json
 
 _FORGET = sa.text("DELETE FROM chunk WHERE tenant_id = :t AND document_id = :d AND version = :v")
 
@@ -40,6 +41,7 @@ def chunk(services: Services, lease: Lease) -> Lease | None:
             "span_end": draft.span.end,
             "kind": draft.kind,
             "place": draft.place,
+            "places": as_json(draft.places),
             "heading_path": list(draft.heading_path),
             "text": (text := draft.span.of(parsed.text)),
             "text_hash": sha256(in_context(title, draft.heading_path, text).encode()),

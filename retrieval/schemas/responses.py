@@ -63,6 +63,9 @@ class SearchHit(BaseModel):
     score: float
     scores: Scores
     freshness: Freshness
+    demoted: types.Demoted | None = Field(
+        None, description="Set where the passage stands lower than its score says, and the state for which it does."
+    )
 
     @classmethod
     def of(cls, hit: Hit) -> Self:
@@ -81,6 +84,7 @@ class SearchHit(BaseModel):
             score=hit.score,
             scores=Scores(dense=scores.dense, lexical=scores.lexical, fused=scores.fused, rerank=scores.rerank),
             freshness=Freshness.of(hit.freshness),
+            demoted=hit.demoted,
         )
 
 
@@ -103,7 +107,7 @@ class Citation(BaseModel):
     version: int
     title: str
     uri: str
-    place: str
+    place: str = Field(description="Where the quote itself stands: `p. 12`, `sheet Costs, rows 8–9`, a heading.")
     span: Span
     quote: str = Field(description="Equals the document's text at `span`, character for character.")
     verified: Literal[True] = True
@@ -282,6 +286,12 @@ class TraceResponse(BaseModel):
     asked: Json | None = None
     rewrite: Json | None = None
     candidates: list[Json] | None = None
+    demoted: list[Json] | None = Field(
+        None, description="Candidates that stand lower than they rank: for which `state`, or for which `successor`."
+    )
+    dropped: list[Json] | None = Field(
+        None, description="What you may read and its source has left out of search, and for which `state`."
+    )
     passages: list[Json] | None = None
     rejected: list[Json] | None = None
     answer: Json | None = None

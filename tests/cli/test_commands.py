@@ -41,7 +41,8 @@ def source(running: Up, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
     (docs / ".vouch.yaml").write_text("access: {allow: [group:writers]}\n")
     (docs / "commas.md").write_text("# Commas\n\nWriters put a serial comma before the last item of a list.\n")
     (docs / "broken.pdf").write_bytes(b"%PDF-1.7 not really")
-    vouch.ok("source", "add", "filesystem", "style", str(docs), "--stale-after", "365d", "--owner", "user:ann")
+    vouch.ok("source", "add", "filesystem", "style", str(docs), "--stale-after", "365d", "--owner", "user:ann",
+             "--in-search", "stale=demote", "--in-search", "expired=drop")  # fmt: skip
     yield "style"
     vouch.ok("source", "rm", "style")
     assert vouch("source", "show", "style").returncode == 1
@@ -63,6 +64,14 @@ def test_sources_are_listed_shown_and_synced_again(vouch: Vouch, synced: str) ->
     assert row.split("\t")[1:5] == ["filesystem", "active", "1", "1"]
     shown = _json(vouch, "source", "show", synced)
     assert (shown["owner"], shown["freshness"]["stale_after"]) == ("user:ann", "365d")
+    assert shown["freshness"]["in_search"] == {
+        "due": "keep", "stale": "demote", "expired": "drop", "source_gone": "keep"
+    }  # fmt: skip
+    assert "stale=demote, expired=drop" in vouch.ok("source", "show", synced)
+    refused = vouch("source", "add", "push", "bad", "--in-search", "stale")
+    assert refused.returncode == 2 and "STATE=WHAT" in refused.stderr
+    refused = vouch("source", "add", "push", "bad", "--in-search", "stale=hide")
+    assert refused.returncode == 2 and "in_search.stale" in refused.stderr
     again = _json(vouch, "source", "sync", synced)
     assert (again["state"], again["counts"]["unchanged"]) == ("succeeded", 2)
     assert _json(vouch, "source", "sync", shown["id"], "--access")["kind"] == "access"

@@ -27,6 +27,7 @@ expire_after: 900d
 files:
   own.md: {review_every: 30d, stale_after: 60d}
 """
+KEPT = dict.fromkeys(("due", "stale", "expired", "source_gone"), "keep")
 Ages = tuple[int | None, int | None, int | None]
 
 
@@ -56,7 +57,7 @@ def _ages(walk: Walk) -> dict[str, Ages]:
     }
 
 
-def _patch(walk: Walk, source: Source, **freshness: str) -> Any:
+def _patch(walk: Walk, source: Source, **freshness: Any) -> Any:
     with walk.services.catalog.transaction(TENANT) as session:
         found = find_source(session, TENANT, source.id, lock=True)
         change(session, found, SourcePatch.model_validate({"freshness": freshness}), actor="test")
@@ -72,7 +73,7 @@ def test_a_file_before_its_folder_before_its_source(walk: Walk, folder: Path) ->
     }  # fmt: skip
     assert _ages(walk) == {"plain.md": (None, None, None), **by_rules}
     told = _patch(walk, source, review_every="10d", stale_after="20d", expire_after="40d")
-    assert told == {"review_every": "10d", "stale_after": "20d", "expire_after": "40d"}
+    assert told == {"review_every": "10d", "stale_after": "20d", "expire_after": "40d", "in_search": KEPT}
     # The source's hold at once, and where nothing nearer is said.
     assert _ages(walk) == {
         "plain.md": (10, 20, 40), "rules/own.md": (30, 60, 900), "rules/folder.md": (90, 20, 900),
@@ -92,6 +93,15 @@ def test_what_is_pushed_has_the_ages_of_its_source_as_they_are_now(walk: Walk) -
     assert _ages(walk) == {"a.md": (None, None, 40)}
     with pytest.raises(ValidationError):
         _patch(walk, source, expires="40d")
+
+
+def test_what_search_does_is_part_of_the_policy_and_kept_where_it_is_not_said(walk: Walk) -> None:
+    source = walk.add_source("notes", "push")
+    told = {"stale": "demote", "expired": "drop", "due": "keep"}
+    assert _patch(walk, source, stale_after="20d", in_search=told)["in_search"] == KEPT | told
+    assert walk.scalar("SELECT in_search FROM source") == {"stale": "demote", "expired": "drop"}
+    assert _patch(walk, source, stale_after="20d")["in_search"] == KEPT
+    assert walk.scalar("SELECT in_search FROM source") == {}
 
 
 def test_a_source_that_cannot_be_read_is_known_since_when_until_it_can_again(walk: Walk, folder: Path) -> None:

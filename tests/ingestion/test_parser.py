@@ -19,6 +19,7 @@ from ingestion.parse.wire import checked
 from ingestion.parser import Parser, ParserKilled
 from tests.ingestion import made
 from vouch.core.errors import DocumentRejected, Unavailable
+from vouch.core.places import Place
 from vouch.core.types import Span
 
 LONG = b"".join(b"%d is a number, and here is what can be said of it.\n\n" % n for n in range(150_000))
@@ -198,6 +199,7 @@ def test_a_killed_worker_takes_a_busy_parser_with_it(tmp_path: Path) -> None:
         Parsed("words", (Element("paragraph", Span(0, 9)),), "t", "text/plain", "en"),
         Parsed("words", (Element("paragraph", Span(0, 5)), Element("paragraph", Span(3, 5))), "t", "text/plain", "en"),
         Parsed("words", (Element("table", Span(0, 3), rows=(Span(0, 4),)),), "t", "text/plain", "en"),
+        Parsed("words", (Element("table", Span(0, 3), places=(Place(Span(0, 4), "p. 1"),)),), "t", "text/plain", "en"),
         Parsed("words", (), "t", "text/plain", "en"),
     ],
 )

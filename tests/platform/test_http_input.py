@@ -327,6 +327,18 @@ BAD_SOURCES: list[tuple[Any, int, str, str]] = [
     ({"kind": "push", "freshness": {"stale_after": "a year"}}, 422, "invalid_input", "freshness.stale_after"),
     ({"kind": "push", "freshness": {"expire_after": "never"}}, 422, "invalid_input", "freshness.expire_after"),
     ({"kind": "push", "freshness": {"colour": "red"}}, 422, "unknown_field", "freshness.colour"),
+    (
+        {"kind": "push", "freshness": {"in_search": {"stale": "hide"}}},
+        422,
+        "invalid_input",
+        "freshness.in_search.stale",
+    ),
+    (
+        {"kind": "push", "freshness": {"in_search": {"fresh": "drop"}}},
+        422,
+        "unknown_field",
+        "freshness.in_search.fresh",
+    ),
 ]
 
 

@@ -83,7 +83,7 @@ def handbook(platform: Platform, folder: Path) -> str:
     """The folder's source, synced."""
     source = platform.source(
         "handbook", "filesystem", config={"path": str(folder)}, owner="user:carol",
-        freshness={"review_every": "90d", "stale_after": "3650d"}, acl_max_age="24h",
+        freshness={"review_every": "90d", "stale_after": "3650d", "in_search": {"expired": "drop"}}, acl_max_age="24h",
     )  # fmt: skip
     job = platform.synced(source)
     assert job["state"] == "succeeded", job
@@ -99,7 +99,12 @@ def test_a_source_is_shown_as_it_was_made_and_listed_by_cursor(platform: Platfor
     assert (shown["name"], shown["kind"], shown["owner"]) == ("handbook", "filesystem", "user:carol")
     assert shown["config"]["path"] == str(folder)
     assert (shown["freshness"], shown["acl_max_age"]) == (
-        {"review_every": "90d", "stale_after": "3650d", "expire_after": None},
+        {
+            "review_every": "90d",
+            "stale_after": "3650d",
+            "expire_after": None,
+            "in_search": {"due": "keep", "stale": "keep", "expired": "drop", "source_gone": "keep"},
+        },
         "1d",
     )
     assert shown["documents"] == {"live": 5, "pending": 0, "quarantined": 0, "readable_by_nobody": 1}
@@ -200,6 +205,26 @@ def test_a_source_is_changed_paused_and_deleted_with_all_it_held(platform: Platf
     problem(platform.get("bob", f"/v1/documents/{hit['document_id']}"), 404, "not_found")
     problem(platform.http.get(f"/v1/sources/{source}"), 404, "not_found")
     platform.source("short-lived", "filesystem", config={"path": str(tmp_path)})  # the name is free again
+
+
+def test_what_search_does_with_what_has_aged_is_changed_and_holds_at_once(platform: Platform) -> None:
+    source = platform.source("minutes", freshness={"stale_after": "30d"})
+    body = {"text": "The heron room seats nine.", "modified_at": "2020-01-01T00:00:00Z"}
+    path = f"/v1/sources/{source}/documents/rooms.md"
+    pushed = platform.ok("PUT", path, json={**body, "access": [{"allow": ["user:bob"]}]})
+    assert platform.ended(pushed["job_id"])["state"] == "succeeded"
+
+    def found(**in_search: str) -> list[Any]:
+        freshness = {"stale_after": "30d", "in_search": in_search}
+        shown = platform.ok("PATCH", f"/v1/sources/{source}", json={"freshness": freshness})
+        assert shown["freshness"]["in_search"].items() >= in_search.items()
+        hits = platform.search("bob", "heron room", filter={"source": [source]})
+        return [(hit["freshness"]["state"], hit["demoted"]) for hit in hits]
+
+    assert found() == [("stale", None)]
+    assert found(stale="drop") == []
+    assert found(stale="demote", expired="drop") == [("stale", "stale")]
+    assert found(stale="keep") == [("stale", None)]
 
 
 def test_a_job_tells_counts_stages_and_errors_and_an_unchanged_folder_costs_nothing(

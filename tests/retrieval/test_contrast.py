@@ -45,7 +45,7 @@ def passage(n: int, text: str, *, year: int = 2025, state: Literal["fresh", "sup
     at = datetime(year, 1, 1, tzinfo=UTC)
     return Passage(
         n=n, document_id=f"d{n}", external_id=f"d{n}", version=1, title=f"Document {n}", uri="",
-        span=Span(0, len(text)), text=text, heading_path=(), place="", score=1.0, modified_at=at,
+        span=Span(0, len(text)), text=text, heading_path=(), places=(), score=1.0, modified_at=at,
         freshness=Freshness(state, at, None),
     )  # fmt: skip
 

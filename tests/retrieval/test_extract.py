@@ -35,7 +35,7 @@ TRAVEL = (
 def passage(n: int, text: str, *, title: str = "Handbook", at: int = 0, state: State = "fresh") -> Passage:
     """One that stands at ``at`` in its document."""
     span = Span(at, at + len(text))
-    return Passage(n, f"d{n}", f"d{n}.md", 1, title, "", span, text, (), "", 1 / n, None, Freshness(state, None, None))
+    return Passage(n, f"d{n}", f"d{n}.md", 1, title, "", span, text, (), (), 1 / n, None, Freshness(state, None, None))
 
 
 def quoted(draft: Draft) -> list[str]:

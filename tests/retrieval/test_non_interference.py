@@ -172,7 +172,8 @@ def test_what_is_hidden_changes_nothing(twins: Twins) -> None:
         kinds[f"{path} {one.get('kind', one.get('code', len(one.get('hits', ())) > 0))}"] += 1
         if "trace_id" not in one or (path == "/search" and n % 3):
             continue
-        twins.same("GET", (f"/traces/{one['trace_id']}", f"/traces/{other['trace_id']}"), user)
+        told = twins.same("GET", (f"/traces/{one['trace_id']}", f"/traces/{other['trace_id']}"), user)[0]
+        kinds.update(name for name in ("demoted", "dropped") if told[name])
         if path == "/ask":
             for rest in ("", "/citations"):
                 twins.same("GET", (f"/answers/{one['answer_id']}{rest}", f"/answers/{other['answer_id']}{rest}"), user)
@@ -181,6 +182,7 @@ def test_what_is_hidden_changes_nothing(twins: Twins) -> None:
     print(dict(kinds), "lexical scores", dict(twins.lexical))
     assert twins.lexical["differed"] <= MOST_NOISE * twins.lexical["compared"]
     assert kinds["/search True"] > queries / 3 and kinds["/ask answer"] > queries / 50
+    assert kinds["demoted"] > queries / 10 and kinds["dropped"] > queries / 10
     assert kinds["/ask abstention"] and kinds["/search False"] and kinds["/search question_empty"]
     _bites(twins)
 

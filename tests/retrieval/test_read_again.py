@@ -51,6 +51,7 @@ def test_a_trace_loses_what_its_asker_may_no_longer_read(world: World) -> None:
         "fuse",
         "recheck",
         "rerank",
+        "demote",
         "pack",
         "generate",
         "verify",

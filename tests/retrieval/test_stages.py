@@ -131,8 +131,8 @@ def test_a_question_that_stands_alone_is_left_alone(text: str, previous: str | N
 def hit(blobs: Blobs, whole: str, span: Span, ordinal: int, document: str = "d", freshness: Freshness = FRESH) -> Hit:
     return Hit(
         document_id=document, external_id=document, version=1, ordinal=ordinal, source_id="s", title="T", uri="",
-        mime="", span=span, text=span.of(whole), text_digest=blobs.put("t", whole.encode()), place="", heading_path=(),
-        scores=Scores(fused=1.0), score=1.0 / (ordinal + 1), freshness=freshness,
+        mime="", span=span, text=span.of(whole), text_digest=blobs.put("t", whole.encode()), place="", places=(),
+        heading_path=(),        scores=Scores(fused=1.0), score=1.0 / (ordinal + 1), freshness=freshness,
     )  # fmt: skip
 
 

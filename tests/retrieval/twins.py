@@ -22,7 +22,7 @@ from acl.assign import assign
 from tests.retrieval.world import TENANT, World
 from vouch.catalog import outbox
 from vouch.catalog.database import ACROSS_TENANTS
-from vouch.catalog.tables import Document, Tenant
+from vouch.catalog.tables import Document, Source, Tenant
 from vouch.core.types import Acl, Clause, Json
 
 SUBJECTS = (
@@ -64,6 +64,8 @@ class Paper:
     acl: Acl
     supersedes: tuple[str, ...] = ()
     fate: str = "live"
+    age: str = "fresh"
+    """stale or expired: its source has it demoted or dropped."""
 
     @property
     def modified_at(self) -> datetime:
@@ -95,7 +97,8 @@ class Corpus:
         text = self.rng.choice(self.visible).text if n % 7 == 6 else self._prose()
         acl = (STAFF,) if n % 4 else (Clause.of(["group:sales", "user:dave"]),)
         supersedes = (f"Rule {n - 1}",) if n % 9 == 8 else ()
-        return Paper(self._id(), f"Rule {n}", text, "docs", self._owner("user:bob"), acl, supersedes)
+        age = "stale" if n % 5 == 3 else "expired" if n % 8 == 5 else "fresh"
+        return Paper(self._id(), f"Rule {n}", text, "docs", self._owner("user:bob"), acl, supersedes, age=age)
 
     def _hidden(self, n: int) -> Paper:
         rng, twin = self.rng, self.rng.choice(self.visible)
@@ -109,7 +112,8 @@ class Corpus:
         supersedes = (twin.title,) if source == "docs" and n % 2 else ()
         (fate,) = rng.choices(["live", "republished", "deleted", "quarantined"], [20, 1, 1, 1])
         owner = self._owner("user:mallory")
-        return Paper(self._id(), title, text, source, owner, rng.choice(self.acls), supersedes, fate)
+        age = rng.choice(["fresh", "stale", "expired"])
+        return Paper(self._id(), title, text, source, owner, rng.choice(self.acls), supersedes, fate, age)
 
     def _owner(self, other: str) -> str | None:
         return self.rng.choice([None, "user:carol", other])
@@ -129,7 +133,9 @@ def fill(world: World, papers: Sequence[Paper], *, rival: bool) -> None:
     with world.catalog.transaction(TENANT) as session:
         directory.put_group(session, TENANT, "group:sales", name="Sales", members=["user:bob"], actor="test")
     for source in sorted({paper.source for paper in papers} - {"docs"}):
-        world.source(source)
+        world.source(source, in_search={"stale": "demote", "expired": "drop"})
+    with world.catalog.transaction(TENANT) as session:
+        session.get_one(Source, (TENANT, "docs")).in_search = {"stale": "demote", "expired": "drop"}
     for paper in papers:
         world.document(
             paper.title, paper.text, allow=None, source=paper.source, supersedes=paper.supersedes,
@@ -137,6 +143,9 @@ def fill(world: World, papers: Sequence[Paper], *, rival: bool) -> None:
         )  # fmt: skip
         with world.catalog.transaction(TENANT) as session:
             assign(session, TENANT, {paper.id: paper.acl or None}, actor="test")
+            document = session.get_one(Document, (TENANT, paper.id))
+            document.stale_after_s = 1 if paper.age == "stale" else None
+            document.expire_after_s = 1 if paper.age == "expired" else None
         _meet_its_fate(world, paper)
     if rival:
         with world.catalog.transaction(ACROSS_TENANTS) as session:

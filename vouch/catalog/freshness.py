@@ -41,6 +41,24 @@ STATE = f"""
 """
 """The state of a row ``f`` that has every field of :class:`Facts`, at ``:now``."""
 
+# Looked up by keys, as in `acl/recheck.py`: left to itself PostgreSQL may read every document of a source.
+TREATED = f"""
+    SELECT j.id, j.state, j.in_search ->> j.state AS treatment FROM (
+        SELECT f.id, f.in_search, {STATE} AS state FROM (
+            SELECT d.id, s.in_search, false AS superseded, true AS owned, {FACTS}
+            FROM unnest(CAST(:ids AS text[])) AS k(id)
+            CROSS JOIN LATERAL (SELECT * FROM document d WHERE (d.tenant_id, d.id) = (:tenant, k.id) OFFSET 0) d
+            CROSS JOIN LATERAL (
+                SELECT * FROM source s
+                WHERE s.tenant_id = d.tenant_id AND s.id = d.source_id AND s.in_search <> '{{}}' OFFSET 0
+            ) s
+            {REVIEWED}
+        ) f
+    ) j WHERE j.in_search ->> j.state IN ('demote', 'drop')
+"""  # noqa: S608 - constants, no input
+"""Those of the documents ``:ids`` that their source wants demoted or dropped in search at ``:now``, and the state for
+which. That another one supersedes a document makes it no younger, and is not asked about: who reads it decides that."""
+
 
 def facts(row: Any, *, superseded: bool = False, owned: bool = True) -> Facts:
     """Of a row that holds :data:`FACTS`."""

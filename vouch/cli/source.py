@@ -29,6 +29,10 @@ def add(
     review_every: Annotated[str | None, typer.Option(help="When documents are due for review: `180d`.")] = None,
     stale_after: Annotated[str | None, typer.Option(help="When documents count as stale: `365d`.")] = None,
     expire_after: Annotated[str | None, typer.Option(help="When documents count as expired: `730d`.")] = None,
+    in_search: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STATE=WHAT", help="`stale=demote`, `expired=drop`, …; may be repeated."),
+    ] = None,
     schedule: Annotated[str | None, typer.Option(help="Sync by itself: `15m`, or a cron expression.")] = None,
     access_schedule: Annotated[str | None, typer.Option(help="Read access alone by itself: `5m`, or cron.")] = None,
     acl_max_age: Annotated[str | None, typer.Option(help="Deny access on rules read longer ago: `24h`.")] = None,
@@ -47,7 +51,12 @@ def add(
             whole,
             owner=owner,
             schedule=schedule,
-            freshness={"review_every": review_every, "stale_after": stale_after, "expire_after": expire_after},
+            freshness={
+                "review_every": review_every,
+                "stale_after": stale_after,
+                "expire_after": expire_after,
+                "in_search": _in_search(in_search or []),
+            },
             access_schedule=access_schedule,
             acl_max_age=acl_max_age,
             deletion_guard=deletion_guard,
@@ -68,6 +77,13 @@ def _config(text: str | None) -> dict[str, Any]:
         raise typer.BadParameter(f"not JSON: {error}", param_hint="--config") from error
     if not isinstance(found, dict):
         raise typer.BadParameter("not a JSON object", param_hint="--config")
+    return found
+
+
+def _in_search(told: list[str]) -> dict[str, str]:
+    found = dict(one.partition("=")[::2] for one in told)
+    if not all(found.values()):
+        raise typer.BadParameter("not STATE=WHAT, as in expired=drop", param_hint="--in-search")
     return found
 
 
@@ -140,6 +156,7 @@ def show(source: Name, json: AsJson = False) -> None:
 
 def _print_source(source: Source) -> None:
     rows = source.model_dump(mode="json")
+    rows["freshness"] |= rows["freshness"].pop("in_search", {})
     for name in ("config", "freshness", "documents", "last_job", "failing"):
         rows[name] = ", ".join(f"{key}={value}" for key, value in (rows[name] or {}).items() if value is not None)
     output.table(("FIELD", "VALUE"), rows.items())

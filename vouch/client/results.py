@@ -33,6 +33,8 @@ class Scores(Result):
 
 
 class Hit(Result):
+    """``demoted``: the state for which it stands lower than its score says."""
+
     document_id: str
     external_id: str
     version: int
@@ -46,6 +48,7 @@ class Hit(Result):
     score: float
     scores: Scores
     freshness: Freshness
+    demoted: str | None = None
 
 
 class SearchResult(Result):
@@ -288,7 +291,8 @@ class Replay(Result):
 
 class Source(Result):
     """``documents``: how many by state (`live`, `pending`, `quarantined`), and `readable_by_nobody`. ``failing``: the
-    circuit breaker (`state`, `failures`, `since`, `next_try`), None while its scans succeed."""
+    circuit breaker (`state`, `failures`, `since`, `next_try`), None while its scans succeed. ``freshness``: the ages,
+    and ``in_search``, what search does with documents by state."""
 
     id: str
     name: str
@@ -296,7 +300,7 @@ class Source(Result):
     config: dict[str, Any]
     owner: str | None
     schedule: str | None
-    freshness: dict[str, str | None]
+    freshness: dict[str, Any]
     acl_max_age: str | None
     acl_read_at: AwareDatetime | None
     deletion_guard: float

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 State = Literal["fresh", "due", "stale", "expired", "source_gone", "ownerless", "superseded"]
+
+Aged = Literal["due", "stale", "expired", "source_gone"]
+"""The states for which a source says what search does with its documents."""
+AGED: tuple[Aged, ...] = get_args(Aged)
+InSearch = Literal["keep", "demote", "drop"]
 
 GONE_AFTER_S = 86_400
 """A source that could not be read for so long is taken for gone; less is a bad night of its server."""

@@ -59,6 +59,7 @@ class Citation(SQLModel, table=True):
     span_start: int
     span_end: int
     quote: str = Field(sa_type=sa.Text)
+    place: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class Trace(SQLModel, table=True):

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from vouch.catalog.columns import json_object, moment, optional_json, texts, within
+from vouch.catalog.columns import json_list, json_object, moment, optional_json, texts, within
 
 
 class Source(SQLModel, table=True):
@@ -18,7 +18,8 @@ class Source(SQLModel, table=True):
     ``issuer``: whose groups the source is the authority on (``group:<issuer>/…``); null where it has none of its own.
     ``deletion_guard``: the share of its documents that a scan may find gone and delete without being told to.
     ``failures``: scans that failed one after the other, the first at ``failing_since``; none is started by schedule
-    before ``try_after``.
+    before ``try_after``. ``in_search``: for a state of a document (due, stale, expired, source_gone) demote or drop;
+    what is not there is kept.
     """
 
     __table_args__ = (sa.UniqueConstraint("tenant_id", "name"), sa.UniqueConstraint("tenant_id", "issuer"))
@@ -36,6 +37,7 @@ class Source(SQLModel, table=True):
     review_every_s: int | None = None
     stale_after_s: int | None = None
     expire_after_s: int | None = None
+    in_search: dict[str, Any] = json_object()
     acl_max_age_s: int | None = None
     acl_read_at: datetime | None = moment(nullable=True)
     state: str = "active"
@@ -165,7 +167,8 @@ class DocumentVersion(SQLModel, table=True):
 
 
 class Chunk(SQLModel, table=True):
-    """``text_hash`` keys the embedding of the chunk's embedded text (title and heading path included)."""
+    """``text_hash`` keys the embedding of the chunk's embedded text (title and heading path included). ``place``: of
+    the whole; ``places``: of its parts, where they are not all at one, as ``vouch/core/places.py`` writes them."""
 
     __table_args__ = (
         sa.ForeignKeyConstraint(
@@ -183,6 +186,7 @@ class Chunk(SQLModel, table=True):
     span_end: int
     kind: str
     place: str
+    places: list[Any] = json_list()
     heading_path: list[str] = texts()
     text: str = Field(sa_type=sa.Text)
     text_hash: str
