@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from acl.groups import issuer_of, own_memberships
+from connectors.confluence_storage import document
 from connectors.contract import CHECKS, Check, World, name_of
 from connectors.registry import configured, connector_kinds
+from tests.connectors.api import LOOPBACK
+from tests.connectors.confluence_cloud import cloud
 from tests.connectors.repository import Repository
 from tests.outbound.serving import Asked, Reply, serving
 from vouch.outbound.addresses import Allowed
@@ -84,7 +87,23 @@ def sql(folder: Path) -> World:
     return World(config, items, add, {"VOUCH_SQL_CRM_URL": f"sqlite:///{file}"})
 
 
-WORLDS = {"filesystem": filesystem, "git": git, "push": push, "sql": sql, "web": web}
+def confluence(folder: Path) -> World:
+    stack = ExitStack()
+    made = stack.enter_context(cloud())
+
+    def add(external_id: str, data: bytes) -> bytes:
+        id = external_id.removeprefix("page/")
+        made.put(id, ("user", "acc-2"), title="A", storage=f"<p>{data.decode()}</p>", parent=("page", "100"))
+        return document("A", f"<p>{data.decode()}</p>").encode()
+
+    items = {"page/101": add("page/101", "grün".encode()), "page/102": add("page/102", b"b")}
+    made.put("100", title="A", storage="")
+    made.attach("att7", "102", "x.bin.txt", b"\x00\x01")
+    items |= {"page/100": document("A", "").encode(), "attachment/att7": b"\x00\x01"}
+    return World(made.config, items, add, added="page/109", outbound=LOOPBACK, close=stack.close)
+
+
+WORLDS = {"confluence": confluence, "filesystem": filesystem, "git": git, "push": push, "sql": sql, "web": web}
 
 
 @pytest.fixture(params=sorted(WORLDS))
