@@ -72,7 +72,7 @@ class ConfluenceConnector:
         site.require_account()
         spaces = self._spaces(site)
         files: defaultdict[str, dict[str, File]] = defaultdict(dict)
-        for file in site.files() if self.config.attachments else ():
+        for file in site.files(self._statuses(PAGE)) if self.config.attachments else ():
             if file.of is not None and self._wanted(file):
                 files[file.of[1]][file.id] = file
         named: set[str] = set()
@@ -144,7 +144,7 @@ class ConfluenceConnector:
 
     def _of_space(self, site: Site, space: Space, files: dict[str, dict[str, File]]) -> Iterator[Upsert | Refused]:
         """What is there first, then who may read it, so that no access is older than what it is for."""
-        items = {item.id: item for kind in self._kinds for item in site.contents(space, kind, self._statuses)}
+        items = {item.id: item for kind in self._kinds for item in site.contents(space, kind, self._statuses(kind))}
         comments: defaultdict[str, set[str]] = defaultdict(set)
         if self.config.comments and items:
             for comment in site.comments(f"space = {_quoted(space.key)}"):
@@ -188,9 +188,8 @@ class ConfluenceConnector:
     def _kinds(self) -> tuple[str, ...]:
         return (PAGE, BLOG_POST) if self.config.blog_posts else (PAGE,)
 
-    @property
-    def _statuses(self) -> tuple[str, ...]:
-        return ("current", "archived") if self.config.archived else ("current",)
+    def _statuses(self, kind: str) -> tuple[str, ...]:
+        return ("current", "archived") if self.config.archived and kind == PAGE else ("current",)
 
     def _wanted(self, file: File) -> bool:
         return any(fnmatchcase(file.title.lower(), glob) for glob in self.config.attachments)
@@ -211,7 +210,7 @@ class ConfluenceConnector:
     def _published(self, site: Site, kind: str, id: str) -> tuple[Item, str]:
         """A page of the spaces that are read. Raises :class:`NotFound` for any other."""
         item, storage = site.content(kind, id)
-        if kind not in self._kinds or item.status not in self._statuses:
+        if kind not in self._kinds or item.status not in self._statuses(kind):
             raise NotFound()
         config = self.config
         if config.spaces or config.exclude_spaces:
@@ -222,7 +221,7 @@ class ConfluenceConnector:
 
     def _file(self, site: Site, id: str) -> Body:
         file = site.file(id)
-        if file.of is None or file.status != "current" or not self._wanted(file):
+        if file.of is None or file.status not in self._statuses(PAGE) or not self._wanted(file):
             raise NotFound()
         self._published(site, *file.of)
         path = f"{V1}/content/{file.of[1]}/child/attachment/{file.id}/download"

@@ -138,10 +138,12 @@ class Site:
         """Whether a page lies under anything, asked for by itself."""
         return bool(_results(self.rest.get(f"{V2}/pages/{id}/ancestors", {"limit": 1}).data))
 
-    def files(self) -> Iterator[File]:
-        """Every attachment of the site: no listing of a space's has all that are there."""
-        for said in self.listed(f"{V2}/attachments", {"status": "current", "limit": _AT_ONCE, "sort": "created-date"}):
-            yield self._file(said)
+    def files(self, statuses: tuple[str, ...]) -> Iterator[File]:
+        """Every attachment of the site: there is no listing of one space's."""
+        for status in statuses:
+            wanted = {"status": status, "limit": _AT_ONCE, "sort": "created-date"}
+            for said in self.listed(f"{V2}/attachments", wanted):
+                yield self._file(said)
 
     def file(self, id: str) -> File:
         return self._file(self._one("attachments", id))

@@ -184,9 +184,11 @@ class Cloud:
             at = parent[1] if parent else None
         return self.contents[id]
 
-    def _listing(self, asked: Request) -> Json:
+    def _listing(self, asked: Request) -> Json | Reply:
         space, kind = asked.match[1], PLACES[asked.match[2]]
         status = asked.query.get("status", "")
+        if (kind, status) not in (("page", "current"), ("page", "archived"), ("blogpost", "current")):
+            return as_json({"errors": [{"status": 400, "title": "Invalid status"}]}, 400)
         found = [c for c in self.contents.values() if (c.space, c.kind, c.status) == (space, kind, status)]
         return self._paged(asked, [self._said(c) for c in found if c.id not in self.hidden])
 
@@ -210,14 +212,16 @@ class Cloud:
         return self._said(content, body="body-format" in asked.query)
 
     def _ancestors(self, asked: Request) -> Json:
-        found, content = [], self.contents[asked.match[1]]
+        found: list[Json] = []
+        content = self.contents[asked.match[1]]
         while content.parent is not None and content.parent[1] in self.contents:
             found.insert(0, {"id": content.parent[1], "type": content.parent[0]})
             content = self.contents[content.parent[1]]
         return {"results": found[:1]}
 
     def _attachments(self, asked: Request) -> Json:
-        return self._paged(asked, [self._file(a) for a in self.attachments.values() if a.status == "current"])
+        status = asked.query["status"]
+        return self._paged(asked, [self._file(a) for a in self.attachments.values() if a.status == status])
 
     def _attachment(self, asked: Request) -> Json | Reply:
         found = self.attachments.get(asked.match[1])
