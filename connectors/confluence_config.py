@@ -24,7 +24,7 @@ class ConfluenceConfig(BaseModel):
         }
     )  # fmt: skip
 
-    site: str = Field(max_length=1000, description="Address of the wiki: `https://example.atlassian.net/wiki`.")
+    site: str = Field(max_length=1000, description="Address of the wiki: `https://….atlassian.net/wiki`.")
     user: str | None = Field(
         None, min_length=3, max_length=300, description="E-mail address of the account whose API token this is."
     )

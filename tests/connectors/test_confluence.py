@@ -399,7 +399,7 @@ def test_a_space_without_anything_asks_for_no_comments(site: Cloud) -> None:
 )
 def test_a_configuration_that_cannot_work_names_its_field(told: dict[str, Any], field: str) -> None:
     config = {
-        "site": "https://example.atlassian.net/wiki", "user": "a@example.org", "token": "x", "issuer": "confluence",
+        "site": "https://wiki.example.org/wiki", "user": "a@example.org", "token": "x", "issuer": "confluence",
     }  # fmt: skip
     make_connector("confluence", config)
     with pytest.raises(BadConfig) as refused:
