@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import re
-from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from mimetypes import guess_type
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import quote
 
 from pydantic import BaseModel
 
 from connectors.accounts import Account, Accounts
+from connectors.atlassian import as_dict, clean, credential, document, section, time_of
 from connectors.confluence_access import Tree, space_clause
 from connectors.confluence_config import ConfluenceConfig
-from connectors.confluence_site import BLOG_POST, PAGE, V1, File, Item, Site, Space, clean, time_of
-from connectors.confluence_storage import document, html, section
+from connectors.confluence_site import BLOG_POST, PAGE, V1, File, Item, Site, Space
+from connectors.confluence_storage import html
 from connectors.pace import PACE, Pace
 from connectors.protocol import Membership
-from connectors.rest import Rest, Token, address_of
+from connectors.rest import Rest, address_of
 from vouch.core.clock import rfc3339
 from vouch.core.errors import BadConfig, DocumentRejected, NotFound, SourceRefuses
 from vouch.core.types import (
@@ -61,7 +61,7 @@ class ConfluenceConnector:
         self.config = config
         self._accounts = Accounts(config.issuer, config.people)
         base = address_of(config.site, "site", outbound)
-        self._rest = Rest(outbound, base, _credential(config), delay_s=config.delay_s, pace=pace)
+        self._rest = Rest(outbound, base, credential(config.user, config.token), delay_s=config.delay_s, pace=pace)
 
     def scan(self, cursor: Json | None) -> Iterator[Change]:
         """Everything, with its access; the cursor says nothing, for no part is left out.
@@ -148,7 +148,7 @@ class ConfluenceConnector:
         comments: defaultdict[str, set[str]] = defaultdict(set)
         if self.config.comments and items:
             for comment in site.comments(f"space = {_quoted(space.key)}"):
-                comments[str(_dict(comment.get("container")).get("id"))].add(_mark(comment))
+                comments[str(as_dict(comment.get("container")).get("id"))].add(_mark(comment))
         access = space_clause(site, space, self._accounts, self.config.public)
         tree = Tree(site, self._accounts, items)
         if isinstance(access, RawClause):
@@ -228,15 +228,6 @@ class ConfluenceConnector:
         return Body(site.rest.download(path, self.config.max_attachment_mb << 20).body, _mime(file))
 
 
-def _credential(config: ConfluenceConfig) -> Token:
-    token = config.token.get_secret_value()
-    if config.user is None:
-        return Token(f"Bearer {token}")
-    if ":" in config.user:
-        raise BadConfig("config.user: a colon ends the name", field="config.user")
-    return Token(f"Basic {b64encode(f'{config.user}:{token}'.encode()).decode()}")
-
-
 def _acl(access: RawClause | AccessUnknown, tree: Tree, item: Item) -> SourceAcl:
     """The space's clause and those of the tree; whatever is unknown closes it all."""
     if isinstance(access, AccessUnknown):
@@ -247,14 +238,14 @@ def _acl(access: RawClause | AccessUnknown, tree: Tree, item: Item) -> SourceAcl
 
 def _mark(comment: Json) -> str:
     """What changes when a comment does."""
-    return f"{comment.get('id')}.{_dict(comment.get('version')).get('number')}"
+    return f"{comment.get('id')}.{as_dict(comment.get('version')).get('number')}"
 
 
 def _comment(comment: Json) -> str:
     """A comment under who wrote it, and when."""
-    storage = _dict(_dict(comment.get("body")).get("storage")).get("value")
-    history = _dict(comment.get("history"))
-    author = clean(_dict(history.get("createdBy")).get("displayName"))
+    storage = as_dict(as_dict(comment.get("body")).get("storage")).get("value")
+    history = as_dict(comment.get("history"))
+    author = clean(as_dict(history.get("createdBy")).get("displayName"))
     at = rfc3339(time_of(history.get("createdDate"))) or ""
     said = html(storage) if isinstance(storage, str) else ""
     return section(", ".join(filter(None, (author, at[:10]))) or "Comment", said, level=3)
@@ -268,7 +259,3 @@ def _mime(file: File) -> str | None:
 
 def _quoted(key: str) -> str:
     return '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _dict(said: Any) -> Json:
-    return said if isinstance(said, dict) else {}

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
+from connectors.atlassian import as_dict, clean, malformed, time_of
 from connectors.rest import Reply, Rest
 from vouch.core.errors import SourceRefuses, Unavailable
 from vouch.core.types import Json
@@ -26,7 +27,6 @@ PLACES = {PAGE: "pages", BLOG_POST: "blogposts", "folder": "folders", "whiteboar
 _MOST_PAGES = 100_000
 _AT_ONCE = 250
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_MAX_TITLE = 300
 _MAX_URI = 2000
 
 
@@ -87,7 +87,7 @@ class Site:
             reply = self.rest.get(path, {**params, **place})
             for result in _results(reply.data):
                 if not isinstance(result, dict):
-                    raise _malformed()
+                    raise malformed()
                 yield result
             further = _next(reply)
             if further is None:
@@ -125,9 +125,9 @@ class Site:
     def content(self, kind: str, id: str) -> tuple[Item, str]:
         """A page or blog post as it is published, and its body in the storage format."""
         said = self._one(PLACES[kind], id, {"body-format": "storage"})
-        body = _dict(_dict(said.get("body")).get("storage")).get("value")
+        body = as_dict(as_dict(said.get("body")).get("storage")).get("value")
         if not isinstance(body, str):
-            raise _malformed()
+            raise malformed()
         return self._item(kind, said), body
 
     def parent(self, kind: str, id: str) -> tuple[str, str] | None:
@@ -159,7 +159,7 @@ class Site:
         for start in range(0, len(ids), _AT_ONCE):
             wanted = {"accountIds": ids[start : start + _AT_ONCE]}
             for said in _results(self.rest.ask("POST", f"{V2}/users-bulk", content=wanted).data):
-                account = _dict(said)
+                account = as_dict(said)
                 if account.get("accountStatus") == "active":
                     email = account.get("email")
                     yield str(account.get("accountId")), email if isinstance(email, str) and email else None
@@ -169,7 +169,7 @@ class Site:
     def _one(self, place: str, id: str, params: Mapping[str, Any] | None = None) -> Json:
         said = self.rest.get(f"{V2}/{place}/{quote(id, safe='')}", params).data
         if not isinstance(said, dict) or str(said.get("id")) != id:
-            raise _malformed()
+            raise malformed()
         return said
 
     def _item(self, kind: str, said: Json) -> Item:
@@ -206,50 +206,35 @@ class Site:
 
     def _uri(self, said: Json, otherwise: str) -> str:
         """Where people open it: the site's own relative link, in plain characters."""
-        link = said.get("webuiLink") or _dict(said.get("_links")).get("webui")
+        link = said.get("webuiLink") or as_dict(said.get("_links")).get("webui")
         path = quote(link, safe="/%?=&#+:@!$,;~()*'") if isinstance(link, str) and link.startswith("/") else otherwise
         base = str(self.rest.base).rstrip("/")
         return f"{base}{path if len(path) <= _MAX_URI else otherwise}"
 
 
-def clean(text: object) -> str:
-    """A title on one line, without what cannot be printed."""
-    if not isinstance(text, str):
-        return ""
-    return " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * _MAX_TITLE]).split())[:_MAX_TITLE]
-
-
-def time_of(text: object) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    return found if found is not None and found.tzinfo is not None else None
-
-
 def _results(data: Any) -> list[Any]:
     results = data.get("results") if isinstance(data, dict) else None
     if not isinstance(results, list):
-        raise _malformed()
+        raise malformed()
     return results
 
 
 def _next(reply: Reply) -> Mapping[str, str] | None:
     """The place that the next page begins at. Raises :class:`Unavailable` for a link that names none."""
-    link = _dict(reply.data.get("_links")).get("next") or reply.next
+    link = as_dict(reply.data.get("_links")).get("next") or reply.next
     if not link:
         return None
     said = parse_qs(urlsplit(str(link)).query)
     place: dict[str, str] = {name: said[name][0] for name in ("cursor", "start") if name in said}
     if not place:
-        raise _malformed()
+        raise malformed()
     return place
 
 
 def _space(said: Json) -> Space:
     key = said.get("key")
     if not isinstance(key, str) or not key:
-        raise _malformed()
+        raise malformed()
     return Space(_id(said.get("id")), key, said.get("status") != "current", said.get("type") == "personal")
 
 
@@ -259,23 +244,15 @@ def _parent(said: Json) -> tuple[str, str] | None:
 
 
 def _version(said: Json) -> tuple[int, datetime | None]:
-    version = _dict(said.get("version"))
+    version = as_dict(said.get("version"))
     number = version.get("number")
     if not isinstance(number, int):
-        raise _malformed()
+        raise malformed()
     return number, time_of(version.get("createdAt"))
 
 
 def _id(said: object) -> str:
     text = str(said) if isinstance(said, str | int) else ""
     if not _ID.fullmatch(text):
-        raise _malformed()
+        raise malformed()
     return text
-
-
-def _dict(said: object) -> Json:
-    return said if isinstance(said, dict) else {}
-
-
-def _malformed() -> Unavailable:
-    return Unavailable("The site answered with something else than its API describes.")

@@ -39,17 +39,6 @@ _MAX_PREFIXES = 100
 _URN = "urn:vouch:"
 
 
-def document(title: str, sections: str) -> str:
-    """A whole page around what :func:`html` and :func:`section` gave."""
-    shown = escape(title)
-    head = f"<!DOCTYPE html>\n<html><head><title>{shown}</title></head>"
-    return f"{head}<body>\n<h1>{shown}</h1>\n{sections}\n</body></html>\n"
-
-
-def section(heading: str, inside: str, level: int = 2) -> str:
-    return f"\n<h{level}>{escape(heading)}</h{level}>\n<div>{inside}</div>"
-
-
 def html(storage: str) -> str:
     """A body in the storage format as HTML, its headings one level lower: the page's title is above them.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from lxml import html as lxml_html
 
-from connectors.confluence_storage import document, html
+from connectors.atlassian import document
+from connectors.confluence_storage import html
 from ingestion.parse.html import from_text
 from vouch.core.errors import DocumentRejected
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from acl.groups import issuer_of, own_memberships
-from connectors.confluence_storage import document
+from connectors.atlassian import document
 from connectors.contract import CHECKS, Check, World, name_of
 from connectors.registry import configured, connector_kinds
 from tests.connectors.api import LOOPBACK
