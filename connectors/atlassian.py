@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from datetime import datetime
 from html import escape
@@ -14,6 +15,7 @@ from vouch.core.errors import BadConfig, Unavailable
 from vouch.core.types import Json
 
 _MAX_TITLE = 300
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 
 
 def credential(user: str | None, token: SecretStr) -> Token:
@@ -39,6 +41,11 @@ def clean(text: object) -> str:
     if not isinstance(text, str):
         return ""
     return " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * _MAX_TITLE]).split())[:_MAX_TITLE]
+
+
+def legible(text: str) -> str:
+    """Text without the characters that no document may hold; a parser would end at one."""
+    return _NOT_XML.sub(" ", text)
 
 
 def time_of(text: object) -> datetime | None:

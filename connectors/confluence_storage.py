@@ -13,6 +13,7 @@ from html.entities import name2codepoint
 
 from lxml import etree
 
+from connectors.atlassian import legible
 from vouch.core.errors import DocumentRejected
 
 _KEPT = frozenset((
@@ -34,7 +35,6 @@ _CDATA = "<![CDATA["
 _ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,31});")
 _XML_OWN = frozenset(("amp", "lt", "gt", "quot", "apos"))
 _PREFIX = re.compile(r"[<\s/]([A-Za-z_][\w.-]{0,40}):[A-Za-z_]")
-_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _MAX_PREFIXES = 100
 _URN = "urn:vouch:"
 
@@ -44,7 +44,7 @@ def html(storage: str) -> str:
 
     Raises :class:`DocumentRejected` (``unreadable``) for what is not well-formed.
     """
-    text = _NOT_XML.sub(" ", storage)
+    text = legible(storage)
     begin, *verbatim = text.split(_CDATA)
     parts = [_ENTITY.sub(_char, begin)]
     for part in verbatim:

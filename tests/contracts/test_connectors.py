@@ -15,6 +15,7 @@ from connectors.contract import CHECKS, Check, World, name_of
 from connectors.registry import configured, connector_kinds
 from tests.connectors.api import LOOPBACK
 from tests.connectors.confluence_cloud import cloud
+from tests.connectors.jira_cloud import jira
 from tests.connectors.repository import Repository
 from tests.outbound.serving import Asked, Reply, serving
 from vouch.outbound.addresses import Allowed
@@ -103,7 +104,27 @@ def confluence(folder: Path) -> World:
     return World(made.config, items, add, added="page/109", outbound=LOOPBACK, close=stack.close)
 
 
-WORLDS = {"confluence": confluence, "filesystem": filesystem, "git": git, "push": push, "sql": sql, "web": web}
+def issues(folder: Path) -> World:
+    stack = ExitStack()
+    made = stack.enter_context(jira())
+
+    def add(external_id: str, data: bytes) -> bytes:
+        made.put(external_id.removeprefix("issue/"), data.decode(), summary="A", security="5", labels=[], status=None)
+        return document(f"OPS-{external_id.removeprefix('issue/')} A", f"<p>{data.decode()}</p>").encode()
+
+    items = {f"issue/{n}": add(f"issue/{n}", text.encode()) for n, text in enumerate(("a", "grün", "c"), 10)}
+    return World(made.config, items, add, added="issue/19", outbound=LOOPBACK, close=stack.close)
+
+
+WORLDS = {
+    "confluence": confluence,
+    "filesystem": filesystem,
+    "git": git,
+    "jira": issues,
+    "push": push,
+    "sql": sql,
+    "web": web,
+}
 
 
 @pytest.fixture(params=sorted(WORLDS))
