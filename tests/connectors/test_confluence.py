@@ -91,6 +91,14 @@ def test_what_is_not_published_is_not_there(site: Cloud) -> None:
             site.connector().fetch(f"attachment/{id}")
 
 
+def test_a_listing_that_tells_more_than_was_asked_for_brings_no_drafts(site: Cloud) -> None:
+    site.put("10")
+    site.put("11", status="draft")
+    listed = [site._said(site.contents[id]) for id in ("10", "11")]
+    _answers_first(site, "/wiki/api/v2/spaces/1/pages", lambda asked: {"results": listed})
+    assert set(scanned(site)) == {"page/10"}
+
+
 def test_spaces_are_chosen_by_key(site: Cloud) -> None:
     site.space("2", "OLD", ("group", "staff"), status="archived")
     site.space("3", "~acc-1", ("user", "acc-1"), type="personal")
