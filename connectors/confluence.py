@@ -61,6 +61,7 @@ class ConfluenceConnector:
         self.config = config
         self._accounts = Accounts(config.issuer, config.people)
         base = address_of(config.site, "site", outbound)
+        self._opened_at = (config.base_url or base).rstrip("/")
         self._rest = Rest(outbound, base, credential(config.user, config.token), delay_s=config.delay_s, pace=pace)
 
     def scan(self, cursor: Json | None) -> Iterator[Change]:
@@ -68,7 +69,7 @@ class ConfluenceConnector:
 
         Raises :class:`BadConfig` for a space that the account does not see: it may be there all the same.
         """
-        site = Site(self._rest)
+        site = Site(self._rest, self._opened_at)
         site.require_account()
         spaces = self._spaces(site)
         files: defaultdict[str, dict[str, File]] = defaultdict(dict)
@@ -93,7 +94,7 @@ class ConfluenceConnector:
         if match is None:
             raise NotFound()
         try:
-            site = Site(self._rest)
+            site = Site(self._rest, self._opened_at)
             return self._file(site, match[2]) if match[1] == "attachment" else self._page(site, match[1], match[2])
         except SourceRefuses as error:
             if error.said == 403:
@@ -103,7 +104,7 @@ class ConfluenceConnector:
     def memberships(self) -> Iterator[Membership]:
         """Which account is which user, of those that are active, and their groups. Who may use Confluence is in a group
         of the site; somebody who is in none has to be named in ``people``."""
-        site = Site(self._rest)
+        site = Site(self._rest, self._opened_at)
         site.require_account()
         members: defaultdict[str, set[str]] = defaultdict(set)
         for group in site.listed(f"{V1}/group", {"limit": 200}):

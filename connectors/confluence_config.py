@@ -19,12 +19,15 @@ class ConfluenceConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     keeps_secrets_through: ClassVar[frozenset[str]] = frozenset(
         {
-            "spaces", "exclude_spaces", "personal", "archived", "blog_posts", "comments", "attachments", "public",
-            "people", "trust_emails", "max_items", "max_page_kb", "max_attachment_mb", "delay_s",
+            "base_url", "spaces", "exclude_spaces", "personal", "archived", "blog_posts", "comments", "attachments",
+            "public", "people", "trust_emails", "max_items", "max_page_kb", "max_attachment_mb", "delay_s",
         }
     )  # fmt: skip
 
     site: str = Field(max_length=1000, description="Address of the wiki: `https://….atlassian.net/wiki`.")
+    base_url: str | None = Field(
+        None, pattern=r"^https?://[!-~]+$", max_length=1000, description="Where people open it; else `site`."
+    )
     user: str | None = Field(
         None, min_length=3, max_length=300, description="E-mail address of the account whose API token this is."
     )

@@ -76,8 +76,9 @@ class File:
 class Site:
     """A site as one scan, or one fetch, sees it. An answer that is not well-formed raises :class:`Unavailable`."""
 
-    def __init__(self, rest: Rest) -> None:
-        self.rest = rest
+    def __init__(self, rest: Rest, opened_at: str) -> None:
+        """``opened_at``: the address under which people open what is there."""
+        self.rest, self._opened_at = rest, opened_at
 
     def listed(self, path: str, params: Mapping[str, Any]) -> Iterator[Json]:
         """The results of every page of a listing."""
@@ -208,8 +209,7 @@ class Site:
         """Where people open it: the site's own relative link, in plain characters."""
         link = said.get("webuiLink") or as_dict(said.get("_links")).get("webui")
         path = quote(link, safe="/%?=&#+:@!$,;~()*'") if isinstance(link, str) and link.startswith("/") else otherwise
-        base = str(self.rest.base).rstrip("/")
-        return f"{base}{path if len(path) <= _MAX_URI else otherwise}"
+        return f"{self._opened_at}{path if len(path) <= _MAX_URI else otherwise}"
 
 
 def _results(data: Any) -> list[Any]:

@@ -46,12 +46,15 @@ class JiraConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     keeps_secrets_through: ClassVar[frozenset[str]] = frozenset(
         {
-            "projects", "exclude_projects", "comments", "public", "people", "trust_emails", "max_items", "max_issue_kb",
-            "delay_s",
+            "base_url", "projects", "exclude_projects", "comments", "public", "people", "trust_emails", "max_items",
+            "max_issue_kb", "delay_s",
         }
     )  # fmt: skip
 
     site: str = Field(max_length=1000, description="Address of the site: `https://….atlassian.net`.")
+    base_url: str | None = Field(
+        None, pattern=r"^https?://[!-~]+$", max_length=1000, description="Where people open it; else `site`."
+    )
     user: str | None = Field(
         None, min_length=3, max_length=300, description="E-mail address of the account whose API token this is."
     )
@@ -95,6 +98,7 @@ class JiraConnector:
         self.config = config
         self._accounts = Accounts(config.issuer, config.people)
         base = address_of(config.site, "site", outbound)
+        self._opened_at = (config.base_url or base).rstrip("/")
         self._rest = Rest(outbound, base, credential(config.user, config.token), delay_s=config.delay_s, pace=pace)
 
     def scan(self, cursor: Json | None) -> Iterator[Change]:
@@ -188,7 +192,7 @@ class JiraConnector:
         return Upsert(
             external_id=issue.external_id,
             title=_title(issue.key, issue.summary),
-            uri=f"{str(self._rest.base).rstrip('/')}/browse/{issue.key}",
+            uri=f"{self._opened_at}/browse/{issue.key}",
             fingerprint=hashlib.sha256(made_of.encode("utf-8", "replace")).hexdigest(),
             acl=acl,
             mime=MIME,

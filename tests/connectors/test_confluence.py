@@ -57,6 +57,8 @@ def test_a_page_says_what_it_is(site: Cloud) -> None:
     assert found.title == "Travel policy" and found.mime == "text/html" and found.owner == "user:alice"
     assert found.uri == f"{site.api.url}/wiki/spaces/HR/pages/10/A+page"
     assert found.modified_at is not None and found.modified_at.isoformat() == "2026-03-03T12:00:00+00:00"
+    elsewhere = upsert(site, "page/10", base_url="https://www.example.org/wiki/")
+    assert elsewhere.uri == "https://www.example.org/wiki/spaces/HR/pages/10/A+page"
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 1000])

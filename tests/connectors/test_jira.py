@@ -243,6 +243,8 @@ def test_an_issue_says_what_it_is(site: Jira) -> None:
     found = scanned(site)["issue/10"]
     assert found.title == "OPS-10 Pump <7> & valve" and found.uri == f"{site.api.url}/browse/OPS-10"
     assert found.modified_at is not None and found.modified_at.isoformat() == "2026-03-01T12:00:00+00:00"
+    elsewhere = scanned(site, base_url="https://www.example.org/")["issue/10"]
+    assert elsewhere.uri == "https://www.example.org/browse/OPS-10"
     body = site.connector().fetch("issue/10")
     assert body.mime == found.mime == "text/html"
     said = body.data.decode()
