@@ -34,6 +34,10 @@ class Access:
     def of(self, issue: Issue) -> SourceAcl:
         if isinstance(self._browse, AccessUnknown):
             return self._browse
+        if issue.restricted or (issue.restricted is None and self._project.team_managed):
+            return AccessUnknown(
+                "restriction_unknown", f"{issue.key}: it is restricted, or may be, and not told to whom"
+            )
         browse = self._clause(self._browse, issue, f"project {self._project.key}")
         level = issue.security
         if level == "" and not self._may_have_level():

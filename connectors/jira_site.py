@@ -18,7 +18,7 @@ V3 = "rest/api/3"
 _ID = re.compile(r"[0-9]{1,20}")
 _KEY = re.compile(r"[A-Z][A-Z0-9_]{0,254}-[0-9]{1,18}")
 _MOST_PAGES = 100_000
-_LISTED = ("summary", "updated", "security", "reporter", "assignee", "comment")
+_LISTED = ("summary", "updated", "security", "issuerestriction", "reporter", "assignee", "comment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,14 @@ class Project:
     id: str
     key: str
     lead: str | None
+    team_managed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """``security``: id of its security level; None: it has none; ``""``: the site did not say. ``remarks``: what
-    changes whenever one of its comments does."""
+    """``security``: id of its security level; None: it has none; ``""``: the site did not say. ``restricted``: whether
+    a team-managed project shows it to some of its roles alone; None: the site did not say. ``remarks``: what changes
+    whenever one of its comments does."""
 
     id: str
     key: str
@@ -40,6 +42,7 @@ class Issue:
     reporter: str | None
     assignee: str | None
     security: str | None
+    restricted: bool | None
     remarks: tuple[str, ...]
 
     @property
@@ -84,7 +87,8 @@ class Site:
             key = said.get("key")
             if not isinstance(key, str) or not key.isidentifier():
                 raise malformed()
-            yield Project(_id(said.get("id")), key, _account(said.get("lead")))
+            team_managed = said.get("simplified") is True or said.get("style") == "next-gen"
+            yield Project(_id(said.get("id")), key, _account(said.get("lead")), team_managed)
 
     def issues(self, project: Project, *, comments: bool) -> Iterator[Issue]:
         """All issues of a project. What changes meanwhile can come twice."""
@@ -174,6 +178,7 @@ def _issue(said: Json) -> Issue:
         reporter=_account(fields.get("reporter")),
         assignee=_account(fields.get("assignee")),
         security=_security(fields),
+        restricted=_restricted(fields),
         remarks=(str(comment.get("total")), *sorted(remarks)),
     )
 
@@ -184,6 +189,14 @@ def _security(fields: Json) -> str | None:
         return ""
     said = fields["security"]
     return None if said is None else _id(as_dict(said).get("id"))
+
+
+def _restricted(fields: Json) -> bool | None:
+    said = fields.get("issuerestriction")
+    restrictions = as_dict(said).get("issuerestrictions")
+    if isinstance(said, dict) and isinstance(restrictions, dict):
+        return any(restrictions.values())
+    return None if said is None else True
 
 
 def _account(said: Any) -> str | None:

@@ -89,8 +89,9 @@ class Jira:
 
     # -- what is there --
 
-    def project(self, id: str, key: str, *holders: Json, lead: str = "acc-lead") -> None:
-        self.projects[id] = {"id": id, "key": key, "name": key, "lead": {"accountId": lead}}
+    def project(self, id: str, key: str, *holders: Json, lead: str = "acc-lead", **more: Any) -> None:
+        made = {"id": id, "key": key, "name": key, "style": "classic", "simplified": False}
+        self.projects[id] = {**made, "lead": {"accountId": lead}, **more}
         self.browse[id] = list(holders)
 
     def put(

@@ -156,6 +156,30 @@ def test_a_level_that_is_not_told_is_not_none(site: Jira) -> None:
     assert reason(access(site, "20")) == "security_level_unknown"
 
 
+OPEN = {"issuerestrictions": {}, "shouldDisplay": True}
+TO_ROLES = {"issuerestrictions": {"projectrole": [{"id": "10002"}]}, "shouldDisplay": True}
+
+
+@pytest.mark.parametrize(
+    ("said", "team_managed", "open_"),
+    [
+        (OPEN, True, True), (OPEN, False, True), (None, False, True), ("absent", False, True),
+        (TO_ROLES, True, False), (TO_ROLES, False, False), (None, True, False), ("absent", True, False),
+        ({}, False, False), ({"issuerestrictions": []}, False, False), ([], False, False),
+    ],
+)  # fmt: skip
+def test_an_issue_that_is_restricted_to_roles_is_closed(
+    site: Jira, said: object, team_managed: bool, open_: bool
+) -> None:
+    style = {"style": "next-gen"} if team_managed else {}
+    site.project("1", "OPS", holder("group", "staff"), **style)
+    site.put("10", **({} if said == "absent" else {"issuerestriction": said}))
+    if open_:
+        assert allowed(access(site)) == [(STAFF,)]
+    else:
+        assert reason(access(site)) == "restriction_unknown"
+
+
 @pytest.mark.parametrize("status", [403, 404])
 def test_a_project_whose_permissions_cannot_be_read_is_seen_by_nobody(site: Jira, status: int) -> None:
     site.project("2", "HR", holder("group", "staff"))
