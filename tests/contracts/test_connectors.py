@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from acl.groups import issuer_of, own_memberships
+from connectors.atlassian import document
 from connectors.contract import CHECKS, Check, World, name_of
 from connectors.registry import configured, connector_kinds
 from tests.connectors.api import LOOPBACK
 from tests.connectors.chat import chat
+from tests.connectors.confluence_cloud import cloud
 from tests.connectors.google import google, user
+from tests.connectors.jira_cloud import jira
 from tests.connectors.mailbox import door, mail, mailbox
 from tests.connectors.repository import Repository
 from tests.connectors.sharepoint import DRIVE, group, guid
@@ -162,11 +165,41 @@ def sharepoint(folder: Path) -> World:
     return World(config, items, add, added=f"{DRIVE}/znew", outbound=LOOPBACK, close=stack.close)
 
 
+def confluence(folder: Path) -> World:
+    stack = ExitStack()
+    made = stack.enter_context(cloud())
+
+    def add(external_id: str, data: bytes) -> bytes:
+        id = external_id.removeprefix("page/")
+        made.put(id, ("user", "acc-2"), title="A", storage=f"<p>{data.decode()}</p>", parent=("page", "100"))
+        return document("A", f"<p>{data.decode()}</p>").encode()
+
+    items = {"page/101": add("page/101", "grün".encode()), "page/102": add("page/102", b"b")}
+    made.put("100", title="A", storage="")
+    made.attach("att7", "102", "x.bin.txt", b"\x00\x01")
+    items |= {"page/100": document("A", "").encode(), "attachment/att7": b"\x00\x01"}
+    return World(made.config, items, add, added="page/109", outbound=LOOPBACK, close=stack.close)
+
+
+def issues(folder: Path) -> World:
+    stack = ExitStack()
+    made = stack.enter_context(jira())
+
+    def add(external_id: str, data: bytes) -> bytes:
+        made.put(external_id.removeprefix("issue/"), data.decode(), summary="A", security="5", labels=[], status=None)
+        return document(f"OPS-{external_id.removeprefix('issue/')} A", f"<p>{data.decode()}</p>").encode()
+
+    items = {f"issue/{n}": add(f"issue/{n}", text.encode()) for n, text in enumerate(("a", "grün", "c"), 10)}
+    return World(made.config, items, add, added="issue/19", outbound=LOOPBACK, close=stack.close)
+
+
 WORLDS = {
+    "confluence": confluence,
     "filesystem": filesystem,
     "git": git,
     "google_drive": google_drive,
     "imap": imap,
+    "jira": issues,
     "push": push,
     "sharepoint": sharepoint,
     "slack": slack,
