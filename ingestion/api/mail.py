@@ -21,7 +21,7 @@ from ingestion.api.requests import (
     encode_cursor,
     possible,
 )
-from ingestion.mail.deliveries import State, deliveries, revive
+from ingestion.mail.deliveries import State, Wanted, deliveries, revive
 from ingestion.mail.recipients import Standing, ask_address, forget_address, give_address, standing, subscribe
 from ingestion.mail.schedule import schedule_of, send_now, set_schedule
 from ingestion.schemas import Input, PrincipalText
@@ -258,7 +258,7 @@ def get_deliveries(
     named = None if user is None else principal_name(user, kind="user", field="user")
     before = decode_cursor(cursor)
     with services.catalog.reading(caller.tenant) as session:
-        rows = deliveries(session, caller.tenant, state=state, user=named, limit=limit + 1, before=before)
+        rows = deliveries(session, caller.tenant, Wanted(state, named), limit=limit + 1, before=before)
     more = encode_cursor(rows[limit - 1].id) if len(rows) > limit else None
     return DeliveryPage(deliveries=[DeliveryOut.of(row) for row in rows[:limit]], next_cursor=more)
 

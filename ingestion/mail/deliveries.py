@@ -83,6 +83,14 @@ class Delivery:
     fence: int
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which deliveries; None leaves a choice open."""
+
+    state: State | None = None
+    user: str | None = None
+
+
 def due(session: Session) -> list[tuple[str, str]]:
     """What a worker should be rung for now: tenant and id of each. Nothing while an earlier batch is under way."""
     values = {"now": clock.now(), "quiet": RING_AGAIN_S, "most": BATCH}
@@ -135,15 +143,13 @@ def revive(session: Session, tenant: str, user: str | None) -> int:
     return len(revived.all())
 
 
-def deliveries(
-    session: Session, tenant: str, *, state: State | None, user: str | None, limit: int, before: str
-) -> Sequence[ReportDelivery]:
+def deliveries(session: Session, tenant: str, wanted: Wanted, *, limit: int, before: str) -> Sequence[ReportDelivery]:
     """Up to ``limit``, newest first, of those before the id ``before``; "" for the first page."""
     query = select(ReportDelivery).where(col(ReportDelivery.tenant_id) == tenant)
-    if state is not None:
-        query = query.where(col(ReportDelivery.state) == state)
-    if user is not None:
-        query = query.where(col(ReportDelivery.user_id) == user)
+    if wanted.state is not None:
+        query = query.where(col(ReportDelivery.state) == wanted.state)
+    if wanted.user is not None:
+        query = query.where(col(ReportDelivery.user_id) == wanted.user)
     if before:
         query = query.where(col(ReportDelivery.id) < before)
     return session.exec(query.order_by(col(ReportDelivery.id).desc()).limit(limit)).all()

@@ -96,7 +96,7 @@ def serving(box: Mailbox, *, tls: str = "none", login: bool = False) -> Iterator
         return AuthResult(success=good, handled=False)
 
     context = server_context() if tls != "none" else None
-    known = {"authenticator": check, "auth_required": True} if login else {}
+    known = {"authenticator": check, "auth_required": tls == "starttls"} if login else {}
 
     def protocol() -> SMTP:
         offered = {"tls_context": context, "require_starttls": True} if tls == "starttls" else {}

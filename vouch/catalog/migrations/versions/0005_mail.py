@@ -52,6 +52,10 @@ def upgrade() -> None:
         _of("group_id", "app_group"),
         _of("user_id", "app_user"),
     )
+    _row_level_security()
+
+
+def _row_level_security() -> None:
     mine = "tenant_id = current_setting('vouch.tenant', true)"
     for table in TABLES:
         op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {ROLE}")
