@@ -13,6 +13,7 @@ from acl.groups import issuer_of, own_memberships
 from connectors.contract import CHECKS, Check, World, name_of
 from connectors.registry import configured, connector_kinds
 from tests.connectors.repository import Repository
+from tests.connectors.stores import DOOR, s3
 from tests.outbound.serving import Asked, Reply, serving
 from vouch.outbound.addresses import Allowed
 from vouch.outbound.connect import Ways
@@ -84,7 +85,17 @@ def sql(folder: Path) -> World:
     return World(config, items, add, {"VOUCH_SQL_CRM_URL": f"sqlite:///{file}"})
 
 
-WORLDS = {"filesystem": filesystem, "git": git, "push": push, "sql": sql, "web": web}
+def files(folder: Path) -> World:
+    """In a bucket; tests/connectors/test_files_stores.py has the other stores."""
+    place = s3(prefix="handbook/")
+    items = {"a.md": b"# A\n", "sub/b c.txt": "grün".encode(), "sub/deep/e.bin": b"\x00\x01"}
+    for name, data in items.items():
+        place.put(name, data, Tagging="vouch-allow=group:hr")
+    place.put(".vouch.yaml", b"access: {allow: [group:hr], deny: [user:mallory]}\nowner: user:carol\n")
+    return World({"store": place.store, "object_tags": True}, items, place.put, outbound=DOOR)
+
+
+WORLDS = {"files": files, "filesystem": filesystem, "git": git, "push": push, "sql": sql, "web": web}
 
 
 @pytest.fixture(params=sorted(WORLDS))

@@ -50,8 +50,8 @@ class Ways:
     resolve: Resolve = resolve_name
     connect: Connect = connect_address
 
-    def open_to(self, host: str, port: int) -> list[Address]:
-        """The addresses of ``host``, all of which may be connected to.
+    def open_to(self, host: str, port: int, ports: frozenset[int] = PORTS) -> list[Address]:
+        """The addresses of ``host``, all of which may be connected to. ``ports``: those that nobody has to name.
 
         Raises :class:`OutboundRefused` when one may not: a name that leads to several places is as good as the worst.
         """
@@ -65,8 +65,8 @@ class Ways:
             raise httpcore.ConnectError("the name has no address")
         if not all(self.allowed.permits(host, address) for address in found):
             raise OutboundRefused("The host is not a public one, and VOUCH_OUTBOUND_ALLOW does not name it.")
-        if port not in PORTS and not all(self.allowed.names_host(host, address) for address in found):
-            said = ", ".join(map(str, sorted(PORTS)))
+        if port not in ports and not all(self.allowed.names_host(host, address) for address in found):
+            said = ", ".join(map(str, sorted(ports)))
             raise OutboundRefused(f"Only the ports {said} are reached, unless VOUCH_OUTBOUND_ALLOW names the host.")
         return found
 
