@@ -6,6 +6,7 @@ address, and open connections of its own; here the key is that of the configurat
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -25,6 +26,7 @@ from vouch.outbound.addresses import ENDS_IN_NUMBER
 from vouch.outbound.door import Answer, Outbound
 from vouch.outbound.url import Url
 
+logging.getLogger("botocore").setLevel(logging.INFO)  # at DEBUG its signer would write down a session token
 _EXPIRED = frozenset({"ExpiredToken", "RequestTimeTooSkewed", "RequestExpired", "TokenRefreshRequired"})
 _WRONG_KEY = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "AuthorizationHeaderMalformed"})
 _TAG_BYTES = 64 << 10
