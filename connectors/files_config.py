@@ -68,8 +68,7 @@ class SftpStore(BaseModel):
     )
     user: Name = Field(description="Who logs in.")
     password: Secret | None = Field(None, description="The password. Sealed.")
-    private_key: Secret | None = Field(None, description="The private key, as OpenSSH or PEM writes it. Sealed.")
-    passphrase: Secret | None = Field(None, description="What the private key is locked with. Sealed.")
+    private_key: Secret | None = Field(None, description="The private key, not locked by a passphrase. Sealed.")
 
     @field_validator("path")
     @classmethod
@@ -82,8 +81,6 @@ class SftpStore(BaseModel):
     def _one_way_in(self) -> SftpStore:
         if (self.password is None) == (self.private_key is None):
             raise ValueError("either password or private_key has to be given")
-        if self.passphrase is not None and self.private_key is None:
-            raise ValueError("passphrase needs private_key")
         return self
 
 

@@ -7,9 +7,8 @@ reads no configuration, key or agent of the account that it runs under. Links ar
 from __future__ import annotations
 
 import asyncio
-import stat
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from socket import socket as Socket
 from typing import Any, TypeVar
@@ -17,6 +16,7 @@ from urllib.parse import quote
 
 import asyncssh
 from asyncssh.constants import FILEXFER_TYPE_DIRECTORY, FILEXFER_TYPE_REGULAR, FILEXFER_TYPE_SYMLINK
+from asyncssh.public_key import get_default_public_key_algs
 
 from connectors.files_config import SftpStore
 from connectors.files_store import MANY, Enters, Entry, Folder, Found
@@ -63,7 +63,8 @@ class Sftp:
             try:
                 yield _Session(runner, *_step(runner, self._begin(connection)))
             finally:
-                connection.abort()
+                with suppress(Unavailable):
+                    _step(runner, _end(connection))
 
     async def _connect(self, socket: Socket) -> asyncssh.SSHClientConnection:
         """A login by what the configuration says alone: every source of anything else is turned off."""
@@ -72,6 +73,7 @@ class Sftp:
             sock=socket,
             config=None,
             known_hosts=(self._host_keys, [], []),
+            server_host_key_algs=_algorithms(self._host_keys),
             username=self._config.user,
             password=password.get_secret_value() if password is not None else None,
             client_keys=[self._key] if self._key is not None else None,
@@ -135,7 +137,7 @@ class _Session:
         try:
             some = _step(self._runner, _some(names))
             if folder:  # once it is open, so that it is what was opened
-                _step(self._runner, self._require_inside(folder))
+                _step(self._runner, self._require_inside(folder, FILEXFER_TYPE_DIRECTORY))
             while some:
                 for name in some:
                     if name.filename not in (b".", b".."):
@@ -169,36 +171,46 @@ class _Session:
     # -- reading --
 
     async def _read(self, path: str, limit: int) -> bytes:
-        await self._require_inside(path)
+        await self._require_inside(path, FILEXFER_TYPE_REGULAR)
         async with self._client.open(self._path(path), "rb") as file:
             before = await file.stat()
-            if not stat.S_ISREG(before.permissions or 0):
-                raise DocumentRejected("It is not a regular file", reason="unreadable")
-            await self._require_inside(path)  # again, for it could have been put in place of what was looked at
-            if before.size is not None and before.size > limit:
+            await self._require_inside(path, FILEXFER_TYPE_REGULAR)  # again: another could have been put in its place
+            size = before.size
+            if size is None:
+                raise DocumentRejected("The host does not say how large it is", reason="unreadable")
+            if size > limit:
                 raise DocumentRejected(f"It is larger than {limit:,} bytes", reason="too_large")
-            data: bytes = await file.read(limit + 1)
+            data: bytes = await file.read(size + 1)  # not to its end: one that grows while it is read may have none
             after = await file.stat()
-        if len(data) > limit:
-            raise DocumentRejected(f"It is larger than {limit:,} bytes", reason="too_large")
-        if (before.size, before.mtime) != (after.size, after.mtime) or len(data) != after.size:
+        if (size, before.mtime) != (after.size, after.mtime) or len(data) != size:
             raise Unavailable("The file was written to while it was read")
         return data
 
-    async def _require_inside(self, path: str) -> None:
-        """That no part of ``path`` is a link, and that the host itself sees it below the root."""
+    async def _require_inside(self, path: str, kind: int) -> None:
+        """That ``path`` is of a kind, that no part of it is a link, and that the host itself sees it below the root.
+
+        It is not opened before: a pipe that is opened waits for whoever writes to it.
+        """
         parts = path.split("/")
         for n in range(1, len(parts) + 1):
-            attrs = await self._client.lstat(self._path("/".join(parts[:n])))
-            if attrs.type == FILEXFER_TYPE_SYMLINK:
+            found = (await self._client.lstat(self._path("/".join(parts[:n])))).type
+            if found == FILEXFER_TYPE_SYMLINK:
                 raise DocumentRejected("Links are not followed", reason="unreadable")
-            if n < len(parts) and attrs.type != FILEXFER_TYPE_DIRECTORY:
+            if n < len(parts) and found != FILEXFER_TYPE_DIRECTORY:
                 raise asyncssh.SFTPNoSuchFile("a part of the path is no folder")
+        if found != kind:
+            raise DocumentRejected("It is something else now", reason="unreadable")
         if await self._client.realpath(self._path(path)) != self._path(path):
             raise DocumentRejected("Links are not followed", reason="unreadable")
 
     def _path(self, path: str) -> bytes:
         return self._root.rstrip(b"/") + b"/" + path.encode() if path else self._root
+
+
+async def _end(connection: asyncssh.SSHClientConnection) -> None:
+    """To its end, so that no listing that was left in the middle waits for the host to close it."""
+    connection.abort()
+    await connection.wait_closed()
 
 
 async def _some(names: AsyncIterator[asyncssh.SFTPName]) -> list[asyncssh.SFTPName]:
@@ -249,13 +261,19 @@ def _public_key(n: int, text: str) -> asyncssh.SSHKey:
         raise BadConfig(said, field=f"config.store.host_keys.{n}") from error
 
 
+def _algorithms(keys: Sequence[asyncssh.SSHKey]) -> list[str]:
+    """Those of the given keys first, so that a host which has several shows the one that is known. The others behind
+    them, so that one which has none of those shows another, and that can be said."""
+    usual = [name for name in get_default_public_key_algs() if name != b"ssh-rsa"]  # SHA-1
+    known = [name for key in keys for name in key.sig_algorithms if name in usual]
+    return [name.decode("ascii") for name in dict.fromkeys((*known, *usual))]
+
+
 def _private_key(config: SftpStore) -> asyncssh.SSHKey | None:
     if config.private_key is None:
         return None
-    phrase = config.passphrase.get_secret_value() if config.passphrase is not None else None
     try:
-        return asyncssh.import_private_key(config.private_key.get_secret_value(), phrase)
+        return asyncssh.import_private_key(config.private_key.get_secret_value())
     except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, ValueError):
         # From None: what the library says may repeat some of it.
-        said = "It is not a private key, or the passphrase does not open it"
-        raise BadConfig(said, field="config.store.private_key") from None
+        raise BadConfig("It is not a private key, or a locked one", field="config.store.private_key") from None

@@ -97,7 +97,9 @@ class Webdav:
         # Only the path counts: behind a proxy many a server names itself by another host.
         if len(parts) != len(here) + 1 or parts[:-1] != here:
             raise Unavailable(f"{self._base.host} lists what does not lie in the folder that was asked for.")
-        return parts[-1]
+        # An escaped slash is part of the name, and must not lead into another folder's rules: what is then no plain
+        # path is refused by that.
+        return parts[-1].replace("/", "\\")
 
     def _at(self, path: str) -> Url:
         return Url(self._base.scheme, self._base.host, self._base.port, self._base.target + quote(path, safe="/~"))
