@@ -7,6 +7,7 @@ reads no configuration, key or agent of the account that it runs under. Links ar
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from vouch.core.types import Refused
 from vouch.outbound.door import Outbound
 from vouch.outbound.sockets import connected, parse_host, refuse_blocked_address
 
+logging.getLogger("asyncssh").setLevel(logging.WARNING)  # below that it writes down each login, and who logs in
 PORTS = frozenset({22})
 _STEP_S = 30.0
 """For a connection, a page of a listing, a question about a file."""

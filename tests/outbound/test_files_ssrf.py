@@ -139,14 +139,14 @@ def test_no_redirect_is_followed_and_no_credential_leaves(kind: str, status: int
         return Reply(status, b"", {"Location": target, "x-amz-bucket-region": "evil.example/#"})
 
     with serving(script) as server:
-        for address in ADDRESSES:
-            target = hostile.url_of(address)
-            world = World({"public.example": [[PUBLIC]]}, server.port)
+        for target in (*map(hostile.url_of, ADDRESSES), "http://elsewhere.example/"):
+            world = World({"public.example": [[PUBLIC]], "elsewhere.example": [[PUBLIC]]}, server.port)
             connector = made(world, store(kind, "public.example"))
             for work in (lambda: list(connector.scan(None)), lambda: connector.fetch("a.md")):  # noqa: B023
                 with pytest.raises(VouchError):
                     work()
-            assert world.attempts == [(PUBLIC, 80)] * 2, address
+            assert world.attempts == [(PUBLIC, 80)] * 2, target
+            assert world.asked == ["public.example"] * 2
             assert {asked.headers["host"] for asked in server.asked} == {"public.example"}
 
 
