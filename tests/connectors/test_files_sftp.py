@@ -88,7 +88,7 @@ def test_nothing_of_the_account_that_it_runs_under_is_used(
     ssh = tmp_path / "home" / ".ssh"
     ssh.mkdir(parents=True)
     ran = tmp_path / "ran"
-    (ssh / "config").write_text(f"Host *\n ProxyCommand touch {ran}\n PasswordAuthentication no\n")
+    (ssh / "config").write_text(f"Host *\n ProxyCommand touch {ran}\n PreferredAuthentications hostbased\n")
     (ssh / "known_hosts").write_text(f"* {OTHER_KEY}\n")
     client_key().write_private_key(str(ssh / "id_ed25519"))
     agent = tmp_path / "agent"
