@@ -13,6 +13,7 @@ from connectors.registry import make_connector
 from connectors.web_manners import Pace
 from tests.connectors.stores import ACCESS_KEY, DOOR, SECRET, Place, s3
 from tests.connectors.test_files_stores import acl, reasons, scan
+from tests.outbound.recording import PUBLIC, World
 from tests.outbound.serving import Asked, Reply, serving
 from vouch.core.errors import BadConfig, DocumentRejected, NotFound, Unavailable
 from vouch.core.types import AccessUnknown, RawClause, Upsert
@@ -296,6 +297,18 @@ def test_without_a_key_nothing_is_signed_whatever_the_environment_holds(monkeypa
     public.put("a.md", b"a")
     bare = {name: public.store[name] for name in ("type", "bucket", "endpoint")}
     assert set(scan(Place(bare, public.put, public.remove))) == {"a.md"}
+
+
+def test_a_bucket_that_is_named_by_its_host_is_read_and_what_is_signed_is_what_is_sent() -> None:
+    place = s3(prefix="a b/")
+    place.put("x \u00fc+.md", b"hello")
+    port = int(str(place.store["endpoint"]).rpartition(":")[2])
+    world = World({f"{place.store['bucket']}.s3.amazonaws.com": [[PUBLIC]]}, port)
+    store = {**place.store, "endpoint": "http://s3.amazonaws.com", "virtual_host": True}
+    connector = make_connector("files", {"store": store}, world.door())
+    assert [c.external_id for c in connector.scan(None) if isinstance(c, Upsert)] == ["x \u00fc+.md"]
+    assert connector.fetch("x \u00fc+.md").data == b"hello"
+    assert world.attempts == [(PUBLIC, 80)] * 2
 
 
 def test_a_temporary_key_sends_its_token_and_a_virtual_host_names_the_bucket() -> None:
