@@ -25,7 +25,7 @@ from connectors.files_tree import File, Selection, Tree, is_plain
 from connectors.files_webdav import Webdav
 from connectors.protocol import Membership
 from vouch.core.errors import DocumentRejected, NotFound
-from vouch.core.types import AccessUnknown, Body, Change, Checkpoint, Json, RawClause, Refused, SourceAcl, Upsert
+from vouch.core.types import AccessUnknown, Body, Change, Checkpoint, Json, RawClause, SourceAcl, Upsert
 from vouch.outbound.door import Outbound
 
 _AT_ONCE = 8
@@ -79,7 +79,7 @@ class FilesConnector:
 
     # -- what is told of a file --
 
-    def _changes(self, files: Iterator[File]) -> Iterator[Upsert | Refused]:
+    def _changes(self, files: Iterator[File]) -> Iterator[Upsert]:
         if not self.config.object_tags:
             for file in files:
                 yield self._change(file, None)
