@@ -23,6 +23,7 @@ from tests.connectors.mailbox import door, mail, mailbox
 from tests.connectors.repository import Repository
 from tests.connectors.sharepoint import DRIVE, group, guid
 from tests.connectors.sharepoint import sharepoint as serving_sharepoint
+from tests.connectors.stores import DOOR, s3
 from tests.outbound.serving import Asked, Reply, serving
 from vouch.core import clock
 from vouch.outbound.addresses import Allowed
@@ -193,8 +194,19 @@ def issues(folder: Path) -> World:
     return World(made.config, items, add, added="issue/19", outbound=LOOPBACK, close=stack.close)
 
 
+def files(folder: Path) -> World:
+    """In a bucket; tests/connectors/test_files_stores.py has the other stores."""
+    place = s3(prefix="handbook/")
+    items = {"a.md": b"# A\n", "sub/b c.txt": "grün".encode(), "sub/deep/e.bin": b"\x00\x01"}
+    for name, data in items.items():
+        place.put(name, data, Tagging="vouch-allow=group:hr")
+    place.put(".vouch.yaml", b"access: {allow: [group:hr], deny: [user:mallory]}\nowner: user:carol\n")
+    return World({"store": place.store, "object_tags": True}, items, place.put, outbound=DOOR)
+
+
 WORLDS = {
     "confluence": confluence,
+    "files": files,
     "filesystem": filesystem,
     "git": git,
     "google_drive": google_drive,

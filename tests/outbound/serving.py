@@ -65,7 +65,7 @@ def serving(script: Script) -> Iterator[Server]:
             self.wfile.write(reply.body)
             self.close_connection = True
 
-        do_GET = do_POST = _answer
+        do_GET = do_POST = do_PROPFIND = _answer
 
         def log_message(self, format: str, *args: object) -> None:
             """Tests look at ``asked``."""

@@ -2,5 +2,6 @@
 
 name ─▶ strict reading (:mod:`.url`) ─▶ resolve ─▶ judge every address (:mod:`.addresses`) ─▶ connect to that very
 address (:mod:`.connect`) ─▶ bounded answer (:mod:`.door`); a redirect goes through all of it again. What does not speak
-HTTP goes the same way and gets an encrypted connection (:mod:`.stream`).
+HTTP goes the same way and gets an encrypted connection (:mod:`.stream`) or, where a library speaks for it, the connected
+socket (:mod:`.sockets`).
 """

@@ -94,8 +94,10 @@ class Outbound:
         at = parse_url(url) if isinstance(url, str) else url
         for hop in range(bounds.redirects + 1):
             answer = self._once(method, at, sent, content, (bounds.max_bytes, deadline))
-            if answer.leads_to is None or bounds.redirects == 0 or method != "GET":
+            if answer.status not in _REDIRECTS or bounds.redirects == 0 or method != "GET":
                 return answer
+            if answer.leads_to is None:
+                raise OutboundRefused("A redirect leads to something that is not a URL.")
             if hop < bounds.redirects:
                 at, sent = _next(at, answer.leads_to, sent)
         raise OutboundRefused(f"There are more than {bounds.redirects} redirects.")
@@ -128,7 +130,8 @@ class Outbound:
             raise Unavailable(f"{url.host} did not answer in time.") from error
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             raise Unavailable(f"{url.host} cannot be reached, or ended its answer too early.") from error
-        leads_to = join(url, found.get("location", "")) if response.status in _REDIRECTS else None
+        # One that names no place is handed on where none is followed: S3 says so that a bucket lies elsewhere.
+        leads_to = join(url, found["location"]) if response.status in _REDIRECTS and "location" in found else None
         return Answer(url, response.status, found, body, leads_to)
 
     def _fixed(self, url: Url, content: bytes) -> list[tuple[str, str]]:
