@@ -10,7 +10,7 @@ from typing import Any
 
 from lxml import etree
 
-from connectors.web_manners import MOST_WAIT_S, PACE, retry_after
+from connectors.pace import MOST_WAIT_S, PACE, retry_after
 from vouch.core.errors import BadConfig, DocumentRejected, OutboundRefused, PayloadTooLarge, Unavailable
 from vouch.outbound.addresses import ENDS_IN_NUMBER
 from vouch.outbound.connect import Ways

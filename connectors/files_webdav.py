@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 from connectors.files_config import WebdavStore
 from connectors.files_http import LISTING_BYTES, address, asked, inner, text_of, xml
 from connectors.files_store import Enters, Entry, Folder, Found
-from connectors.web_manners import http_date
+from connectors.pace import http_date
 from vouch.core.errors import BadConfig, DocumentRejected, NotFound, Unavailable
 from vouch.core.types import Refused
 from vouch.outbound.door import Answer, Outbound
