@@ -12,6 +12,8 @@ import pytest
 from acl.groups import issuer_of, own_memberships
 from connectors.contract import CHECKS, Check, World, name_of
 from connectors.registry import configured, connector_kinds
+from tests.connectors.api import LOOPBACK
+from tests.connectors.hub import TOKEN, hub
 from tests.connectors.repository import Repository
 from tests.outbound.serving import Asked, Reply, serving
 from vouch.outbound.addresses import Allowed
@@ -38,6 +40,25 @@ def git(folder: Path) -> World:
     made.commit(dict(items))
     access = [{"paths": ["*"], "clauses": [{"allow": ["group:hr"], "deny": ["user:mallory"]}]}]
     return World({"path": str(made.path), "access": access}, items, lambda name, data: made.commit({name: data}))
+
+
+def github(folder: Path) -> World:
+    stack = ExitStack()
+    made = stack.enter_context(hub())
+    repo = made.repo(7, "acme/handbook", collaborators={1: True})
+    made.push(repo, {"a.md": b"# A\n", "sub/b c.txt": "grün".encode()})
+    made.issue(repo, 3, "Leave", "How many days?")
+    items = {"7/files/a.md": b"# A\n", "7/files/sub/b c.txt": "grün".encode()}
+    items["7/issues/3"] = b"# Leave\n\nIssue 3, open, opened by login1 on 2026-11-02.\n\nHow many days?\n"
+    config = {
+        "base": made.api.url, "token": TOKEN, "repositories": ["acme/handbook"], "issuer": "github",
+        "people": {"named": {"1": "user:carol"}},
+    }  # fmt: skip
+
+    def add(name: str, data: bytes) -> None:
+        made.push(repo, {name.removeprefix("7/files/"): data})
+
+    return World(config, items, add, added="7/files/z new.md", outbound=LOOPBACK, close=stack.close)
 
 
 def push(folder: Path) -> World:
@@ -84,7 +105,7 @@ def sql(folder: Path) -> World:
     return World(config, items, add, {"VOUCH_SQL_CRM_URL": f"sqlite:///{file}"})
 
 
-WORLDS = {"filesystem": filesystem, "git": git, "push": push, "sql": sql, "web": web}
+WORLDS = {"filesystem": filesystem, "git": git, "github": github, "push": push, "sql": sql, "web": web}
 
 
 @pytest.fixture(params=sorted(WORLDS))
