@@ -22,7 +22,7 @@ from connectors.github_repositories import Repositories
 from connectors.github_scan import Reading, State, from_cursor, to_cursor
 from connectors.github_threads import fetch_thread
 from connectors.protocol import Membership
-from vouch.core.errors import BadConfig, CursorExpired, NotFound, SourceRefuses
+from vouch.core.errors import BadConfig, CursorExpired, DocumentRejected, NotFound, SourceRefuses
 from vouch.core.types import Body, Change, Checkpoint, Json, Refused
 from vouch.outbound.door import Outbound
 
@@ -49,9 +49,9 @@ class GithubConnector:
     def scan(self, cursor: Json | None) -> Iterator[Change]:
         """Repository by repository, what changed since the cursor.
 
-        One that GitHub refuses to show, whole or in part, does not keep the others from being read: it is raised at
-        the end (:class:`SourceRefuses`), so that nothing of it counts as gone. Raises :class:`CursorExpired` when a
-        repository is there no more, or who may read it is said in another way.
+        One that GitHub refuses to show, whole or in part, does not keep the others from being read: that is raised at
+        the end (:class:`DocumentRejected`, ``unreached``), so that nothing counts as gone. Raises
+        :class:`CursorExpired` when a repository is there no more, or who may read it is said in another way.
         """
         before = None if cursor is None else from_cursor(cursor)
         found, missing = self._repositories.read()
@@ -80,7 +80,7 @@ class GithubConnector:
                 refused.append(f"{repository.full_name}: {error.detail or 'it is no longer there'}")
         yield Checkpoint(to_cursor(states))
         if refused:
-            raise SourceRefuses("; ".join(refused)[:1000])
+            raise DocumentRejected(f"Nothing counts as gone: {'; '.join(refused)[:1000]}", reason="unreached")
 
     def fetch(self, external_id: str) -> Body:
         """The item as it is now. Its repository is known by its number, which only a scan gives out."""

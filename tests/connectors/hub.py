@@ -9,11 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlencode
 
+import pytest
+
+from connectors import github_api
+from connectors.pace import Pace
 from connectors.protocol import Connector
 from connectors.registry import make_connector
+from connectors.rest import Rest, ShortToken
 from tests.connectors.api import LOOPBACK, Api, Request, answering, as_json
 from tests.outbound.serving import Reply
 from vouch.core.errors import VouchError
@@ -363,3 +369,19 @@ def scan(hub: Hub, cursor: Json | None = None, **config: Any) -> Seen:
 
 def fetched(hub: Hub, external_id: str, **config: Any) -> str:
     return connector(hub, **config).fetch(external_id).data.decode()
+
+
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Time of the connector that passes only by being slept; gives every pause taken, and no test leaves tokens."""
+    pauses: list[float] = []
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        pauses.append(round(seconds))
+        now[0] += seconds
+
+    pace = Pace(lambda: now[0], sleep)
+    monkeypatch.setattr(github_api, "Rest", partial(Rest, pace=pace))
+    monkeypatch.setattr(github_api, "ShortToken", partial(ShortToken, pace=pace))
+    monkeypatch.setattr(github_api, "_held", {})
+    return pauses

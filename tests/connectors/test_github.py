@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.connectors.api import as_json
-from tests.connectors.hub import Hub, Repo, connector, fetched, hub, moment, scan, sha, user
+from tests.connectors.hub import Hub, Repo, connector, fetched, hub, moment, scan, sha, unhurried, user
 from vouch.core.errors import BadConfig, CursorExpired, DocumentRejected, NotFound, SourceRefuses
 from vouch.core.types import Checkpoint, RawClause
 
@@ -17,7 +17,8 @@ READERS = (RawClause(("group:github/repo.7",), (), "collaborators of acme/handbo
 
 
 @pytest.fixture
-def github() -> Iterator[Hub]:
+def github(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    unhurried(monkeypatch)
     with hub() as found:
         yield found
 
@@ -145,7 +146,7 @@ def test_a_tree_that_github_cuts_off_is_read_folder_by_folder(github: Hub, repo:
     github.push(repo, {**files, "top.md": b"t"})
     assert scan(github, read=["files"]).names == sorted(f"7/files/{path}" for path in [*files, "top.md"])
     repo.truncates = 0
-    assert isinstance(scan(github, read=["files"]).raised, SourceRefuses)
+    assert isinstance(scan(github, read=["files"]).raised, DocumentRejected)
 
 
 def test_code_owners_own_files(github: Hub, repo: Repo) -> None:
