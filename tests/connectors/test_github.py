@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -261,6 +261,14 @@ def test_discussions_are_told_newest_first_up_to_the_cursor(github: Hub, repo: R
     assert github.asked.count("POST /graphql") == 3  # the newest; a page of two; the page that goes past the cursor
 
 
+def test_a_discussion_that_was_late_to_be_seen_is_told(github: Hub, repo: Repo) -> None:
+    for number in range(1, 4):
+        github.discuss(repo, number, "Keys", "b")
+    first = scan(github)
+    repo.discussions[1]["updatedAt"] = moment(github.clock - timedelta(seconds=60))
+    assert scan(github, first.cursor).names == ["7/discussions/1", "7/discussions/3"]
+
+
 def test_a_scan_that_was_interrupted_goes_on_from_its_last_checkpoint(github: Hub, repo: Repo) -> None:
     github.issue(repo, 1)
     first = scan(github)
@@ -288,6 +296,31 @@ def test_rows_that_move_while_they_are_listed_are_not_passed_over(github: Hub, r
     first = scan(github, read=["issues", "pulls"])
     assert {f"7/issues/{number}" for number in range(3, 13)} <= set(first.names)
     assert first.upserts["7/issues/4"].title == "Anew" or "7/issues/4" in scan(github, first.cursor).names
+
+
+def test_what_changes_after_it_was_told_is_told_by_the_next_scan(github: Hub, repo: Repo) -> None:
+    github.page = 3
+    for number in range(1, 8):
+        github.issue(repo, number)
+
+    def change() -> None:
+        github.issue(repo, 1, "Anew")
+        github.issue(repo, 20)  # an hour later, and so far past what the next scan goes back
+
+    github.clock += timedelta(hours=1)
+    github.shifts = [lambda: None, lambda: None, change]
+    first = scan(github, read=["issues"])
+    assert "7/issues/20" in first.names and first.upserts["7/issues/1"].title == "A"
+    assert scan(github, first.cursor, read=["issues"]).upserts["7/issues/1"].title == "Anew"
+
+
+def test_a_whole_scan_and_one_from_a_cursor_say_the_same_of_an_issue(github: Hub, repo: Repo) -> None:
+    for number in (1, 2):
+        github.issue(repo, number)
+        github.comment(repo, number, "first")
+    first = scan(github)
+    repo.threads[1] |= {"title": "Another", "updated_at": moment(github.tick())}
+    assert scan(github, first.cursor).upserts["7/issues/1"] == scan(github).upserts["7/issues/1"]
 
 
 def test_many_changes_of_one_moment_are_all_told(github: Hub, repo: Repo) -> None:

@@ -144,6 +144,14 @@ def test_an_item_that_is_forbidden_says_so_and_one_that_went_is_not_found(github
         connector(github).fetch("7/issues/1")
 
 
+@pytest.mark.parametrize("content", ["aGVs", "###", "aGVsbG8h"])
+def test_a_part_of_a_file_is_no_file(github: Hub, repo: Repo, content: str) -> None:
+    whole = {"type": "file", "sha": "0" * 40, "size": 5, "encoding": "base64"}
+    github.api.fail("/contents/", as_json({**whole, "content": content}))
+    with pytest.raises(Unavailable):
+        connector(github).fetch("7/files/a.md")
+
+
 def test_pages_that_do_not_end_are_left(github: Hub, repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(github_api, "MOST_PAGES", 20)
 
