@@ -1,28 +1,26 @@
-"""How GitHub is asked: who asks, what its limits look like, and lists that lose nothing while they are read."""
+"""How GitHub is asked: who asks, and what its limits and errors look like."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from datetime import datetime
+from typing import Any, TypeVar
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from connectors.answers import Row, row, rows
 from connectors.github_config import AppKey, GithubConfig
-from connectors.github_rows import Exchanged, Row, row, rows
+from connectors.github_rows import Exchanged
 from connectors.pace import http_date, retry_after
 from connectors.rest import Rest, ShortToken, Token, address_of
+from connectors.since import PER_PAGE, Since
 from vouch.core import clock
 from vouch.core.errors import BadConfig, NotFound, SourceRefuses, Unavailable
 from vouch.outbound.door import Answer, Outbound
 
-PER_PAGE = 100
-OVERLAP = timedelta(minutes=2)
-"""How far a scan goes back behind what the last one reached: clocks over there differ, and so do their replicas."""
-MOST_PAGES = 20_000
 _HEADERS = {"accept": "application/vnd.github+json", "x-github-api-version": "2022-11-28"}
 _SECONDARY_S = 60.0
 """What GitHub asks for where it names no time."""
@@ -30,16 +28,6 @@ _MOST_HELD = 256
 
 _held: dict[str, ShortToken] = {}
 """Tokens of Apps by who they are for: a connector is made for each document, and a token lasts an hour."""
-
-
-class Updated(Protocol):
-    """A row that a list in the order of changes consists of."""
-
-    @property
-    def key(self) -> int: ...
-
-    @property
-    def updated_at(self) -> datetime: ...
 
 
 U = TypeVar("U", bound=Row)
@@ -67,6 +55,10 @@ class Github:
         for reply in self.rest.pages(path, {**(params or {}), "per_page": PER_PAGE}):
             yield from rows(kind, reply.data)
 
+    def since(self, at: datetime | None) -> Since:
+        """Lists that go on from a moment."""
+        return Since(self.rest, at, "since", {"sort": "updated", "direction": "asc"})
+
     def graphql(self, query: str, **variables: Any) -> Any:
         """The data of an answer without errors. Raises :class:`NotFound`, :class:`SourceRefuses` and
         :class:`Unavailable` for those that it has."""
@@ -84,45 +76,6 @@ class Github:
         if not isinstance(said.get("data"), dict):
             raise Unavailable("GitHub answered a query without data.")
         return said["data"]
-
-
-class Since:
-    """Rows in the order of their last change, from a moment on, each once.
-
-    They are asked for by the moment that was reached and not by the number of a page: what is removed, or changes,
-    while the list is read shifts the pages, and a row that is passed over so would count as gone.
-    """
-
-    def __init__(self, api: Github, at: datetime | None) -> None:
-        self._api, self._from = api, at
-        self.reached = at
-        """Up to here everything was named as it is. Where a row changed while the list was read, not past that."""
-
-    def rows(self, kind: type[U], path: str, params: Mapping[str, Any] | None = None) -> Iterator[U]:
-        asked = {**(params or {}), "sort": "updated", "direction": "asc", "per_page": PER_PAGE}
-        at = None if self._from is None else self._from - OVERLAP
-        seen: dict[int, datetime] = {}
-        again = False
-        reply = self._api.rest.get(path, {**asked, "since": _written(at)})
-        for _ in range(MOST_PAGES):
-            page: list[Any] = rows(kind, reply.data)
-            for found in page:
-                again = again or seen.get(found.key, found.updated_at) != found.updated_at
-                if not again:
-                    self.reached = max(self.reached or found.updated_at, found.updated_at)
-                if found.key not in seen:
-                    seen[found.key] = found.updated_at
-                    yield found
-            following = reply.next
-            if following is None:
-                return
-            last = page[-1].updated_at - timedelta(seconds=1) if page else None
-            if last is not None and (at is None or last > at):
-                at = last
-                reply = self._api.rest.get(path, {**asked, "since": _written(at)})
-            else:  # a whole page of the same moment
-                reply = self._api.rest.get(following)
-        raise Unavailable("The pages of GitHub do not end.")
 
 
 def pause(answer: Answer) -> float | None:
@@ -144,10 +97,6 @@ def _until_reset(headers: Mapping[str, str]) -> float | None:
         return None
     now = http_date(headers.get("date", "")) or clock.now()
     return max(1.0, int(text[:12]) - now.timestamp())
-
-
-def _written(at: datetime | None) -> str | None:
-    return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _of_app(outbound: Outbound, base: str, app: AppKey) -> ShortToken:

@@ -10,11 +10,13 @@ from typing import Any
 
 from pydantic import AwareDatetime, Field
 
-from connectors.github_api import OVERLAP, Github
+from connectors.answers import Row, Text, row
+from connectors.github_api import Github
 from connectors.github_config import GithubConfig
-from connectors.github_rows import Repository, Row, Text, row
-from connectors.github_text import Said, thread, title_of
+from connectors.github_rows import Repository
 from connectors.github_threads import MIME, bounded
+from connectors.since import OVERLAP
+from connectors.spoken import Said, on, thread, title_of, who
 from vouch.core.errors import NotFound, Unavailable
 from vouch.core.types import Body, SourceAcl, Upsert
 
@@ -214,8 +216,7 @@ def _spoken(api: Github, comment: _Comment) -> Iterator[Said]:
 
 def _facts(found: _Discussion) -> list[str]:
     state = "answered" if found.answered else "closed" if found.closed else "open"
-    by = title_of(found.login) if found.login else "somebody who has left"
-    facts = [f"Discussion {found.number}, {state}, opened by {by} on {found.at:%Y-%m-%d}"]
+    facts = [f"Discussion {found.number}, {state}, opened by {who(found.login)}{on(found.at)}"]
     return [*facts, f"Category: {title_of(found.category.name)}"] if found.category is not None else facts
 
 

@@ -10,10 +10,11 @@ from fnmatch import fnmatchcase
 from mimetypes import guess_type
 from urllib.parse import quote
 
+from connectors.answers import row, rows
 from connectors.codeowners import MAX_BYTES, PLACES, CodeOwners
 from connectors.github_api import Github
 from connectors.github_config import GithubConfig
-from connectors.github_rows import Commit, Content, Repository, Tree, TreeEntry, row, rows
+from connectors.github_rows import Commit, Content, Repository, Tree, TreeEntry
 from connectors.rules import FILE_NAME
 from vouch.core.errors import BadConfig, CursorExpired, DocumentRejected, NotFound, SourceRefuses, Unavailable
 from vouch.core.types import Body, Change, Deleted, Refused, SourceAcl, Upsert

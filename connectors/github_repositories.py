@@ -7,9 +7,11 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import quote
 
-from connectors.github_api import PER_PAGE, Github
+from connectors.answers import row, rows
+from connectors.github_api import Github
 from connectors.github_config import GithubConfig
-from connectors.github_rows import Repository, row, rows
+from connectors.github_rows import Repository
+from connectors.since import PER_PAGE
 from vouch.core.errors import NotFound, SourceRefuses, Unavailable
 
 _MOVED = (301, 302, 307, 308)

@@ -1,26 +1,10 @@
-"""What GitHub answers, as far as it is read here. An answer of another form is none: half a row is no row."""
+"""What GitHub answers, as far as it is read here."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from pydantic import AwareDatetime, Field
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
-
-from vouch.core.errors import Unavailable
-
-
-def _whole(value: object) -> object:
-    """Text without halves of characters, which JSON can hold and nothing else can."""
-    if isinstance(value, str) and not value.isascii():
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return value
-
-
-Text = Annotated[str, BeforeValidator(_whole)]
-
-
-class Row(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+from connectors.answers import Row, Text
 
 
 class Account(Row):
@@ -156,28 +140,3 @@ class Content(Row):
 class Exchanged(Row):
     token: Text = Field(pattern=r"^[!-~]{1,4000}$")
     expires_at: AwareDatetime
-
-
-R = TypeVar("R", bound=BaseModel)
-
-
-def row(kind: type[R], data: Any) -> R:
-    """``data`` as a row. Raises :class:`Unavailable`, as any answer that is not whole does."""
-    try:
-        return kind.model_validate(data)
-    except ValidationError as error:
-        raise _strange(kind, error) from None
-
-
-def rows(kind: type[R], data: Any) -> list[R]:
-    """``data`` as a page of rows. Raises as :func:`row`."""
-    try:
-        return TypeAdapter(list[kind]).validate_python(data)  # type: ignore[valid-type]
-    except ValidationError as error:
-        raise _strange(kind, error) from None
-
-
-def _strange(kind: type[BaseModel], error: ValidationError) -> Unavailable:
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    at = ".".join(map(str, first["loc"])) or "the whole"
-    return Unavailable(f"GitHub answered with something else than a {kind.__name__.lower()}: {at[:100]}.")

@@ -8,12 +8,13 @@ from functools import cached_property
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from connectors.github_access import Access
-from connectors.github_api import OVERLAP, Github
+from connectors.github_api import Github
 from connectors.github_config import GithubConfig
 from connectors.github_discussions import Discussions
 from connectors.github_files import Files
 from connectors.github_rows import Repository
 from connectors.github_threads import Reached, Threads
+from connectors.since import OVERLAP
 from vouch.core import clock
 from vouch.core.errors import CursorExpired, NotFound
 from vouch.core.types import Change, Json, Refused, SourceAcl

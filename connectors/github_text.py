@@ -1,38 +1,11 @@
-"""Issues, pull requests and discussions as Markdown: who said what, when, in the order in which it was said."""
+"""Issues and pull requests as Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
 
 from connectors.github_rows import Account, Comment, Issue, Label, Review
-
-_LONGEST_TITLE = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """``what``: ``Comment``, ``Reply``, ``Review, approved``. ``level``: of its heading."""
-
-    what: str
-    by: str | None
-    at: datetime | None
-    text: str
-    level: int = 2
-
-
-def title_of(text: str) -> str:
-    """One line, without what cannot be seen."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_LONGEST_TITLE]
-
-
-def thread(title: str, facts: Sequence[str], body: str, said: Iterable[Said]) -> str:
-    """The whole of it."""
-    parts = [f"# {title}", ". ".join(facts) + ".", _plain(body)]
-    for one in said:
-        parts += [f"{'#' * one.level} {one.what} by {_who(one.by)}{_on(one.at)}", _plain(one.text)]
-    return "\n\n".join(part for part in parts if part) + "\n"
+from connectors.spoken import Said, on, thread, title_of, who
 
 
 def issue_text(issue: Issue, comments: Sequence[Comment], reviews: Sequence[Review]) -> str:
@@ -50,9 +23,9 @@ def issue_text(issue: Issue, comments: Sequence[Comment], reviews: Sequence[Revi
 
 def _facts(issue: Issue) -> list[str]:
     merged = issue.pull_request.merged_at if issue.pull_request else None
-    state = f"merged{_on(merged)}" if merged else title_of(issue.state)
+    state = f"merged{on(merged)}" if merged else title_of(issue.state)
     kind = "Issue" if issue.pull_request is None else "Pull request"
-    facts = [f"{kind} {issue.number}, {state}, opened by {_who(_login(issue.user))}{_on(issue.created_at)}"]
+    facts = [f"{kind} {issue.number}, {state}, opened by {who(_login(issue.user))}{on(issue.created_at)}"]
     labels = [title_of((label.name or "") if isinstance(label, Label) else label) for label in issue.labels]
     if any(labels):
         facts.append(f"Labels: {', '.join(filter(None, labels))}")
@@ -68,15 +41,3 @@ def _comment(comment: Comment) -> Said:
 
 def _login(account: Account | None) -> str | None:
     return account.login if account is not None else None
-
-
-def _who(login: str | None) -> str:
-    return title_of(login) if login else "somebody who has left"
-
-
-def _on(at: datetime | None) -> str:
-    return f" on {at:%Y-%m-%d}" if at is not None else ""
-
-
-def _plain(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\0", "").strip()

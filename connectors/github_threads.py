@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from connectors.github_api import Github, Since
+from connectors.answers import row
+from connectors.github_api import Github
 from connectors.github_config import GithubConfig
-from connectors.github_rows import Comment, Issue, Repository, Review, row
-from connectors.github_text import issue_text, title_of
+from connectors.github_rows import Comment, Issue, Repository, Review
+from connectors.github_text import issue_text
+from connectors.since import Since
+from connectors.spoken import title_of
 from vouch.core.errors import DocumentRejected, NotFound
 from vouch.core.types import Body, SourceAcl, Upsert
 
@@ -43,12 +46,12 @@ class Threads:
 
     def upserts(self, acl: SourceAcl) -> Iterator[Upsert]:
         edited: dict[int, datetime] = {}
-        comments = Since(self._api, self._since.comments)
-        reviews = Since(self._api, self._since.reviews)
+        comments = self._api.since(self._since.comments)
+        reviews = self._api.since(self._since.reviews)
         self._note(comments, "issues/comments", edited)
         if "pulls" in self._config.read:
             self._note(reviews, "pulls/comments", edited)
-        issues = Since(self._api, self._since.issues)
+        issues = self._api.since(self._since.issues)
         for issue in issues.rows(Issue, f"{self._repository.root}/issues", {"state": "all"}):
             late = edited.pop(issue.number, None)
             if issue.part in self._config.read:

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from connectors import github_api
+from connectors import github_api, since
 from connectors.registry import make_connector
 from tests.connectors.api import LOOPBACK, Request, as_json, truncated
 from tests.connectors.hub import TOKEN, Hub, Repo, connector, fetched, hub, moment, scan, unhurried
@@ -153,7 +153,7 @@ def test_a_part_of_a_file_is_no_file(github: Hub, repo: Repo, content: str) -> N
 
 
 def test_pages_that_do_not_end_are_left(github: Hub, repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(github_api, "MOST_PAGES", 20)
+    monkeypatch.setattr(since, "MOST_PAGES", 20)
 
     @github.api.route("GET", "/never")
     def never(request: Request) -> Any:
