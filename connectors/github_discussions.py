@@ -11,10 +11,10 @@ from typing import Any
 from pydantic import AwareDatetime, Field
 
 from connectors.answers import Row, Text, row
+from connectors.chosen import MARKDOWN, bounded
 from connectors.github_api import Github
 from connectors.github_config import GithubConfig
 from connectors.github_rows import Repository
-from connectors.github_threads import MIME, bounded
 from connectors.since import OVERLAP
 from connectors.spoken import Said, on, thread, title_of, who
 from vouch.core.errors import NotFound, Unavailable
@@ -174,7 +174,7 @@ class Discussions:
             uri=found.url,
             fingerprint=hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest(),
             acl=acl,
-            mime=MIME,
+            mime=MARKDOWN,
             modified_at=found.updated_at,
         )
 
@@ -197,7 +197,7 @@ def fetch_discussion(api: Github, config: GithubConfig, root: str, number: int) 
         for comment in found.comments.nodes:
             said += _spoken(api, comment)
         if not found.comments.page.more:
-            return bounded(thread(title_of(first.title), _facts(first), first.body, said), config)
+            return bounded(thread(title_of(first.title), _facts(first), first.body, said), config.max_thread_kb)
         after = found.comments.page.end
     raise Unavailable("The pages of GitHub do not end.")
 

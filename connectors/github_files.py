@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
 from mimetypes import guess_type
 from urllib.parse import quote
 
 from connectors.answers import row, rows
+from connectors.chosen import LFS, LINK, SUBMODULE, readable, unreadable, wanted
 from connectors.codeowners import MAX_BYTES, PLACES, CodeOwners
 from connectors.github_api import Github
 from connectors.github_config import GithubConfig
 from connectors.github_rows import Commit, Content, Repository, Tree, TreeEntry
-from connectors.rules import FILE_NAME
 from vouch.core.errors import BadConfig, CursorExpired, DocumentRejected, NotFound, SourceRefuses, Unavailable
 from vouch.core.types import Body, Change, Deleted, Refused, SourceAcl, Upsert
 
 _EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 """The tree that holds nothing; GitHub says of it that it is not there."""
 _RAW = {"accept": "application/vnd.github.raw+json"}
-_LFS = b"version https://git-lfs.github.com/spec/"
-_LINK, _SUBMODULE = "120000", "160000"
-_LONGEST_PATH = 1000
 _DEEPEST = 200
 
 Entries = Mapping[str, TreeEntry]
@@ -71,15 +66,12 @@ class Files:
 
     def _change(self, path: str, entry: TreeEntry, owners: CodeOwners, acl: SourceAcl) -> Upsert | Refused | None:
         if not readable(path):
-            shown = path.encode("unicode_escape", "replace").decode("ascii")[:200]
-            digest = hashlib.sha256(path.encode("utf-8", "replace")).hexdigest()[:32]
-            said = f"The name is not text, too long, or leads elsewhere: {shown}"
-            return Refused(f"{self._repository.id}/unreadable/{digest}", "unreadable_name", said)
+            return unreadable(self._repository.id, path)
         if not wanted(self._config, path):
             return None
-        if entry.mode == _SUBMODULE:
+        if entry.mode == SUBMODULE:
             return Refused(self._id(path), "submodule", "Submodules are sources of their own")
-        if entry.mode == _LINK:
+        if entry.mode == LINK:
             return Refused(self._id(path), "symlink", "Links are not followed")
         if (entry.size or 0) > self._config.max_file_mb << 20:
             return Refused(self._id(path), "too_large", too_large(self._config))
@@ -137,7 +129,7 @@ class Files:
 
     def _owners(self, entry: TreeEntry) -> CodeOwners:
         """The file that says who owns what; one that is too large names nobody."""
-        if entry.mode == _LINK or (entry.size or 0) > MAX_BYTES:
+        if entry.mode == LINK or (entry.size or 0) > MAX_BYTES:
             return CodeOwners("")
         return CodeOwners(blob(self._api, self._repository.root, entry.sha, MAX_BYTES).decode("utf-8", "replace"))
 
@@ -163,31 +155,13 @@ def fetch_file(api: Github, config: GithubConfig, root: str, path: str) -> Body:
         data = blob(api, root, found.sha, config.max_file_mb << 20)
     if len(data) != found.size:
         raise Unavailable("GitHub answered with a part of a file.")
-    if data.startswith(_LFS):
+    if data.startswith(LFS):
         raise DocumentRejected("The content is kept outside of the repository, by Git LFS.", reason="lfs_pointer")
     return Body(data, guess_type(path)[0])
 
 
 def blob(api: Github, root: str, sha: str, most: int) -> bytes:
     return api.rest.download(f"{root}/git/blobs/{quote(sha, safe='')}", most, headers=_RAW).body
-
-
-def readable(path: str) -> bool:
-    """Whether ``path`` is text that stays where it is when it becomes part of an address."""
-    return (
-        len(path) <= _LONGEST_PATH
-        and path.isprintable()
-        and not any(name in ("", ".", "..") for name in path.split("/"))
-    )
-
-
-def wanted(config: GithubConfig, path: str) -> bool:
-    names = path.split("/")
-    if FILE_NAME in names or (not config.hidden and any(name.startswith(".") for name in names)):
-        return False
-    if any(fnmatchcase(path, glob) for glob in config.exclude):
-        return False
-    return any(fnmatchcase(path, glob) for glob in config.include)
 
 
 def too_large(config: GithubConfig) -> str:

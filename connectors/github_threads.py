@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connectors.answers import row
+from connectors.chosen import MARKDOWN, bounded
 from connectors.github_api import Github
 from connectors.github_config import GithubConfig
 from connectors.github_rows import Comment, Issue, Repository, Review
 from connectors.github_text import issue_text
 from connectors.since import Since
 from connectors.spoken import title_of
-from vouch.core.errors import DocumentRejected, NotFound
+from vouch.core.errors import NotFound
 from vouch.core.types import Body, SourceAcl, Upsert
 
-MIME = "text/markdown"
 _MOVED = (301, 302, 307, 308)
 
 
@@ -82,7 +82,7 @@ class Threads:
             uri=issue.html_url,
             fingerprint=hashlib.sha256(json.dumps(seen).encode()).hexdigest(),
             acl=acl,
-            mime=MIME,
+            mime=MARKDOWN,
             modified_at=late or issue.updated_at,
         )
 
@@ -108,11 +108,4 @@ def fetch_thread(api: Github, config: GithubConfig, root: str, part: str, number
     if part == "pulls":
         reviews += api.every(Review, f"{root}/pulls/{number}/reviews")
         comments += api.every(Comment, f"{root}/pulls/{number}/comments")
-    return bounded(issue_text(issue, comments, reviews), config)
-
-
-def bounded(text: str, config: GithubConfig) -> Body:
-    data = text.encode("utf-8", "replace")
-    if len(data) > config.max_thread_kb << 10:
-        raise DocumentRejected(f"Its text is larger than {config.max_thread_kb:,} KiB.", reason="too_large")
-    return Body(data, MIME)
+    return bounded(issue_text(issue, comments, reviews), config.max_thread_kb)
