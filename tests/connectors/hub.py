@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlencode
 
 import pytest
 
-from connectors import github_api
+from connectors import github_api, gitlab
 from connectors.pace import Pace
 from connectors.protocol import Connector
 from connectors.registry import make_connector
@@ -325,6 +325,19 @@ class Seen:
     changes: list[Change]
     raised: VouchError | None = None
 
+    @classmethod
+    def of(cls, connector: Connector, cursor: Json | None) -> Seen:
+        """All of it, each external id at most once."""
+        seen = cls([])
+        try:
+            for change in connector.scan(cursor):
+                seen.changes.append(change)
+        except VouchError as error:
+            seen.raised = error
+        named = [change.external_id for change in seen.changes if not isinstance(change, Checkpoint)]
+        assert len(set(named)) == len(named)
+        return seen
+
     @property
     def upserts(self) -> dict[str, Upsert]:
         return {c.external_id: c for c in self.changes if isinstance(c, Upsert)}
@@ -356,15 +369,7 @@ def connector(hub: Hub, **config: Any) -> Connector:
 def scan(hub: Hub, cursor: Json | None = None, **config: Any) -> Seen:
     """All of a scan, each external id at most once."""
     hub.api.asked.clear()
-    seen = Seen([])
-    try:
-        for change in connector(hub, **config).scan(cursor):
-            seen.changes.append(change)
-    except VouchError as error:
-        seen.raised = error
-    named = [change.external_id for change in seen.changes if not isinstance(change, Checkpoint)]
-    assert len(set(named)) == len(named)
-    return seen
+    return Seen.of(connector(hub, **config), cursor)
 
 
 def fetched(hub: Hub, external_id: str, **config: Any) -> str:
@@ -381,7 +386,8 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         now[0] += seconds
 
     pace = Pace(lambda: now[0], sleep)
-    monkeypatch.setattr(github_api, "Rest", partial(Rest, pace=pace))
+    for module in (github_api, gitlab):
+        monkeypatch.setattr(module, "Rest", partial(Rest, pace=pace))
     monkeypatch.setattr(github_api, "ShortToken", partial(ShortToken, pace=pace))
     monkeypatch.setattr(github_api, "_held", {})
     return pauses

@@ -14,6 +14,7 @@ from connectors.contract import CHECKS, Check, World, name_of
 from connectors.registry import configured, connector_kinds
 from tests.connectors.api import LOOPBACK
 from tests.connectors.hub import TOKEN, hub
+from tests.connectors.lab import GUEST, REPORTER, lab
 from tests.connectors.repository import Repository
 from tests.outbound.serving import Asked, Reply, serving
 from vouch.outbound.addresses import Allowed
@@ -57,6 +58,26 @@ def github(folder: Path) -> World:
 
     def add(name: str, data: bytes) -> None:
         made.push(repo, {name.removeprefix("7/files/"): data})
+
+    return World(config, items, add, added="7/files/z new.md", outbound=LOOPBACK, close=stack.close)
+
+
+def gitlab(folder: Path) -> World:
+    stack = ExitStack()
+    made = stack.enter_context(lab())
+    project = made.project(7, "acme/handbook", members={1: GUEST, 2: REPORTER})
+    made.push(project, {"a.md": b"# A\n", "sub/b c.txt": "grün".encode()})
+    made.issue(project, 3, "Leave", "How many days?", confidential=True)
+    project.wiki["rooms/big hall"] = "It is big."
+    items = {"7/files/a.md": b"# A\n", "7/files/sub/b c.txt": "grün".encode(), "7/wiki/rooms/big hall": b"It is big."}
+    items["7/confidential/3"] = b"# Leave\n\nIssue 3, opened, opened by login1 on 2026-11-02.\n\nHow many days?\n"
+    config = {
+        "base": made.api.url, "token": TOKEN, "projects": ["acme/handbook"], "issuer": "gitlab",
+        "people": {"named": {"1": "user:carol"}},
+    }  # fmt: skip
+
+    def add(name: str, data: bytes) -> None:
+        made.push(project, {name.removeprefix("7/files/"): data})
 
     return World(config, items, add, added="7/files/z new.md", outbound=LOOPBACK, close=stack.close)
 
@@ -105,7 +126,15 @@ def sql(folder: Path) -> World:
     return World(config, items, add, {"VOUCH_SQL_CRM_URL": f"sqlite:///{file}"})
 
 
-WORLDS = {"filesystem": filesystem, "git": git, "github": github, "push": push, "sql": sql, "web": web}
+WORLDS = {
+    "filesystem": filesystem,
+    "git": git,
+    "github": github,
+    "gitlab": gitlab,
+    "push": push,
+    "sql": sql,
+    "web": web,
+}
 
 
 @pytest.fixture(params=sorted(WORLDS))
