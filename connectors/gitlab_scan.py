@@ -66,7 +66,7 @@ class Reading:
             yield from self._files()
         if "issues" in reads:
             issues = Threads(self._rest, self._access, project, since.issues)
-            for change in issues.issues():
+            for change in issues.issues(known=bool(since.name)):
                 yield change
                 self._reach(issues=issues.reached)
             self._reach(issues=issues.reached)

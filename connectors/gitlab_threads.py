@@ -32,13 +32,13 @@ class Threads:
         self._rest, self._access, self._project = rest, access, project
         self._since, self.reached = since, since
 
-    def issues(self) -> Iterator[Change]:
-        """An issue is another document while it is confidential; in a scan from a cursor the one that it is not now
-        is told as gone."""
+    def issues(self, *, known: bool) -> Iterator[Change]:
+        """An issue is another document while it is confidential. Of a project that was read before (``known``), the
+        one that it is not now is told as gone."""
         since = Since(self._rest, self._since, "updated_after", _ORDER)
         for issue in since.rows(Issue, f"{self._project.root}/{_ISSUES}"):
             yield self._upsert(issue, issue.part, self._access.acl(self._project, _ISSUES, issue))
-            if self._since is not None:
+            if known:
                 other = _ISSUES if issue.confidential else "confidential"
                 yield Deleted(f"{self._project.id}/{other}/{issue.iid}")
             self.reached = since.reached

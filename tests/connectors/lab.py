@@ -76,8 +76,9 @@ class Lab:
         }  # fmt: skip
 
     def merge(self, project: Project, iid: int, title: str = "A", **more: Any) -> None:
-        self.issue(project, iid, title, **{"merged_at": None, **more})
-        made = project.issues.pop(iid)
+        aside = Project(project.id, project.path)
+        self.issue(aside, iid, title, **{"merged_at": None, **more})
+        made = aside.issues[iid]
         del made["confidential"]
         project.merges[iid] = {**made, "web_url": made["web_url"].replace("issues", "merge_requests")}
 
