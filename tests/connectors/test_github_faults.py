@@ -217,6 +217,11 @@ def test_a_token_that_is_not_good_ends_it_at_once(github: Hub, repo: Repo) -> No
     assert "another" not in str(raised)
 
 
+def test_a_token_that_ends_in_the_middle_ends_the_scan(github: Hub, repo: Repo) -> None:
+    github.api.fail("/issues", as_json({"message": "Bad credentials"}, 401), 100)
+    assert isinstance(scan(github).raised, SourceRefuses)
+
+
 def test_no_token_reads_what_is_public(github: Hub, repo: Repo) -> None:
     repo.visibility, github.api.authorization = "public", None
     assert scan(github, token=None, public="authenticated").raised is None

@@ -121,6 +121,8 @@ def test_files_and_pages_are_told_apart_from_what_only_looks_like_one(gitlab: La
         with pytest.raises(NotFound):
             connector(gitlab).fetch(f"7/{name}")
     assert len(gitlab.asked) == asked
+    gitlab.push(project, {}, *hostile)
+    assert scan(gitlab, seen.cursor).deleted == []
 
 
 def test_a_file_that_is_too_large_or_kept_elsewhere_is_refused(gitlab: Lab, project: Project) -> None:
@@ -342,6 +344,17 @@ def test_a_part_that_is_forbidden_is_told_after_the_others_were_read(
     seen = scan(gitlab, projects=["acme/handbook", "acme/other"])
     assert isinstance(seen.raised, DocumentRejected) and seen.raised.reason == "unreached"
     assert "8/issues/1" in seen.names and list(seen.cursor["projects"]) == ["8"]
+
+
+def test_a_project_that_goes_while_it_is_read_counts_as_unread(gitlab: Lab, project: Project) -> None:
+    gitlab.push(project, {"a.md": b"a"})
+    gitlab.api.fail("/projects/7", as_json({"message": "404 Project Not Found"}, 404), 100)
+    assert isinstance(scan(gitlab, ref="v2", read=["files"]).raised, DocumentRejected)
+
+
+def test_a_token_that_ends_in_the_middle_ends_the_scan(gitlab: Lab, project: Project) -> None:
+    gitlab.api.fail("/issues", as_json({"message": "401 Unauthorized"}, 401), 100)
+    assert isinstance(scan(gitlab).raised, SourceRefuses)
 
 
 def test_a_token_that_is_not_good_ends_it_at_once(gitlab: Lab, project: Project) -> None:

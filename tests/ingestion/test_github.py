@@ -6,14 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from acl.recheck import recheck
 from acl.resolve import resolve
+from ingestion.sealed import MARK, checked, shown
 from tests.connectors.api import as_json
 from tests.connectors.hub import TOKEN, Hub, Repo, hub, unhurried
 from tests.ingestion.conftest import TENANT, Walk
 from vouch.catalog.tables import Source
-from vouch.core.errors import NotFound
+from vouch.core.errors import BadConfig, NotFound
 from vouch.core.sealing import key_file, make_key_file
 from vouch.core.types import Json
 
@@ -98,3 +101,20 @@ def test_one_forbidden_repository_deletes_nothing_and_fails_the_job(walk: Walk, 
     assert (job["state"], job["counts"]["deleted"]) == ("failed", 0)
     assert [error["reason"] for error in job["errors"]] == ["unreached"]
     assert "8/issues/1" in readable(walk)
+
+
+def test_the_key_of_an_app_is_sealed_and_has_to_be_told_again_with_another_address(walk: Walk, github: Hub) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    raw = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    app = {"id": 1, "installation": 2, "private_key": raw}
+    source = added(walk, github, token=None, repositories=[], app=app)
+    assert "PRIVATE KEY" not in str(walk.scalar("SELECT config::text FROM source"))
+    settings, kept = walk.services.settings, source.config
+    told = shown(kept)
+    assert told["app"]["private_key"] == MARK
+    with walk.services.catalog.transaction(TENANT) as session:
+        checked(session, settings, (TENANT, source.id), ("github", {**told, "skip": ["acme/x"]}), kept)
+        with pytest.raises(BadConfig) as refused:
+            elsewhere = {**told, "base": "https://elsewhere.example.org"}
+            checked(session, settings, (TENANT, source.id), ("github", elsewhere), kept)
+    assert refused.value.field == "config.app.private_key"
