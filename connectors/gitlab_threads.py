@@ -33,12 +33,13 @@ class Threads:
         self._since, self.reached = since, since
 
     def issues(self, *, known: bool) -> Iterator[Change]:
-        """An issue is another document while it is confidential. Of a project that was read before (``known``), the
-        one that it is not now is told as gone."""
+        """An issue is another document while it is confidential. The one that everyone read is told as gone, whether or
+        not there was one: nothing that holds back deletions may keep it. Of a project that was read before (``known``)
+        the other way round, too."""
         since = Since(self._rest, self._since, "updated_after", _ORDER)
         for issue in since.rows(Issue, f"{self._project.root}/{_ISSUES}"):
             yield self._upsert(issue, issue.part, self._access.acl(self._project, _ISSUES, issue))
-            if known:
+            if known or issue.confidential:
                 other = _ISSUES if issue.confidential else "confidential"
                 yield Deleted(f"{self._project.id}/{other}/{issue.iid}")
             self.reached = since.reached

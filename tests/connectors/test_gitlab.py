@@ -210,6 +210,7 @@ def test_an_issue_that_becomes_confidential_is_another_document(gitlab: Lab, pro
         connector(gitlab).fetch("7/issues/1")
     after = scan(gitlab, first.cursor)
     assert (after.names, after.deleted) == (["7/confidential/1"], ["7/issues/1"])
+    assert scan(gitlab).deleted == ["7/issues/1"]  # by a whole scan, too, whatever it may delete by itself
     assert "secret" in fetched(gitlab, "7/confidential/1")
     project.issues[1] |= {"confidential": False, "updated_at": moment(gitlab.tick())}
     back = scan(gitlab, after.cursor)

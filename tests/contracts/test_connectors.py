@@ -67,10 +67,10 @@ def gitlab(folder: Path) -> World:
     made = stack.enter_context(lab())
     project = made.project(7, "acme/handbook", members={1: GUEST, 2: REPORTER})
     made.push(project, {"a.md": b"# A\n", "sub/b c.txt": "grün".encode()})
-    made.issue(project, 3, "Leave", "How many days?", confidential=True)
+    made.issue(project, 3, "Leave", "How many days?")
     project.wiki["rooms/big hall"] = "It is big."
     items = {"7/files/a.md": b"# A\n", "7/files/sub/b c.txt": "grün".encode(), "7/wiki/rooms/big hall": b"It is big."}
-    items["7/confidential/3"] = b"# Leave\n\nIssue 3, opened, opened by login1 on 2026-11-02.\n\nHow many days?\n"
+    items["7/issues/3"] = b"# Leave\n\nIssue 3, opened, opened by login1 on 2026-11-02.\n\nHow many days?\n"
     config = {
         "base": made.api.url, "token": TOKEN, "projects": ["acme/handbook"], "issuer": "gitlab",
         "people": {"named": {"1": "user:carol"}},

@@ -63,12 +63,13 @@ def test_roles_decide_and_who_leaves_has_lost_it(walk: Walk, gitlab: Lab, projec
     assert walk.scalar("SELECT max(last_version) FROM document") == 1 and walk.verify().clean
 
 
+@pytest.mark.parametrize("kind", ["incremental", "full"])
 def test_an_issue_that_becomes_confidential_is_closed_to_guests(
-    walk: Walk, gitlab: Lab, project: Project, source: Source
+    walk: Walk, gitlab: Lab, project: Project, source: Source, kind: str
 ) -> None:
     assert "7/issues/3" in readable(walk, "user:alice")
     project.issues[3] |= {"confidential": True, "updated_at": moment(gitlab.tick()), "author": None}
-    counts = walk.sync(source)["counts"]
+    counts = walk.sync(source, kind)["counts"]
     assert counts | {"new": 1, "deleted": 1} == counts
     assert readable(walk, "user:alice") == {"7/wiki/ferry"}
     assert "7/confidential/3" in readable(walk, "user:bob") and walk.verify().clean
