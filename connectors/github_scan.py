@@ -105,12 +105,9 @@ class Reading:
         threads = Threads(
             self._api, self._config, self._repository, Reached(since.issues, since.comments, since.reviews)
         )
-        try:
-            for change in threads.upserts(self._acl):
-                yield change
-                self._reach(issues=threads.reached.issues)
-        except NotFound:  # issues, or pull requests, are turned off
-            self._require_there()
+        for change in threads.upserts(self._acl):
+            yield change
+            self._reach(issues=threads.reached.issues)
         reached = threads.reached
         self._reach(issues=reached.issues, comments=reached.comments, reviews=reached.reviews)
 

@@ -14,7 +14,7 @@ from connectors.github_api import Github
 from connectors.github_config import GithubConfig
 from connectors.github_rows import Comment, Issue, Repository, Review
 from connectors.github_text import issue_text
-from connectors.since import Since
+from connectors.since import Since, U
 from connectors.spoken import title_of
 from vouch.core.errors import NotFound
 from vouch.core.types import Body, SourceAcl, Upsert
@@ -52,7 +52,7 @@ class Threads:
         if "pulls" in self._config.read:
             self._note(reviews, "pulls/comments", edited)
         issues = self._api.since(self._since.issues)
-        for issue in issues.rows(Issue, f"{self._repository.root}/issues", {"state": "all"}):
+        for issue in self._told(issues, Issue, "issues", {"state": "all"}):
             late = edited.pop(issue.number, None)
             if issue.part in self._config.read:
                 yield self._upsert(issue, late, acl)
@@ -64,9 +64,22 @@ class Threads:
                     yield self._upsert(found, late, acl)
         self.reached = Reached(issues.reached, comments.reached, reviews.reached)
 
+    def _told(self, since: Since, kind: type[U], path: str, params: dict[str, str]) -> Iterator[U]:
+        """A list; none where issues, or pull requests, are turned off. Raises :class:`NotFound` where it is the
+        repository that is gone, and where there was a beginning."""
+        begun = False
+        try:
+            for found in since.rows(kind, f"{self._repository.root}/{path}", params):
+                begun = True
+                yield found
+        except NotFound:
+            if begun:
+                raise
+            self._api.rest.get(self._repository.root)
+
     def _note(self, since: Since, path: str, edited: dict[int, datetime]) -> None:
         """The last change of a comment, of every issue that has one."""
-        for comment in since.rows(Comment, f"{self._repository.root}/{path}"):
+        for comment in self._told(since, Comment, path, {}):
             if comment.number is not None:
                 before = edited.get(comment.number, comment.updated_at)
                 edited[comment.number] = max(before, comment.updated_at)

@@ -13,7 +13,8 @@ from urllib.parse import unquote, urlencode
 from connectors.protocol import Connector
 from connectors.registry import make_connector
 from tests.connectors.api import LOOPBACK, Api, Request, answering, as_json
-from tests.connectors.hub import START, TOKEN, Seen, moment, sha
+from tests.connectors.hub import START, TOKEN, moment, sha
+from tests.connectors.seen import Seen
 from tests.outbound.serving import Reply
 from vouch.core.types import Json
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.connectors.api import as_json
-from tests.connectors.hub import Hub, Repo, connector, fetched, hub, moment, scan, sha, unhurried, user
+from tests.connectors.hub import Hub, Repo, connector, fetched, hub, moment, scan, sha, user
+from tests.connectors.seen import unhurried
 from vouch.core.errors import BadConfig, CursorExpired, DocumentRejected, NotFound, SourceRefuses
 from vouch.core.types import Checkpoint, RawClause
 

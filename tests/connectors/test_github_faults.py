@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from connectors import github_api, since
 from connectors.registry import make_connector
 from tests.connectors.api import LOOPBACK, Request, as_json, truncated
-from tests.connectors.hub import TOKEN, Hub, Repo, connector, fetched, hub, moment, scan, unhurried
+from tests.connectors.hub import TOKEN, Hub, Repo, connector, fetched, hub, moment, scan
+from tests.connectors.seen import unhurried
 from tests.outbound.serving import Reply, serving
 from vouch.core.errors import BadConfig, DocumentRejected, NotFound, OutboundRefused, SourceRefuses, Unavailable
 from vouch.outbound.door import NOWHERE_PRIVATE, Answer
@@ -128,10 +129,21 @@ def test_a_repository_that_goes_while_it_is_read_is_told_and_counts_as_unread(gi
     assert isinstance(seen.raised, DocumentRejected) and seen.names == ["8/issues/1"]
 
 
-def test_issues_that_are_turned_off_are_none(github: Hub, repo: Repo) -> None:
+def test_issues_or_pull_requests_that_are_turned_off_are_none_and_the_others_are_read(github: Hub, repo: Repo) -> None:
+    github.api.fail("/pulls", as_json({"message": "Not Found"}, 404), 100)
+    seen = scan(github)
+    assert seen.raised is None and seen.names == ["7/files/a.md", "7/issues/1"]
     github.api.fail("/issues", as_json({"message": "Issues are disabled for this repo"}, 410), 100)
     seen = scan(github)
     assert seen.raised is None and seen.names == ["7/files/a.md"]
+
+
+def test_a_list_that_is_lost_after_its_beginning_is_no_shorter_list(github: Hub, repo: Repo) -> None:
+    github.page = 1
+    for number in range(2, 6):
+        github.issue(repo, number)
+    github.api.fail("/issues\\?.*since=", as_json({"message": "Not Found"}, 404), 100)
+    assert isinstance(scan(github).raised, DocumentRejected)
 
 
 def test_an_item_that_is_forbidden_says_so_and_one_that_went_is_not_found(github: Hub, repo: Repo) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from connectors.registry import make_connector
 from tests.connectors.api import as_json, truncated
-from tests.connectors.hub import TOKEN, moment, sha, unhurried
+from tests.connectors.hub import TOKEN, moment, sha
 from tests.connectors.lab import DEVELOPER, Lab, Project, connector, fetched, lab, scan
+from tests.connectors.seen import unhurried
 from tests.outbound.serving import Reply, serving
 from vouch.core.errors import (
     BadConfig,

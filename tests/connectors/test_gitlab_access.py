@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.connectors.api import as_json, truncated
-from tests.connectors.hub import unhurried
 from tests.connectors.lab import DEVELOPER, GUEST, REPORTER, Lab, Project, account, connector, lab, scan
+from tests.connectors.seen import unhurried
 from vouch.core.errors import CursorExpired, SourceRefuses, Unavailable
 from vouch.core.types import AccessUnknown, RawClause, SourceAcl
 
