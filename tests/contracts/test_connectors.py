@@ -18,7 +18,9 @@ from tests.connectors.api import LOOPBACK
 from tests.connectors.chat import chat
 from tests.connectors.confluence_cloud import cloud
 from tests.connectors.google import google, user
+from tests.connectors.hub import TOKEN, hub
 from tests.connectors.jira_cloud import jira
+from tests.connectors.lab import GUEST, REPORTER, lab
 from tests.connectors.mailbox import door, mail, mailbox
 from tests.connectors.repository import Repository
 from tests.connectors.sharepoint import DRIVE, group, guid
@@ -204,11 +206,52 @@ def files(folder: Path) -> World:
     return World({"store": place.store, "object_tags": True}, items, place.put, outbound=DOOR)
 
 
+def github(folder: Path) -> World:
+    stack = ExitStack()
+    made = stack.enter_context(hub())
+    repo = made.repo(7, "acme/handbook", collaborators={1: True})
+    made.push(repo, {"a.md": b"# A\n", "sub/b c.txt": "grün".encode()})
+    made.issue(repo, 3, "Leave", "How many days?")
+    items = {"7/files/a.md": b"# A\n", "7/files/sub/b c.txt": "grün".encode()}
+    items["7/issues/3"] = b"# Leave\n\nIssue 3, open, opened by login1 on 2026-11-02.\n\nHow many days?\n"
+    config = {
+        "base": made.api.url, "token": TOKEN, "repositories": ["acme/handbook"], "issuer": "github",
+        "people": {"named": {"1": "user:carol"}},
+    }  # fmt: skip
+
+    def add(name: str, data: bytes) -> None:
+        made.push(repo, {name.removeprefix("7/files/"): data})
+
+    return World(config, items, add, added="7/files/z new.md", outbound=LOOPBACK, close=stack.close)
+
+
+def gitlab(folder: Path) -> World:
+    stack = ExitStack()
+    made = stack.enter_context(lab())
+    project = made.project(7, "acme/handbook", members={1: GUEST, 2: REPORTER})
+    made.push(project, {"a.md": b"# A\n", "sub/b c.txt": "grün".encode()})
+    made.issue(project, 3, "Leave", "How many days?")
+    project.wiki["rooms/big hall"] = "It is big."
+    items = {"7/files/a.md": b"# A\n", "7/files/sub/b c.txt": "grün".encode(), "7/wiki/rooms/big hall": b"It is big."}
+    items["7/issues/3"] = b"# Leave\n\nIssue 3, opened, opened by login1 on 2026-11-02.\n\nHow many days?\n"
+    config = {
+        "base": made.api.url, "token": TOKEN, "projects": ["acme/handbook"], "issuer": "gitlab",
+        "people": {"named": {"1": "user:carol"}},
+    }  # fmt: skip
+
+    def add(name: str, data: bytes) -> None:
+        made.push(project, {name.removeprefix("7/files/"): data})
+
+    return World(config, items, add, added="7/files/z new.md", outbound=LOOPBACK, close=stack.close)
+
+
 WORLDS = {
     "confluence": confluence,
     "files": files,
     "filesystem": filesystem,
     "git": git,
+    "github": github,
+    "gitlab": gitlab,
     "google_drive": google_drive,
     "imap": imap,
     "jira": issues,

@@ -1,0 +1,75 @@
+"""What one scan of a connector told, and time that passes only by being slept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import pytest
+
+from connectors import github_api, gitlab
+from connectors.pace import Pace
+from connectors.protocol import Connector
+from connectors.rest import Rest, ShortToken
+from vouch.core.errors import VouchError
+from vouch.core.types import Change, Checkpoint, Deleted, Json, Refused, Upsert
+
+
+@dataclass
+class Seen:
+    """What one scan told. ``raised``: what it ended with."""
+
+    changes: list[Change]
+    raised: VouchError | None = None
+
+    @classmethod
+    def of(cls, connector: Connector, cursor: Json | None) -> Seen:
+        """All of it, each external id at most once."""
+        seen = cls([])
+        try:
+            for change in connector.scan(cursor):
+                seen.changes.append(change)
+        except VouchError as error:
+            seen.raised = error
+        named = [change.external_id for change in seen.changes if not isinstance(change, Checkpoint)]
+        assert len(set(named)) == len(named)
+        return seen
+
+    @property
+    def upserts(self) -> dict[str, Upsert]:
+        return {c.external_id: c for c in self.changes if isinstance(c, Upsert)}
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(self.upserts)
+
+    @property
+    def deleted(self) -> list[str]:
+        return sorted(c.external_id for c in self.changes if isinstance(c, Deleted))
+
+    @property
+    def refused(self) -> dict[str, str]:
+        return {c.external_id: c.reason for c in self.changes if isinstance(c, Refused)}
+
+    @property
+    def cursor(self) -> Json:
+        last = self.changes[-1]
+        assert isinstance(last, Checkpoint)
+        return last.cursor
+
+
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Time of the connector that passes only by being slept; gives every pause taken, and no test leaves tokens."""
+    pauses: list[float] = []
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        pauses.append(round(seconds))
+        now[0] += seconds
+
+    pace = Pace(lambda: now[0], sleep)
+    for module in (github_api, gitlab):
+        monkeypatch.setattr(module, "Rest", partial(Rest, pace=pace))
+    monkeypatch.setattr(github_api, "ShortToken", partial(ShortToken, pace=pace))
+    monkeypatch.setattr(github_api, "_held", {})
+    return pauses
