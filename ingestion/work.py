@@ -24,6 +24,7 @@ from ingestion.stages import resume
 from ingestion.stages.chunk import chunk
 from ingestion.stages.embed import embed, embed_missing
 from ingestion.stages.fetch import fetch
+from ingestion.stages.intake import NOT_HANDED_OUT
 from ingestion.stages.parse import parse
 from ingestion.stages.publish import publish
 from ingestion.stages.scan import scan
@@ -38,6 +39,7 @@ from vouch.core.errors import (
     DocumentRejected,
     InvalidInput,
     LeaseLost,
+    SourceRefuses,
     SourceUnreachable,
     SyncRefused,
     Unavailable,
@@ -133,7 +135,7 @@ def _do(services: Services, lease: Lease) -> Lease | None:
         return WORK[lease.name](services, lease)
     except LeaseLost:
         log.info("stage %s of job %s passed to another worker", lease.name, lease.job_id)
-    except (DocumentRejected, InvalidInput, SyncRefused) as error:
+    except (DocumentRejected, InvalidInput, SyncRefused, SourceRefuses) as error:
         _give_up(services, lease, error)
     except Unavailable as error:
         _again(services, lease, error, counts=False)
@@ -216,7 +218,7 @@ def _give_up(services: Services, lease: Lease, error: Exception) -> None:
 def quarantine(session: Session, lease: Lease, document: Document, problem: Json) -> None:
     """Put the reason on the document. An earlier good version stays; without one nothing is ever shown."""
     document.problem = problem
-    if problem["reason"] != SourceUnreachable.code:  # that says nothing of the content: what is named again is read
+    if problem["reason"] not in NOT_HANDED_OUT:  # that says nothing of the content: what is named again is read
         document.fingerprint = str(lease.result.get("fingerprint", document.fingerprint))
     if document.current_version is None:
         document.state = "quarantined"

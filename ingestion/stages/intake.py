@@ -24,7 +24,7 @@ from vouch.catalog.ledger import Lease
 from vouch.catalog.tables import Document, Job, Source
 from vouch.core import clock
 from vouch.core.clock import rfc3339
-from vouch.core.errors import LeaseLost
+from vouch.core.errors import LeaseLost, SourceRefuses, SourceUnreachable
 from vouch.core.types import (
     RULES_BROKEN,
     AccessUnknown,
@@ -48,13 +48,15 @@ UNGUARDED = 20
 """Documents up to which a source may lose any number at once: of a few, half is not many."""
 MAX_REFUSALS = 200
 MAX_ACCESS_PROBLEMS = 200
+NOT_HANDED_OUT = (SourceUnreachable.code, SourceRefuses.code)
+"""Reasons that are the source's, and no document's: whatever they kept back is asked for again by the next sync."""
 
-_UNREACHED = sa.text(
+_NOT_HANDED_OUT = sa.text(
     """
     SELECT DISTINCT ON (x.document_id) x.document_id, x.result
     FROM document d JOIN stage x ON x.tenant_id = d.tenant_id AND x.document_id = d.id
     WHERE d.tenant_id = :t AND d.source_id = :s AND d.state <> 'deleted' AND x.name = 'fetch' AND x.state = 'failed'
-        AND d.problem ->> 'reason' = 'source_unreachable' AND NOT EXISTS (
+        AND d.problem ->> 'reason' = ANY(:reasons) AND NOT EXISTS (
             SELECT 1 FROM stage y WHERE y.tenant_id = :t AND y.job_id = :j AND y.document_id = d.id)
     ORDER BY x.document_id, x.created_at DESC
     """
@@ -132,7 +134,8 @@ class Intake:
         """The stages of documents that the source did not hand out the last time; it need not name them again."""
         if self.job.kind == "access":
             return []
-        found = session.execute(_UNREACHED, {"t": self.lease.tenant, "s": self.source.id, "j": self.lease.job_id}).all()
+        key = {"t": self.lease.tenant, "s": self.source.id, "j": self.lease.job_id}
+        found = session.execute(_NOT_HANDED_OUT, {"reasons": list(NOT_HANDED_OUT), **key}).all()
         ready: list[str] = []
         for document_id, before in found:
             given = {name: before.get(name, "") for name in ("fingerprint", "given_title")}

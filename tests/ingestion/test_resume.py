@@ -22,7 +22,7 @@ from tests.ingestion.conftest import TENANT, Walk
 from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.catalog.ledger import MAX_ATTEMPTS
 from vouch.catalog.tables import Source
-from vouch.core.errors import CursorExpired, NotFound, Unavailable
+from vouch.core.errors import CursorExpired, NotFound, SourceRefuses, Unavailable
 from vouch.core.types import Body, Change, Checkpoint, Json, RawClause, Upsert
 
 
@@ -212,3 +212,21 @@ def test_a_document_that_is_not_handed_out_is_waited_for_a_while_and_tried_by_th
     assert live(walk) == " ".join(feed.items)
     assert walk.sync(source)["counts"]["published"] == 0
     assert walk.scalar("SELECT name FROM source WHERE tenant_id = :t", t=TENANT) == "feed"
+
+
+def test_a_source_that_refuses_is_not_asked_again_and_what_it_kept_back_is_read_once_it_agrees(
+    walk: Walk, feed: Feed, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed.fails_before = [(0, SourceRefuses("The feed does not accept the credential.", said=401))] * 2
+    job = walk.sync(source)
+    assert job["state"] == "failed" and job["errors"][-1]["reason"] == "source_refuses" and len(feed.fails_before) == 1
+    feed.fails_before = []
+    with monkeypatch.context() as patched:
+        patched.setattr(FeedConnector, "fetch", _refuse)
+        job = walk.sync(source)
+    assert {error["reason"] for error in job["errors"]} == {"source_refuses"} and job["counts"]["published"] == 0
+    assert walk.sync(source)["counts"]["published"] == 6
+
+
+def _refuse(connector: FeedConnector, external_id: str) -> Body:
+    raise SourceRefuses("The feed does not accept the credential.", said=401)
