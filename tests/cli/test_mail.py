@@ -57,3 +57,10 @@ def test_the_view_of_a_group(people: Vouch) -> None:
     assert people.ok("report", "staleness", "--group", "group:crew", "--format", "csv").startswith('"section","owner"')
     assert people("report", "staleness", "--group", "group:crew", "--owner", "user:gil").returncode == 2
     assert people.ok("directory", "managers", "group:crew", "--remove", "user:hal").endswith("by nobody.\n")
+
+
+@pytest.mark.parametrize("command", ["up", "work", "schedule", "serve"])
+def test_nothing_starts_with_a_mail_server_that_cannot_work(alone: Vouch, command: str) -> None:
+    done = alone(command, VOUCH_SMTP_HOST="mail.example.org", VOUCH_SECRET_KEY="of the tests, and long enough for one")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "VOUCH_MAIL_FROM" in done.stderr and not (alone.data_dir / "postgres").exists()

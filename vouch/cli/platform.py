@@ -52,7 +52,16 @@ def up(json: AsJson = False) -> None:
         if not json:
             print(f"administrator key: {key}", flush=True)
 
-    platform.up(Settings(), prepare=prepare_in_child, on_ready=on_ready)
+    settings = Settings()
+    _check_mail(settings)
+    platform.up(settings, prepare=prepare_in_child, on_ready=on_ready)
+
+
+def _check_mail(settings: Settings) -> None:
+    """A mistake in how mail is sent shows at the start, and not on the day that it is due."""
+    from ingestion.mail.server import Mailer
+
+    Mailer.of(settings)
 
 
 def _started(what: dict[str, str | int], json: bool) -> None:
@@ -88,12 +97,14 @@ def serve(
 
 def work(json: AsJson = False) -> None:
     """Run a worker: it does the stages of ingestion."""
+    _check_mail(Settings())
     _started({"working": "ingestion", "pid": os.getpid()}, json)
     become("ingestion.worker")
 
 
 def schedule(json: AsJson = False) -> None:
     """Run the scheduler: it starts syncs that are due and rings again for work that was lost."""
+    _check_mail(Settings())
     _started({"scheduling": "ingestion", "pid": os.getpid()}, json)
     become("ingestion.scheduler")
 
