@@ -11,8 +11,9 @@ from redis import Redis, RedisError
 
 log = logging.getLogger(__name__)
 
-QUEUES = ("project", "publish", "embed", "documents", "scan")
-"""In the order a worker empties them: what is nearly done goes first, so searchable comes early."""
+QUEUES = ("project", "publish", "embed", "documents", "scan", "compare")
+"""In the order a worker empties them: what is nearly done goes first, so searchable comes early. What is published is
+compared with other documents when nothing else is to be done."""
 QUEUE_OF = {"scan": "scan", "fetch": "documents", "parse": "documents", "chunk": "documents", "embed": "embed"}
 BATCH = 32
 """Documents per message, which says how many to do more than which (``vouch/catalog/turns.py``): enough for well-filled
@@ -75,6 +76,11 @@ def ring_projector(bell: Celery, redis: Redis) -> None:
 def ring_maintenance(bell: Celery) -> None:
     """Ask a worker to have the index compacted, should that be worth it."""
     _send(bell, "ingestion.maintain", "scan", [])
+
+
+def ring_compare(bell: Celery) -> None:
+    """Ask a worker to compare documents that have not been compared with others yet."""
+    _send(bell, "ingestion.compare", "compare", [])
 
 
 def ring_canary(bell: Celery) -> None:

@@ -8,8 +8,9 @@ from functools import partial
 
 from celery import Celery
 
-from ingestion.doorbell import projector_looks
+from ingestion.doorbell import projector_looks, ring_compare
 from ingestion.services import Services
+from ingestion.twins.work import compare_waiting
 from ingestion.work import scan_turn, take_turn
 from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.heartbeat import beat
@@ -40,6 +41,10 @@ def register(bell: Celery, services: Callable[[], Services], *, scan_limit_s: in
     def maintain() -> None:
         _patiently(services().projector.maintain)
 
+    @bell.task(name="ingestion.compare")
+    def compare() -> None:
+        _patiently(partial(_compare, services()))
+
     @bell.task(name="ingestion.canary")
     def canary() -> None:
         with services().catalog.transaction(ACROSS_TENANTS) as session:
@@ -57,6 +62,11 @@ def _project(services: Services) -> None:
     projector_looks(services.redis)
     woken = services.projector.catch_up()
     services.ring("publish", woken)
+
+
+def _compare(services: Services) -> None:
+    if compare_waiting(services):
+        ring_compare(services.bell)
 
 
 def _patiently(work: Callable[[], object]) -> None:

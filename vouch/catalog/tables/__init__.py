@@ -27,6 +27,7 @@ from vouch.catalog.tables.documents import (
 )
 from vouch.catalog.tables.identity import Issuer, ScimResource
 from vouch.catalog.tables.ledger import Heartbeat, IndexGeneration, IndexOpRow, Job, Stage
+from vouch.catalog.tables.twins import Signature, SignatureBand, Twin, TwinConflict
 
 metadata = SQLModel.metadata
 
@@ -58,10 +59,14 @@ __all__ = [
     "Notification",
     "Review",
     "ScimResource",
+    "Signature",
+    "SignatureBand",
     "Source",
     "Stage",
     "Tenant",
     "Trace",
+    "Twin",
+    "TwinConflict",
     "User",
     "UserChange",
     "metadata",
