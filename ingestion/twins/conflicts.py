@@ -165,7 +165,8 @@ def _moved(a: _Sentence, b: _Sentence, found: Sequence[tuple[Figure, Figure]]) -
     (mine, theirs), *others = found
     if others or mine.kind != "number" or mine.span.end != len(a.text) or theirs.span.end != len(b.text):
         return None
-    by = {(y or 0) - (x or 0) for (x,) in mine.readings for (y,) in theirs.readings}
+    zero = Decimal()
+    by = {(y or zero) - (x or zero) for (x,) in mine.readings for (y,) in theirs.readings}
     return by.pop() if len(by) == 1 else None
 
 

@@ -15,7 +15,7 @@ Shingles = npt.NDArray[np.uint64]
 """Hashes, ascending, each once."""
 
 LENGTH = 3
-"""Words of a shingle. Longer ones tell boilerplate apart better, and lose a short text with its third changed number."""
+"""Words of a shingle. Longer ones tell boilerplate apart better, and lose a short text at its third changed figure."""
 FEWEST_WORDS = 30
 """Of a text that is compared at all: what is shorter is alike by chance (a heading and a date)."""
 

@@ -43,6 +43,7 @@ from vouch.client.results import (
     Token,
     Trace,
 )
+from vouch.client.similar import Conflict, Side, Similar, SimilarDocument
 
 __all__ = [
     "Abstention",
@@ -57,6 +58,7 @@ __all__ = [
     "Citation",
     "Claim",
     "Client",
+    "Conflict",
     "Connector",
     "Conversation",
     "Document",
@@ -78,6 +80,9 @@ __all__ = [
     "ReportedDocument",
     "Review",
     "SearchResult",
+    "Side",
+    "Similar",
+    "SimilarDocument",
     "Source",
     "Span",
     "StalenessReport",
