@@ -12,14 +12,15 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
 from ingestion.services import Services
 from ingestion.twins import pairs
-from ingestion.twins.conflicts import conflicts
+from ingestion.twins.conflicts import Rules, between, rules
 from ingestion.twins.minhash import Signature, estimate, signature
 from ingestion.twins.pairs import Candidate, Pair
 from ingestion.twins.shingles import Shingles, containment, jaccard, shingles
@@ -35,9 +36,9 @@ NEAR_OF_SERIES = 0.3
 """The same for what is called the same, or holds the other: versions are rewritten more than copies are."""
 BELOW = 0.12
 """By how much an estimate may fall short of a similarity that is looked at: three standard deviations."""
-MOST_EXACT = 16
+MOST_EXACT = 24
 """Texts whose exact similarity is taken: the most alike, by estimate."""
-MOST_PAIRS = 8
+MOST_PAIRS = 16
 """Kept for one text, besides those in which it is the one that others are like."""
 KEPT = 4_000_000
 """Characters of texts kept in memory, for what is alike often comes together."""
@@ -64,12 +65,17 @@ _BEFORE = sa.text(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Text:
     """A text that is long enough to be compared."""
 
     text: str
     shingles: Shingles
+
+    @cached_property
+    def rules(self) -> Rules:
+        """Read once, however many texts it is like."""
+        return rules(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,24 +128,28 @@ def compare(services: Services, tenant: str, document_id: str, read: Read) -> bo
     if row is None:
         return False
     subject = _Subject(tenant, document_id, row.version, row.text or "", series(row.title, row.external_id))
-    text = _own(subject, read)
-    found: tuple[Pair, ...] = ()
-    if text is not None:
-        signed = signature(text.shingles)
+    if subject.version > 1:
         with services.catalog.transaction(tenant, durable=False) as session:
-            if not _still(session, subject):
-                return False
-            session.execute(_CALL, {**subject.key, "series": subject.series})
-            paired = pairs.store(session, tenant, subject.digest, len(text.shingles), signed)
-        found = _pairs(services, subject, signed, read, paired=paired)
+            forget(session, tenant, list(session.execute(_BEFORE, subject.key).scalars()))
+    text = _own(subject, read)
+    signed = signature(text.shingles) if text is not None else None
     with services.catalog.transaction(tenant, durable=False) as session:
         if not _still(session, subject):
             return False
-        if text is not None:
+        paired = True
+        if text is not None and signed is not None:
+            session.execute(_CALL, {**subject.key, "series": subject.series})
+            paired = pairs.store(session, tenant, subject.digest, len(text.shingles), signed)
+        done = paired and (text is None or not subject.series)
+        if done:  # a text that is known, under a name that tells nothing
+            session.execute(_COMPARED, subject.key)
+    if not done and signed is not None:
+        found = _pairs(services, subject, signed, read, paired=paired)
+        with services.catalog.transaction(tenant, durable=False) as session:
+            if not _still(session, subject):
+                return False
             pairs.keep(session, tenant, subject.digest, found)
-        session.execute(_COMPARED, subject.key)
-    with services.catalog.transaction(tenant, durable=False) as session:
-        forget(session, tenant, list(session.execute(_BEFORE, subject.key).scalars()))
+            session.execute(_COMPARED, subject.key)
     return True
 
 
@@ -209,4 +219,4 @@ def _with_conflicts(pair: Pair, read: Read) -> Pair:
     a, b = read(pair.a), read(pair.b)
     if a is None or b is None:
         return pair
-    return Pair(pair.a, pair.b, pair.similarity, pair.estimated, pair.containment, conflicts(a.text, b.text))
+    return replace(pair, conflicts=between(a.rules, b.rules))

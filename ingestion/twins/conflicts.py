@@ -77,10 +77,18 @@ class _Sentence:
 _Differing = tuple[_Sentence, _Sentence, list[tuple[Figure, Figure]]]
 
 
+Rules = Mapping[tuple[str, ...], _Sentence]
+"""The sentences of a text that have figures, by what they say besides."""
+
+
 def conflicts(a: str, b: str) -> tuple[Conflict, ...]:
     """In the order of ``a``."""
-    of_a, of_b = _by_pattern(a[:READ]), _by_pattern(b[:READ])
-    both = [(of_a[pattern], of_b[pattern]) for pattern in of_a if pattern in of_b]
+    return between(rules(a), rules(b))
+
+
+def between(a: Rules, b: Rules) -> tuple[Conflict, ...]:
+    """The same, of texts that have been read."""
+    both = [(a[pattern], b[pattern]) for pattern in a if pattern in b]
     differing = _without_pages([(one, other, found) for one, other in both if (found := _differences(one, other))])
     if len(differing) >= FORM_FROM and len(differing) > FORM_SHARE * len(both):
         return ()
@@ -92,9 +100,9 @@ def conflicts(a: str, b: str) -> tuple[Conflict, ...]:
     )
 
 
-def _by_pattern(text: str) -> Mapping[tuple[str, ...], _Sentence]:
-    """The sentences that have figures, by what they say besides; a pattern that comes twice tells nothing."""
-    found = list(_read(text))
+def rules(text: str) -> Rules:
+    """A pattern that comes twice tells nothing, and is left out."""
+    found = list(_read(text[:READ]))
     times = Counter(sentence.pattern for sentence in found)
     return {sentence.pattern: sentence for sentence in found if times[sentence.pattern] == 1}
 

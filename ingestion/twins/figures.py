@@ -142,7 +142,7 @@ _UNIT_WORDS, _UNIT_SIGNS = (_any(u for u in _ALL_UNITS if u[-1].isalpha() is wor
 _MONEY_WORDS, _MONEY_SIGNS = (_any(u for u in MONEY if u[-1].isalpha() is wordy) for wordy in (True, False))
 _ANY = re.compile(rf"\d|\b(?:{WORDED_NUMERAL})\b", re.IGNORECASE)
 _RULES: tuple[tuple[re.Pattern[str], Read], ...] = (
-    _rule(r"(?:https?://|www\.)\S+ | \S+@\S+\.\w+ | (?<!\S)(?:\S*/){2,}\S+ | \b\d{1,5}(?:\.\d+){3,}\b", _name),
+    _rule(r"(?:https?://|www\.)\S+ | \S+@\S+\.\w+ | (?<!\S)[^\s/]*+/[^\s/]*+/\S+ | \b\d{1,5}(?:\.\d+){3,}\b", _name),
     _rule(
         r"""(?:\b(?:pages?|pp?\.|sections?|sec\.|chapters?|tables?|figures?|figs?\.|appendix|annex|slides?|footnotes?
         |seiten?|abschnitt|kapitel|tabelle)|§§?)\s*\d+(?:[.\-–]\d+)*(?:\s*(?:of|/|-|–|to|and|von)\s*\d+)?\b""",

@@ -13,7 +13,7 @@ from sqlmodel import Session
 from ingestion.twins.conflicts import Conflict
 from ingestion.twins.minhash import Signature, bands, pack, unpack
 from vouch.catalog.tables import Signature as SignatureRow
-from vouch.catalog.tables import SignatureBand, Twin, TwinConflict
+from vouch.catalog.tables import Twin, TwinConflict
 
 FROM_ONE_BAND = 64
 CANDIDATES = 64
@@ -23,6 +23,12 @@ OF_A_SERIES = 8
 MOST_CONFLICTS = 50
 """Kept of one pair, and told to be there in all."""
 
+_BANDS = sa.text(
+    "INSERT INTO signature_band (tenant_id, hash, digest)"
+    " SELECT :tenant, h, :digest FROM unnest(CAST(:hashes AS bigint[])) AS h"
+)
+_A: sa.ColumnElement[str] = sa.literal_column("a")
+_B: sa.ColumnElement[str] = sa.literal_column("b")
 _SHARING = sa.text(
     """
     SELECT g.digest, g.minhash FROM (
@@ -81,8 +87,7 @@ def store(session: Session, tenant: str, digest: str, shingles: int, signature: 
     row = {"tenant_id": tenant, "digest": digest, "shingles": shingles, "minhash": pack(signature)}
     added = session.execute(insert(SignatureRow).values(row).on_conflict_do_nothing().returning(sa.literal(1))).first()
     if added is not None:
-        found = [{"tenant_id": tenant, "hash": hash_, "digest": digest} for hash_ in sorted(set(bands(signature)))]
-        session.execute(insert(SignatureBand).on_conflict_do_nothing(), found)
+        session.execute(_BANDS, {"tenant": tenant, "digest": digest, "hashes": sorted(set(bands(signature)))})
         return False
     return bool(session.get_one(SignatureRow, (tenant, digest)).paired)
 
@@ -109,15 +114,21 @@ def keep(session: Session, tenant: str, digest: str, found: Sequence[Pair]) -> N
     """Write the pairs of a text. One whose other text has gone meanwhile is left out."""
     digests = {digest, *(one.a for one in found), *(one.b for one in found)}
     still = frozenset(session.execute(_STILL, {"tenant": tenant, "digests": sorted(digests)}).scalars())
-    for pair in sorted((one for one in found if {one.a, one.b} <= still), key=lambda one: (one.a, one.b)):
-        row = {
-            "tenant_id": tenant, "a": pair.a, "b": pair.b, "similarity": pair.similarity,
-            "estimated": pair.estimated, "containment": pair.containment, "conflicts": len(pair.conflicts),
-        }  # fmt: skip
-        added = session.execute(insert(Twin).values(row).on_conflict_do_nothing().returning(sa.literal(1))).first()
-        if added is not None and pair.conflicts:
-            session.execute(insert(TwinConflict), _conflict_rows(tenant, pair))
+    pairs = {(one.a, one.b): one for one in found if {one.a, one.b} <= still}
+    if pairs:
+        rows = [_row(tenant, pairs[key]) for key in sorted(pairs)]
+        added = session.execute(insert(Twin).values(rows).on_conflict_do_nothing().returning(_A, _B)).all()
+        conflicts = [row for a, b in added for row in _conflict_rows(tenant, pairs[a, b])]
+        if conflicts:
+            session.execute(sa.insert(TwinConflict), conflicts)
     session.execute(_PAIRED, {"tenant": tenant, "own": digest})
+
+
+def _row(tenant: str, pair: Pair) -> dict[str, object]:
+    return {
+        "tenant_id": tenant, "a": pair.a, "b": pair.b, "similarity": pair.similarity, "estimated": pair.estimated,
+        "containment": pair.containment, "conflicts": len(pair.conflicts),
+    }  # fmt: skip
 
 
 def _conflict_rows(tenant: str, pair: Pair) -> list[dict[str, object]]:
