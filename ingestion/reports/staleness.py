@@ -19,6 +19,7 @@ from acl.caller import Caller
 from acl.owners import ANSWERED, OWNED_BY, OWNER, names
 from acl.recheck import PERMITTED, THERE, WOULD_PERMIT, parameters
 from acl.resolve import resolve
+from ingestion.reports.twins import Scope, Twins, twins
 from vouch.catalog.freshness import FACTS, REVIEWED, STATE, facts
 from vouch.core import clock
 from vouch.core.errors import NotFound
@@ -102,6 +103,7 @@ class Report:
     quarantined_in_all: int
     unanswered: Unanswered
     after: Position | None
+    twins: Twins = field(default_factory=Twins)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ def staleness(session: Session, caller: Caller, owner: str | None, *, limit: int
         quarantined_in_all=quarantined[0].in_all if quarantined else 0,
         unanswered=Unanswered(unanswered.questions, unanswered.people),
         after=_position(rows[limit - 1]) if len(rows) > limit else None,
+        twins=twins(session, Scope(scope.readable, scope.whose, values, scope.epoch is not None)),
     )
 
 
