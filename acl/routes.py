@@ -120,6 +120,7 @@ ROUTES: dict[str, Rule] = {
     "GET /v1/conversations/{conversation_id}": USER,
     "GET /v1/documents/{document_id}": USER,
     "GET /v1/documents/{document_id}/text": USER,
+    "GET /v1/documents/{document_id}/similar": USER,
     "POST /v1/documents/{document_id}/review": USER,
     "GET /v1/notifications": USER,
     "POST /v1/notifications/{notification_id}/seen": USER,

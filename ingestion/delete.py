@@ -13,6 +13,7 @@ from vouch.catalog import outbox
 from vouch.catalog.blobs import Blobs
 from vouch.catalog.database import Catalog
 from vouch.catalog.tables import DocumentChange
+from vouch.catalog.twins import forget
 
 _DIGESTS = "SELECT unnest(ARRAY[raw, parsed, text]) AS digest FROM document_version"
 
@@ -48,7 +49,7 @@ def delete_documents(
     )
     if not gone:
         return 0
-    published = _remove_content(session, tenant, gone)
+    published, texts = _remove_content(session, tenant, gone)
     epoch = epochs.bump(
         session,
         tenant,
@@ -57,6 +58,7 @@ def delete_documents(
         actor=actor,
         detail={"documents": list(gone[:100])},
     )
+    forget(session, tenant, texts)
     session.execute(
         insert(DocumentChange),
         [
@@ -69,23 +71,29 @@ def delete_documents(
     return len(gone)
 
 
-def _remove_content(session: Session, tenant: str, document_ids: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Versions, quotes and reviews go. Returns when each version was published, which proofs of answers rest on."""
+def _remove_content(
+    session: Session, tenant: str, document_ids: Sequence[str]
+) -> tuple[dict[str, dict[str, str]], set[str]]:
+    """Versions, quotes and reviews go. Returns when each version was published, which proofs of answers rest on, and
+    the texts that there were."""
     published: dict[str, dict[str, str]] = {}
+    texts: set[str] = set()
     values = {"t": tenant, "ids": list(document_ids)}
     session.execute(sa.text("DELETE FROM citation WHERE tenant_id = :t AND document_id = ANY(:ids)"), values)
     session.execute(sa.text("DELETE FROM review WHERE tenant_id = :t AND document_id = ANY(:ids)"), values)
     versions = session.execute(
         sa.text(
             "DELETE FROM document_version WHERE tenant_id = :t AND document_id = ANY(:ids)"
-            " RETURNING document_id, version, published_at"
+            " RETURNING document_id, version, published_at, text"
         ),
         values,
     )
-    for document_id, version, at in versions:
+    for document_id, version, at, text in versions:
         if at is not None:
             published.setdefault(document_id, {})[str(version)] = at.isoformat()
-    return published
+        if text is not None:
+            texts.add(text)
+    return published, texts
 
 
 def collect_blobs(catalog: Catalog, blobs: Blobs, tenant: str) -> int:

@@ -11,9 +11,10 @@ from redis import Redis, RedisError
 
 log = logging.getLogger(__name__)
 
-QUEUES = ("project", "publish", "mail", "embed", "documents", "scan")
+QUEUES = ("project", "publish", "mail", "embed", "documents", "scan", "compare")
 """In the order a worker empties them: what is nearly done goes first, so searchable comes early. Mail is a batch at a
-time at most, and does not wait for a backlog of documents."""
+time at most, and does not wait for a backlog of documents. What is published is compared with other documents when
+nothing else is to be done."""
 QUEUE_OF = {"scan": "scan", "fetch": "documents", "parse": "documents", "chunk": "documents", "embed": "embed"}
 BATCH = 32
 """Documents per message, which says how many to do more than which (``vouch/catalog/turns.py``): enough for well-filled
@@ -82,6 +83,11 @@ def ring_mail(bell: Celery, due: Sequence[tuple[str, str]]) -> None:
     """Ask a worker to send what is owed: tenant and id of each, in one message."""
     if due:
         _send(bell, "ingestion.mail", "mail", [[list(one) for one in due]])
+
+
+def ring_compare(bell: Celery) -> None:
+    """Ask a worker to compare documents that have not been compared with others yet."""
+    _send(bell, "ingestion.compare", "compare", [])
 
 
 def ring_canary(bell: Celery) -> None:

@@ -19,12 +19,13 @@ from sqlmodel import Session
 
 from acl.audit_heads import HeadsFile, heads
 from ingestion.delete import collect_blobs
-from ingestion.doorbell import QUEUE_OF, ring, ring_canary, ring_mail, ring_maintenance
+from ingestion.doorbell import QUEUE_OF, ring, ring_canary, ring_compare, ring_mail, ring_maintenance
 from ingestion.jobs import start_due_syncs
 from ingestion.mail.deliveries import due
 from ingestion.mail.schedule import enqueue_due
 from ingestion.services import Services
 from ingestion.sources import purge_deleted
+from ingestion.twins.work import waits
 from ingestion.watch import Watch
 from vouch.catalog import ledger
 from vouch.catalog.database import ACROSS_TENANTS
@@ -41,6 +42,8 @@ QUIET_S = 3
 """Seconds a ready stage may go unheard while its queue is empty before its ring counts as lost."""
 LOST_S = 300
 """The same while the queue is not empty."""
+COMPARE = "compare"
+"""The queue of what compares documents; it has no stages, for what is to be compared stands in the documents."""
 CANARY_S = 20
 MAINTAIN_EVERY_S = 600
 HEADS_S = 60
@@ -79,6 +82,7 @@ def sweep(services: Services) -> int:
         behind = newest(session) > applied
         purged = purge_deleted(session, applied)
         mail = _mail_due(services, session)
+        uncompared = COMPARE in quiet and waits(session)
         beat(session, "scheduler")
         canary_due = _due(session, "canary", CANARY_S)
         maintenance_due = _due(session, "maintenance", MAINTAIN_EVERY_S)
@@ -91,6 +95,8 @@ def sweep(services: Services) -> int:
     ring_mail(services.bell, mail)
     if behind:
         services.ring_projector()
+    if uncompared:
+        ring_compare(services.bell)
     if maintenance_due:
         ring_maintenance(services.bell)
     if canary_due:
@@ -140,7 +146,7 @@ def _queue(stage: str) -> str:
 
 def _quiet_queues(redis: Redis) -> set[str]:
     """Queues with no message waiting: a stage ready for one of them was not heard."""
-    queues = sorted({_queue(stage) for stage in ledger.STAGES})
+    queues = sorted({COMPARE, *(_queue(stage) for stage in ledger.STAGES)})
     try:
         return {queue for queue in queues if redis.llen(queue) == 0}
     except RedisError as error:

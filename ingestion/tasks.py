@@ -8,9 +8,10 @@ from functools import partial
 
 from celery import Celery
 
-from ingestion.doorbell import projector_looks
+from ingestion.doorbell import projector_looks, ring_compare
 from ingestion.mail.deliver import deliver_batch
 from ingestion.services import Services
+from ingestion.twins.work import compare_waiting
 from ingestion.work import scan_turn, take_turn
 from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.heartbeat import beat
@@ -45,6 +46,10 @@ def register(bell: Celery, services: Callable[[], Services], *, scan_limit_s: in
     def mail(due: list[tuple[str, str]]) -> None:
         _patiently(partial(_mail, services(), due))
 
+    @bell.task(name="ingestion.compare")
+    def compare() -> None:
+        _patiently(partial(_compare, services()))
+
     @bell.task(name="ingestion.canary")
     def canary() -> None:
         with services().catalog.transaction(ACROSS_TENANTS) as session:
@@ -67,6 +72,11 @@ def _project(services: Services) -> None:
 def _mail(services: Services, due: list[tuple[str, str]]) -> None:
     if services.desk is not None:
         deliver_batch(services.catalog, services.desk, due)
+
+
+def _compare(services: Services) -> None:
+    if compare_waiting(services):
+        ring_compare(services.bell)
 
 
 def _patiently(work: Callable[[], object]) -> None:

@@ -98,6 +98,45 @@ TEXT: Json = {
     "text": _QUOTE,
     "length": 2210,
 }
+_OLDER = _QUOTE.replace("20", "16")
+_OTHER: Json = {
+    "document_id": "0199c0de-7c22-7a40-8d15-6e7f80912a3b",
+    "external_id": "archive/parental-leave-2024.md",
+    "version": 1,
+    "title": "Parental leave 2024",
+    "uri": "file:///srv/docs/archive/parental-leave-2024.md",
+}
+_FIGURE: Json = {"start": 134, "end": 142}
+_SIDES: Json = {
+    "kind": "amount",
+    "ours": {"quote": _QUOTE, "said": "20 weeks"} | {name: _DOCUMENT[name] for name in ("document_id", "version")},
+    "theirs": {"quote": _OLDER, "said": "16 weeks"} | {name: _OTHER[name] for name in ("document_id", "version")},
+}
+SIMILAR: Json = {
+    "document_id": _DOCUMENT["document_id"],
+    "version": 3,
+    "compared": True,
+    "similar": [
+        {
+            **_OTHER,
+            "source_id": "0199c0de-6f00-7d10-8c55-1d2e3f405162",
+            "modified_at": "2024-02-01T09:00:00Z",
+            "relation": "version",
+            "newer": "this",
+            "similarity": 0.8421,
+            "containment": 0.9302,
+            "conflicts": [
+                {
+                    "kind": _SIDES["kind"],
+                    **{name: {**_SIDES[name], "span": _SPAN, "figure": _FIGURE} for name in ("ours", "theirs")},
+                }
+            ],
+            "conflicts_in_all": 1,
+        }
+    ],
+    "in_all": 1,
+    "next_cursor": None,
+}
 TRACE: Json = {
     "trace_id": ANSWER["trace_id"],
     "kind": "search",

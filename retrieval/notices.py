@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from retrieval.contrast import Contradiction
+from retrieval.dispute import Dispute
 from retrieval.pack import Packed
 from retrieval.types import Card, Citation, Notice, NoticeKind, Quote
 from vouch.core.freshness import State
@@ -16,17 +17,24 @@ _WARNINGS: Mapping[State, tuple[NoticeKind, str]] = {
 }
 
 
+MOST_DISPUTED = 3
+"""Notices on figures that a document says otherwise which is not cited itself."""
+
+
 def notices(
     citations: Sequence[Citation],
     readable: Mapping[str, Card],
     packed: Packed,
     contradictions: Sequence[Contradiction],
+    disputes: Sequence[Dispute] = (),
 ) -> tuple[Notice, ...]:
     """Notices on the cited documents, and on superseded ones that gave way to them. Only of what is readable."""
+    told = _conflicts(citations, packed, contradictions)
     return (
         *_gave_way(citations, readable, packed),
         *_cited_though_old(citations, readable),
-        *_conflicts(citations, packed, contradictions),
+        *told,
+        *_disputed(citations, readable, disputes, {frozenset(notice.document_ids) for notice in told}),
     )
 
 
@@ -72,6 +80,33 @@ def _conflicts(citations: Sequence[Citation], packed: Packed, contradictions: Se
             about = (newer.document.document_id, older.document.document_id)
             found.append(Notice("conflict", text, about, (newer.n, older.n)))
     return found
+
+
+def _disputed(
+    citations: Sequence[Citation],
+    readable: Mapping[str, Card],
+    disputes: Sequence[Dispute],
+    told: Set[frozenset[str]],
+) -> list[Notice]:
+    """What is quoted says a figure that a document like the cited one says otherwise. That a document differs from
+    its successor is what superseding means, and is told as that."""
+    found: list[Notice] = []
+    for dispute in disputes:
+        numbers = tuple(citation.n for citation in citations if _quotes(citation, dispute))
+        mine, other = readable.get(dispute.document_id), readable.get(dispute.other)
+        if not numbers or mine is None or other is None or frozenset((dispute.document_id, dispute.other)) in told:
+            continue
+        if "superseded" in (mine.freshness.state, other.freshness.state):
+            continue
+        text = f"{_named(mine)} says “{dispute.ours.said}” where {_named(other)} says “{dispute.theirs.said}”."
+        found.append(Notice("conflict", text, (mine.document_id, other.document_id), numbers))
+    return found[:MOST_DISPUTED]
+
+
+def _quotes(citation: Citation, dispute: Dispute) -> bool:
+    figure = dispute.ours.figure
+    of_it = (citation.document.document_id, citation.version) == (dispute.document_id, dispute.version)
+    return of_it and citation.span.start < figure.end and figure.start < citation.span.end
 
 
 def _numbers_by_document(citations: Sequence[Citation]) -> dict[str, tuple[int, ...]]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from acl.proof import Used, decided
 from acl.resolve import Access
 from retrieval.contrast import Contradiction
+from retrieval.dispute import disputes
 from retrieval.documents import cards
 from retrieval.notices import notices
 from retrieval.pack import Packed
@@ -47,7 +48,9 @@ def release(
     """
     draft, verified, contradictions = written
     with services.catalog.reading(access.tenant) as session:
-        access, readable = cards(session, access, packed.document_ids | packed.withheld | _successors(packed))
+        disputed = disputes(session, access, _quoted(verified))
+        besides = {dispute.other for dispute in disputed} | _successors(packed)
+        access, readable = cards(session, access, packed.document_ids | packed.withheld | besides)
         state = decided(session, access, readable.keys())
     claims = [claim for claim in verified.claims if _inputs(claim, packed) <= readable.keys()]
     if not any(claim.verdict == "supported" for claim in claims):
@@ -63,7 +66,7 @@ def release(
         text="".join(pieces(cited)),
         claims=cited,
         citations=citations,
-        notices=notices(citations, readable, packed, contradictions),
+        notices=notices(citations, readable, packed, contradictions, disputed),
         abstention=None,
         rejected=len(verified.rejected),
         usage=_usage(draft),
@@ -87,6 +90,10 @@ def pieces(claims: Sequence[CitedClaim]) -> list[str]:
 
 def _successors(packed: Packed) -> set[str]:
     return {passage.freshness.superseded_by for passage in packed.passages if passage.freshness.superseded_by}
+
+
+def _quoted(verified: Verified) -> set[str]:
+    return {one.passage.document_id for claim in verified.claims for one in claim.evidence}
 
 
 def _inputs(claim: Claim, packed: Packed) -> frozenset[str]:

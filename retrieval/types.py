@@ -242,6 +242,29 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """A sentence that another document contradicts, in the normalised text: its ``span``, and that of its figure."""
+
+    span: Span
+    quote: str
+    figure: Span
+
+    @property
+    def said(self) -> str:
+        """The figure, as written."""
+        return self.quote[self.figure.start - self.span.start : self.figure.end - self.span.start]
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Two sentences that say the same but for a figure. ``kind``: date, time, percent, amount or number."""
+
+    kind: str
+    ours: Told
+    theirs: Told
+
+
+@dataclass(frozen=True, slots=True)
 class Citation:
     """``quote`` equals the text of ``version`` at ``span``, character for character."""
 

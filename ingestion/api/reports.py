@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, Field, PlainSerializer
 from acl.audit import record_reading
 from acl.caller import Caller, scope
 from ingestion.api.requests import Cursor, ServicesDep, possible
+from ingestion.api.twins import ReportedConflict, ReportedDuplicate
 from ingestion.reports.delimited import as_csv
 from ingestion.reports.html import as_html
 from ingestion.reports.staleness import FIRST, Listed, Position, Quarantined, Report, staleness
@@ -101,6 +102,16 @@ class StalenessReport(BaseModel):
     unanswered: UnansweredCount = Field(
         description="Questions refused an answer though these documents hold some of their words: numbers alone."
     )
+    duplicates: list[ReportedDuplicate] = Field(
+        description="Pairs of texts that are alike, those that contradict each other first; at most 100."
+    )
+    duplicates_in_all: int
+    conflicts: list[ReportedConflict] = Field(
+        description="Sentences of such pairs that are the same but for a figure; at most 100, and none for a request"
+        " that acts for nobody."
+    )
+    conflicts_in_all: int
+    uncompared: int = Field(description="Documents whose current version is to be compared with others yet.")
     next_cursor: str | None
 
     @classmethod
@@ -117,10 +128,35 @@ class StalenessReport(BaseModel):
             quarantined=[ReportedQuarantine.of(row) for row in report.quarantined],
             quarantined_in_all=report.quarantined_in_all,
             unanswered=UnansweredCount(**asdict(report.unanswered)),
+            duplicates=[ReportedDuplicate.of(row) for row in report.twins.duplicates],
+            duplicates_in_all=report.twins.duplicates_in_all,
+            conflicts=[ReportedConflict.of(row) for row in report.twins.conflicts],
+            conflicts_in_all=report.twins.conflicts_in_all,
+            uncompared=report.twins.uncompared,
             next_cursor=None if report.after is None else _encode(report.after),
         )
 
 
+_PAIR: Json = {
+    "mine": {
+        "document_id": "0199c0de-7a51-7c3e-9a1b-2f6d5b0c9e11",
+        "source_id": "0199c0de-6f00-7d10-8c55-1d2e3f405162",
+        "version": 3,
+        "modified_at": "2025-11-02T09:00:00Z",
+        "external_id": "hr/parental-leave.md",
+        "title": "Parental leave",
+        "uri": "https://files.example.org/handbook/hr/parental-leave.md",
+    },
+    "other": {
+        "document_id": "0199c0de-7c22-7a40-8d15-6e7f80912a3b",
+        "source_id": "0199c0de-6f00-7d10-8c55-1d2e3f405162",
+        "version": 1,
+        "modified_at": "2024-02-01T09:00:00Z",
+        "external_id": "archive/parental-leave-2024.md",
+        "title": "Parental leave 2024",
+        "uri": "https://files.example.org/handbook/archive/parental-leave-2024.md",
+    },
+}
 _EXAMPLE: Json = {
     "owner": "user:carol",
     "user": "user:carol",
@@ -161,6 +197,26 @@ _EXAMPLE: Json = {
     ],
     "quarantined_in_all": 1,
     "unanswered": {"questions": 4, "people": 3},
+    "duplicates": [{**_PAIR, "relation": "version", "similarity": 0.8421, "documents": 1, "conflicts": 1}],
+    "duplicates_in_all": 1,
+    "conflicts": [
+        {
+            "kind": "amount",
+            **_PAIR,
+            "ours": {
+                "span": {"start": 118, "end": 163},
+                "quote": "Every parent may take 20 weeks of paid leave.",
+                "said": "20 weeks",
+            },
+            "theirs": {
+                "span": {"start": 97, "end": 142},
+                "quote": "Every parent may take 16 weeks of paid leave.",
+                "said": "16 weeks",
+            },
+        }
+    ],
+    "conflicts_in_all": 1,
+    "uncompared": 0,
     "next_cursor": None,
 }
 _TEXT: Json = {"schema": {"type": "string"}}

@@ -12,11 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ingestion.reports.group import STATES, GroupReport
 from ingestion.reports.staleness import Listed, Quarantined, Report
+from ingestion.reports.twins import Contradiction, Duplicate
 from vouch.core.clock import rfc3339
 
 COLUMNS = (
     "section", "document_id", "source_id", "external_id", "title", "uri", "owner", "state", "modified_at",
-    "review_due", "verified_until", "questions", "people", "superseded_by", "reason", "detail",
+    "review_due", "verified_until", "questions", "people", "superseded_by", "reason", "detail", "relation",
+    "similarity", "quote", "other_id", "other_external_id", "other_title", "other_quote",
 )  # fmt: skip
 GROUP_COLUMNS = (
     "section", "owner", *STATES, "to_look_at", "quarantined", "document_id", "external_id", "title", "uri", "state",
@@ -55,6 +57,8 @@ def _rows(report: Report) -> Iterator[dict[str, object]]:
     for section, rows in (("documents", report.documents), ("superseded", report.superseded)):
         yield from (_listed(section, row) for row in rows)
     yield from map(_quarantined, report.quarantined)
+    yield from map(_duplicate, report.twins.duplicates)
+    yield from map(_conflict, report.twins.conflicts)
     unanswered = report.unanswered
     yield {"section": "unanswered", "questions": unanswered.questions, "people": unanswered.people}
 
@@ -83,6 +87,23 @@ def _listed(section: str, row: Listed) -> dict[str, object]:
 
 def _quarantined(row: Quarantined) -> dict[str, object]:
     return {**_common("quarantined", row), "state": "quarantined", "reason": row.reason, "detail": row.detail}
+
+
+def _duplicate(row: Duplicate) -> dict[str, object]:
+    return {**_pair("duplicate", row), "relation": row.relation, "similarity": row.similarity}
+
+
+def _conflict(row: Contradiction) -> dict[str, object]:
+    return {**_pair("conflict", row), "reason": row.kind, "quote": row.ours.quote, "other_quote": row.theirs.quote}
+
+
+def _pair(section: str, row: Duplicate | Contradiction) -> dict[str, object]:
+    mine, other = row.mine, row.other
+    names = {name: getattr(mine, name) for name in ("document_id", "source_id", "external_id", "title", "uri")}
+    return {
+        "section": section, **names, "modified_at": rfc3339(mine.modified_at), "other_id": other.document_id,
+        "other_external_id": other.external_id, "other_title": other.title,
+    }  # fmt: skip
 
 
 def _common(section: str, row: Listed | Quarantined) -> dict[str, object]:

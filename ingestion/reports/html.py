@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from ingestion.reports.chart import COLOURS, bars
 from ingestion.reports.group import STATES, GroupReport, OwnerCounts, Used
 from ingestion.reports.staleness import WINDOW, Listed, Named, Report
+from ingestion.reports.twins import Party
 from vouch.core.freshness import State
 
 LABELS: Mapping[State, str] = {
@@ -41,6 +42,8 @@ def as_html(report: Report, closing: str = "") -> str:
         _documents(report),
         _superseded(report),
         _quarantined(report),
+        _duplicates(report),
+        _conflicts(report),
         _unanswered(report),
         closing,
     ]
@@ -129,6 +132,39 @@ def _unanswered(report: Report) -> str:
     said = f"{_number(found.questions, 'question')} of {_number(found.people, 'person', 'people')} in {_DAYS} days"
     text = f"<p>{said} found words in these documents and no answer. The questions themselves are their askers'.</p>"
     return _section("Unanswered", text)
+
+
+def _duplicates(report: Report) -> str:
+    found = report.twins
+    if not found.duplicates:
+        return ""
+    rows = (
+        (
+            _party(one.mine),
+            _party(one.other),
+            f"{one.relation}, {one.similarity:.0%}",
+            str(one.conflicts or "–"),
+        )
+        for one in found.duplicates
+    )
+    more = _more("pairs", found.duplicates_in_all - len(found.duplicates))
+    return _section("Duplicates and versions", _table(("Document", "Like", "How", "Conflicts"), rows) + more)
+
+
+def _conflicts(report: Report) -> str:
+    found = report.twins
+    if not found.conflicts:
+        return ""
+    rows = (
+        (f"{_party(one.mine)}<br>{_text(one.ours.quote)}", f"{_party(one.other)}<br>{_text(one.theirs.quote)}")
+        for one in found.conflicts
+    )
+    more = _more("conflicts", found.conflicts_in_all - len(found.conflicts))
+    return _section("Conflicts", _table(("Says", "And another says"), rows) + more)
+
+
+def _party(one: Party) -> str:
+    return _name(Named(one.external_id, one.title, one.uri), one.document_id) + f" ({_day(one.modified_at)})"
 
 
 def _section(heading: str, inner: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ingestion.reports.html import LABELS
 from ingestion.reports.staleness import WINDOW, Listed, Named, Report
+from ingestion.reports.twins import Twins
 
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -32,6 +33,7 @@ def _lines(report: Report) -> Iterator[str]:
         for one in report.superseded:
             by = one.successor or one.superseded_by or ""
             yield from _named(one.named, one.document_id, f"replaced by {inert(by)}{_uses(one)}")
+    yield from _alike(report.twins)
     if report.quarantined:
         yield from ("", f"Quarantined: {report.quarantined_in_all}")
         for kept in report.quarantined:
@@ -40,6 +42,21 @@ def _lines(report: Report) -> Iterator[str]:
         asked = f"{report.unanswered.questions} (people: {report.unanswered.people})"
         yield from ("", "Unanswered")
         yield f"  Questions that found words in these documents and no answer: {asked}"
+
+
+def _alike(found: Twins) -> Iterator[str]:
+    if found.duplicates:
+        yield from ("", f"Duplicates and versions: {found.duplicates_in_all}")
+        for pair in found.duplicates:
+            other = inert(pair.other.title or pair.other.external_id or pair.other.document_id)
+            yield f"  {inert(pair.mine.title or pair.mine.external_id or pair.mine.document_id)}"
+            yield f"    {pair.relation}, {pair.similarity:.0%} alike: {other}"
+    if found.conflicts:
+        yield from ("", f"Contradictions: {found.conflicts_in_all}")
+        for one in found.conflicts:
+            for party, quoted in ((one.mine, one.ours), (one.other, one.theirs)):
+                yield f"  {inert(party.title or party.external_id or party.document_id)}"
+                yield f"    {inert(quoted.quote)}"
 
 
 def _named(named: Named, document_id: str, said: str) -> Iterator[str]:

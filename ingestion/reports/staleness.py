@@ -20,6 +20,7 @@ from acl.owners import OWNED_BY, OWNER, names
 from acl.recheck import PERMITTED, THERE, WOULD_PERMIT, parameters
 from acl.resolve import resolve
 from ingestion.reports.judged import SOURCE, judged
+from ingestion.reports.twins import Scope, Twins, twins
 from vouch.catalog.freshness import facts
 from vouch.core import clock
 from vouch.core.errors import NotFound
@@ -103,17 +104,19 @@ class Report:
     quarantined_in_all: int
     unanswered: Unanswered
     after: Position | None
+    twins: Twins = field(default_factory=Twins)
 
     @property
     def silent(self) -> bool:
         """Whether there is nothing that anybody should look at."""
-        return not (self.documents or self.superseded or self.quarantined_in_all or self.unanswered.questions)
+        alike = self.twins.duplicates or self.twins.conflicts
+        return not (self.documents or self.superseded or self.quarantined_in_all or self.unanswered.questions or alike)
 
     @property
     def told(self) -> list[str]:
         """The documents that are named, for the audit log."""
         listed = (*self.documents, *self.superseded)
-        found = {row.document_id for row in listed} | {row.document_id for row in self.quarantined}
+        found = {row.document_id for row in listed} | {row.document_id for row in self.quarantined} | self.twins.told
         return sorted(found | {row.superseded_by for row in listed if row.superseded_by is not None})
 
 
@@ -159,6 +162,7 @@ def staleness(session: Session, caller: Caller, owner: str | None, *, limit: int
         quarantined_in_all=quarantined[0].in_all if quarantined else 0,
         unanswered=Unanswered(unanswered.questions, unanswered.people),
         after=_position(rows[limit - 1]) if len(rows) > limit else None,
+        twins=twins(session, Scope(scope.readable, scope.whose, values, scope.epoch is not None)),
     )
 
 

@@ -30,6 +30,7 @@ from retrieval.schemas.responses import (
     TextResponse,
     TraceResponse,
 )
+from retrieval.schemas.similar import SimilarResponse
 
 __all__ = [
     "Abstention",
@@ -59,6 +60,7 @@ __all__ = [
     "SearchHit",
     "SearchRequest",
     "SearchResponse",
+    "SimilarResponse",
     "Span",
     "TextResponse",
     "TraceResponse",

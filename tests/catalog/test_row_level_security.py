@@ -29,6 +29,7 @@ MAY_LOOK_ACROSS = {
     "ingestion/services.py": "reads the active index generation",
     "ingestion/tasks.py": "the canary's heartbeat",
     "ingestion/watch.py": "listens to the folders of every tenant",
+    "ingestion/twins/work.py": "looks for documents of any tenant that are to be compared",
     "ingestion/work.py": "claims stages and settles jobs of any tenant",
     "ingestion/worker.py": "the worker's heartbeat",
     "retrieval/services.py": "reads the active index generation",

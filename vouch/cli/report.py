@@ -11,7 +11,7 @@ from vouch.cli import mail, output
 from vouch.cli.connection import AsUser, connect
 from vouch.cli.output import AsJson, line
 from vouch.client import Client, GroupStaleness, StalenessReport
-from vouch.client.reports import QuarantinedDocument, ReportedDocument
+from vouch.client.reports import PairedDocument, QuarantinedDocument, ReportedDocument
 
 Format = Literal["json", "csv", "html"]
 group = typer.Typer(help="What should be looked at, and by whom (scope `reports`).", no_args_is_help=True)
@@ -120,6 +120,19 @@ def _print(found: StalenessReport) -> None:
     if found.quarantined:
         output.note(f"quarantined: {found.quarantined_in_all}")
         output.table(("DOCUMENT", "REASON", "DETAIL"), [(_name(q), q.reason, q.detail) for q in found.quarantined])
+    if found.duplicates:
+        output.note(f"alike: {found.duplicates_in_all} pairs")
+        like = [
+            (_name(one.mine), _name(one.other), one.relation, f"{one.similarity:.0%}", one.conflicts)
+            for one in found.duplicates
+        ]
+        output.table(("DOCUMENT", "LIKE", "HOW", "SIMILARITY", "CONFLICTS"), like)
+    if found.conflicts_in_all:
+        output.note(f"conflicts: {found.conflicts_in_all}")
+        told = [(_name(c.mine), c.ours.said, _name(c.other), c.theirs.said, c.ours.quote) for c in found.conflicts]
+        output.table(("DOCUMENT", "SAYS", "AND", "SAYS", "IN"), told)
+    if found.uncompared:
+        output.note(f"not compared with others yet: {found.uncompared}")
     if found.unanswered.questions:
         output.note(f"unanswered: {found.unanswered.questions} questions of {found.unanswered.people} people")
     if found.next_cursor is not None:
@@ -131,7 +144,7 @@ def _row(one: ReportedDocument) -> tuple[object, ...]:
     return (one.state, _name(one), due, modified, one.owner, one.questions, one.people, one.document_id)
 
 
-def _name(one: ReportedDocument | QuarantinedDocument) -> str:
+def _name(one: ReportedDocument | QuarantinedDocument | PairedDocument) -> str:
     return one.title or one.external_id or one.document_id
 
 

@@ -53,6 +53,7 @@ from vouch.client.results import (
     Token,
     Trace,
 )
+from vouch.client.similar import Conflict, Side, Similar, SimilarDocument
 
 __all__ = [
     "Abstention",
@@ -67,6 +68,7 @@ __all__ = [
     "Citation",
     "Claim",
     "Client",
+    "Conflict",
     "Connector",
     "Conversation",
     "Delivery",
@@ -93,6 +95,9 @@ __all__ = [
     "ReportedDocument",
     "Review",
     "SearchResult",
+    "Side",
+    "Similar",
+    "SimilarDocument",
     "Source",
     "Span",
     "StalenessReport",

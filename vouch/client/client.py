@@ -30,6 +30,7 @@ from vouch.client.results import (
     Token,
     Trace,
 )
+from vouch.client.similar import Similar
 from vouch.client.sources import Sources
 from vouch.core.errors import Unavailable
 
@@ -171,6 +172,11 @@ class Client:
         """Code points ``start`` to ``end`` of a document's normalised text."""
         query = {"start": start, "end": end, "version": version}
         return self._connection.get(f"/v1/documents/{segment(document_id)}/text", TextPart, query)
+
+    def similar(self, document_id: str, *, limit: int | None = None, cursor: str | None = None) -> Similar:
+        """The documents like one that the user may read too, and what contradicts what in them."""
+        query = {"limit": limit, "cursor": cursor}
+        return self._connection.get(f"/v1/documents/{segment(document_id)}/similar", Similar, query)
 
     def review(
         self, document_id: str, *, until: str | None = None, comment: str | None = None, version: int | None = None

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import AwareDatetime
 
 from vouch.client.http import Connection
-from vouch.client.results import Result
+from vouch.client.results import Result, Span
 
 
 class Uses(Result):
@@ -49,6 +49,45 @@ class QuarantinedDocument(Result):
     detail: str | None
 
 
+class PairedDocument(Result):
+    """A document of a pair; names as of :class:`ReportedDocument`."""
+
+    document_id: str
+    source_id: str
+    version: int
+    modified_at: AwareDatetime | None
+    external_id: str | None
+    title: str | None
+    uri: str | None
+
+
+class Duplicate(Result):
+    """Two texts that are alike, by one document of each. ``relation``: identical, version or near."""
+
+    mine: PairedDocument
+    other: PairedDocument
+    relation: str
+    similarity: float
+    documents: int
+    conflicts: int
+
+
+class Quoted(Result):
+    span: Span
+    quote: str
+    said: str
+
+
+class ReportedConflict(Result):
+    """Two sentences that are the same but for a figure."""
+
+    kind: str
+    mine: PairedDocument
+    other: PairedDocument
+    ours: Quoted
+    theirs: Quoted
+
+
 class StalenessReport(Result):
     """``documents`` are one page; what stands beside them is the same on each."""
 
@@ -63,6 +102,11 @@ class StalenessReport(Result):
     quarantined: tuple[QuarantinedDocument, ...]
     quarantined_in_all: int
     unanswered: Uses
+    duplicates: tuple[Duplicate, ...]
+    duplicates_in_all: int
+    conflicts: tuple[ReportedConflict, ...]
+    conflicts_in_all: int
+    uncompared: int
     next_cursor: str | None
 
 

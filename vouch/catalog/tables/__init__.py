@@ -28,6 +28,7 @@ from vouch.catalog.tables.documents import (
 from vouch.catalog.tables.identity import Issuer, ScimResource
 from vouch.catalog.tables.ledger import Heartbeat, IndexGeneration, IndexOpRow, Job, ScanPoint, Stage
 from vouch.catalog.tables.mail import GroupManager, MailAddress, ReportDelivery, ReportSchedule, ReportSubscription
+from vouch.catalog.tables.twins import Signature, SignatureBand, Twin, TwinConflict
 
 metadata = SQLModel.metadata
 
@@ -65,10 +66,14 @@ __all__ = [
     "Review",
     "ScanPoint",
     "ScimResource",
+    "Signature",
+    "SignatureBand",
     "Source",
     "Stage",
     "Tenant",
     "Trace",
+    "Twin",
+    "TwinConflict",
     "User",
     "UserChange",
     "metadata",

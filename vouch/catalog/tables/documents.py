@@ -77,6 +77,8 @@ class Document(SQLModel, table=True):
     ``{reason, detail}``. The content stays, and is readable again once they are put right. ``problem`` says why the
     newest content could not be ingested: ``{reason, detail, stage, attempts, at}``; an earlier good version stays
     readable meanwhile. The ages (``review_every_s`` and on) are its own or its folder's; null: the source's.
+    ``compared_version``: the one that was last compared with other documents, by what they say and under ``series``,
+    which is its name without dates and numbers of versions.
     """
 
     __table_args__ = (
@@ -92,6 +94,13 @@ class Document(SQLModel, table=True):
             "source_id",
             postgresql_where=sa.text("cardinality(supersedes) > 0"),
         ),
+        sa.Index(
+            "document_uncompared",
+            "tenant_id",
+            "id",
+            postgresql_where=sa.text("state = 'live' AND compared_version IS DISTINCT FROM current_version"),
+        ),
+        sa.Index("document_by_series", "tenant_id", "series", postgresql_where=sa.text("series <> ''")),
     )
     tenant_id: str = Field(primary_key=True)
     id: str = Field(primary_key=True)
@@ -114,6 +123,8 @@ class Document(SQLModel, table=True):
     access_problem: dict[str, Any] | None = optional_json()
     current_version: int | None = None
     last_version: int = 0
+    compared_version: int | None = None
+    series: str = Field(default="", sa_column_kwargs={"server_default": ""})
     problem: dict[str, Any] | None = optional_json()
     created_at: datetime | None = moment(now=True)
     updated_at: datetime | None = moment(now=True)
@@ -151,7 +162,10 @@ class DocumentVersion(SQLModel, table=True):
     """``raw`` and ``parsed`` are blob digests; ``text_sha`` is that of the normalised text alone."""
 
     __tablename__ = "document_version"
-    __table_args__ = (within(["document_id"], "document"),)
+    __table_args__ = (
+        within(["document_id"], "document"),
+        sa.Index("document_version_by_text", "tenant_id", "text"),
+    )
     tenant_id: str = Field(primary_key=True)
     document_id: str = Field(primary_key=True)
     version: int = Field(primary_key=True)
