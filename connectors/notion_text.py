@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 _SPECIAL = re.compile(r"[\\`*_\[\]<>~|#&]")
-_AT_START = re.compile(r"^(?:[-+=]|\d{1,9}(?=[.)]))")
+_AT_START = re.compile(r"^(?:[-+](?=[\s-]|$)|=(?=[\s=]|$)|\d{1,9}(?=[.)](?:\s|$)))")
 _LINK = re.compile(r"(?:https?://|mailto:)[!-;=?-~]{1,2000}")
 _OWN = re.compile(r"/([0-9a-f]{32})\b")
 ELSEWHERE = "page"

@@ -87,7 +87,7 @@ class Workspace:
         self.rows[uid(source)].append(uid(name))
         return uid(name)
 
-    def block(self, parent: str, kind: str, name: str = "", **said: Any) -> str:
+    def block(self, parent: str, kind: str, name: str = "", /, **said: Any) -> str:
         """A block at the end of a page or a block; its name, made up where none is given."""
         name = name or f"block {len(self.objects)}"
         self._add("block", name, self._place(uid(parent)), AT, type=kind, has_children=False, **{kind: said})

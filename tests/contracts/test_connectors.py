@@ -14,6 +14,8 @@ from connectors.contract import CHECKS, Check, World, name_of
 from connectors.registry import configured, connector_kinds
 from tests.connectors.api import LOOPBACK
 from tests.connectors.google import google, user
+from tests.connectors.notion import notion as serving_notion
+from tests.connectors.notion import uid
 from tests.connectors.repository import Repository
 from tests.connectors.sharepoint import DRIVE, group, guid
 from tests.connectors.sharepoint import sharepoint as serving_sharepoint
@@ -124,10 +126,30 @@ def sharepoint(folder: Path) -> World:
     return World(config, items, add, added=f"{DRIVE}/znew", outbound=LOOPBACK, close=stack.close)
 
 
+def notion(folder: Path) -> World:
+    stack = ExitStack()
+    space = stack.enter_context(serving_notion())
+    names = {uid(name): name for name in ("a", "b", "znew")}
+    space.database("d", sources=("rows",))
+
+    def add(external_id: str, data: bytes) -> None:
+        space.row(names[external_id], "rows", data.decode())
+
+    items = {
+        f"database/{uid('d')}": b"# d\n\n- rows\n",
+        uid("a"): b"# a\n\nText.\n",
+        uid("b"): "# b\n\ngrün\n".encode(),
+    }
+    add(uid("a"), b"Text.")
+    add(uid("b"), "grün".encode())
+    return World(space.config("d"), items, add, added=uid("znew"), outbound=LOOPBACK, close=stack.close)
+
+
 WORLDS = {
     "filesystem": filesystem,
     "git": git,
     "google_drive": google_drive,
+    "notion": notion,
     "push": push,
     "sharepoint": sharepoint,
     "sql": sql,
