@@ -53,7 +53,7 @@ class NotionConfig(BaseModel):
     roots: tuple[NotionRoot, ...] = Field(
         min_length=1, max_length=200, description="Pages and databases, each with who may read what is below it."
     )
-    max_pages: int = Field(5000, ge=1, le=50_000, description="A scan that meets more pages and databases fails.")
+    max_pages: int = Field(5000, ge=1, le=20_000, description="A scan that meets more pages and databases fails.")
     max_depth: int = Field(30, ge=0, le=100, description="Pages below a root; 0: the roots alone.")
     max_blocks: int = Field(5000, ge=1, le=50_000, description="A page with more blocks is refused.")
     delay_s: float = Field(0.34, ge=0, le=60, description="Least seconds between two requests.")

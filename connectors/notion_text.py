@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import quote
 
 _SPECIAL = re.compile(r"[\\`*_\[\]<>~|#&]")
 _AT_START = re.compile(r"^(?:[-+](?=[\s-]|$)|=(?=[\s=]|$)|\d{1,9}(?=[.)](?:\s|$)))")
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_ASCII = "".join(map(chr, range(0x21, 0x7F)))
 _LINK = re.compile(r"(?:https?://|mailto:)[!-;=?-~]{1,2000}")
 _OWN = re.compile(r"/([0-9a-f]{32})\b")
 ELSEWHERE = "page"
@@ -23,8 +26,8 @@ def escaped(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """``text`` without control characters; lines stay lines."""
-    return "".join(char if char.isprintable() or char == "\n" else " " for char in text)
+    """``text`` without control characters; lines stay lines, and what joins letters and emoji stays."""
+    return _CONTROL.sub(" ", text)
 
 
 def inline(rich: Any) -> str:
@@ -40,7 +43,7 @@ def one_line(rich: Any) -> str:
 def plain(rich: Any) -> str:
     """Rich text without any mark, in one line: for a title."""
     said = "".join(ELSEWHERE if _is_elsewhere(one) else _text(one) for one in _pieces(rich))
-    return " ".join(printable(said).split())
+    return " ".join("".join(char if char.isprintable() else " " for char in said).split())
 
 
 def code_of(rich: Any) -> str:
@@ -54,6 +57,7 @@ def linked(text: str, url: Any) -> str:
     own = _OWN.match(address)
     if own is not None:
         address = notion_link(own[1])
+    address = quote(address, safe=_ASCII, errors="replace")
     if _LINK.fullmatch(address) is None:
         return text
     return f"[{text or escaped(address)}](<{address}>)"

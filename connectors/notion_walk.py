@@ -154,14 +154,27 @@ class Walk:
                 self._scope.missed = True
                 return
             except DocumentRejected as error:
-                self._scope.missed = True
+                if not depth:  # everything else would count as gone with it
+                    raise SourceRefuses(f"The root {entry.id} cannot be read: {error.detail}") from error
                 yield Refused(external_id(entry.place), str(error.extra["reason"]), error.detail)
+                self._keep(entry, depth)
                 return
         else:
             self._now.pages[entry.id] = known
         yield upsert(entry, known[1], self._access(root))
+        self._descend(known[2], depth)
+
+    def _keep(self, entry: Entry, depth: int) -> None:
+        """Go on with what a page had in it when it could be read. With no time of an edit it is read again next."""
+        self._scope.missed = True
+        if entry.id in self._before.pages:
+            children = self._before.pages[entry.id][2]
+            self._now.pages[entry.id] = "", "", children
+            self._descend(children, depth)
+
+    def _descend(self, children: list[str], depth: int) -> None:
         if depth < self.config.max_depth:
-            self._waiting.extend((Place(_KINDS[child[0]], child[1:]), depth + 1) for child in known[2])
+            self._waiting.extend((Place(_KINDS[child[0]], child[1:]), depth + 1) for child in children)
 
     def _read(self, entry: Entry, root: str) -> tuple[str, str, list[str]]:
         """The blocks as they are known of by the next walk, unless that has to look again."""

@@ -400,12 +400,40 @@ def test_an_answer_that_is_not_whole_ends_the_scan(space: Workspace, path: str, 
         space.scan("hall")
 
 
+def test_pages_that_do_not_end_end_the_scan(space: Workspace) -> None:
+    again = as_json({"results": [], "has_more": True, "next_cursor": "again"})
+    space.api.fail("/children", again, times=1000)
+    with pytest.raises(Unavailable, match="do not end"):
+        space.scan("hall")
+    assert space.asked("/children") == 2
+
+
+def test_what_is_below_a_page_that_cannot_be_read_stays_and_a_root_that_cannot_ends_the_scan(space: Workspace) -> None:
+    at = space.scan("hall").cursor
+    space.edit("a", "New.")
+    fault = error(400, "validation_error")
+    for _ in range(2):
+        space.api.fail(f"{uid('a')}/children", fault)
+        seen = space.scan("hall", cursor=at)
+        assert set(seen.documents) == HALL - {"a"} and seen.of(Refused) == {uid("a")}
+        at = seen.cursor
+    assert set(space.scan("hall", cursor=at).documents) == HALL
+    for status in (400, 403):
+        space.api.fail(f"{uid('hall')}/children", error(status, "…"))
+        with pytest.raises(SourceRefuses, match="cannot be read"):
+            space.scan("hall")
+    with pytest.raises(SourceRefuses, match="more than 3 blocks"):
+        space.scan("hall", max_blocks=3)
+
+
 def test_what_is_listed_twice_is_told_once(space: Workspace) -> None:
     space.rows[uid("db rows")].append(uid("r0"))
     space.below[uid("hall")].append(f"child {uid('a')}")
+    space.database("again", "hall")
+    space.rows[uid("again rows")].append(uid("r0"))
     seen = space.scan("hall")
     named = [one.external_id for one in seen.changes if not isinstance(one, Checkpoint)]
-    assert len(named) == len(set(named)) == len(HALL)
+    assert len(named) == len(set(named)) == len(HALL) + 1
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,9 @@ def test_files_and_addresses_are_links_and_a_file_that_notion_keeps_is_one_to_it
     space.block("p", "pdf", "e", type="external", external={"url": "https://www.example.org/e.pdf"}, caption=[])
     space.block("p", "bookmark", "b", url="https://www.example.org/b", caption=text("Read this"))
     space.block("p", "embed", "m", url="https://www.example.org/m_1", caption=[])
-    space.block("p", "link_preview", "l", url="javascript:alert(1)")
+    space.block("p", "bookmark", url="https://www.example.org/grün und weiß", caption=text("umlauts"))
+    for url in ("javascript:alert(1)", "https://x/>) <b>", "", None, 7):
+        space.block("p", "link_preview", url=url)
     space.objects[uid("p")]["properties"]["Files"] = {
         "type": "files",
         "files": [
@@ -140,7 +142,8 @@ def test_files_and_addresses_are_links_and_a_file_that_notion_keeps_is_one_to_it
     assert space.body("p", "p") == (
         "# p\n\n- Files: kept.pdf, [far.pdf](<https://www.example.org/far.pdf>)\n\n"
         f"[Our harbour](<{link('i')}>)\n\n[plan.pdf](<{link('f')}>)\n\n[pdf](<https://www.example.org/e.pdf>)\n\n"
-        "[Read this](<https://www.example.org/b>)\n\n[https://www.example.org/m\\_1](<https://www.example.org/m_1>)\n"
+        "[Read this](<https://www.example.org/b>)\n\n[https://www.example.org/m\\_1](<https://www.example.org/m_1>)\n\n"
+        "[umlauts](<https://www.example.org/gr%C3%BCn%20und%20wei%C3%9F>)\n"
     )
 
 
@@ -228,6 +231,14 @@ def test_text_stays_text_for_whoever_reads_the_markdown(space: Workspace) -> Non
     assert title.text == "p" and [block.kind for block in blocks].count("heading") == 0
     assert blocks[0].text.split() == HOSTILE.split()
     assert [block.text for block in blocks[1:]] == ["no code  [0m", "````\n# code\n", "a ` b gone"]
+
+
+def test_blocks_in_the_trash_are_left_out_and_what_joins_letters_is_not(space: Workspace) -> None:
+    joined = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 \U0001f469\u200d\U0001f33e"
+    space.block("p", "paragraph", rich_text=text(joined))
+    space.block("p", "paragraph", "binned", rich_text=text("thrown away"))
+    space.objects[uid("binned")]["in_trash"] = True
+    assert space.body("p", "p") == f"# p\n\n{joined}\n"
 
 
 def test_a_synced_copy_is_read_where_its_original_has_the_same_readers(space: Workspace) -> None:
