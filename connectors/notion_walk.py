@@ -63,7 +63,7 @@ _KINDS = {"p": "page", "d": "database"}
 
 @dataclass
 class Walk:
-    """``reached``: what is known of pages after the walk, for the next one."""
+    """``cursor``: what an earlier walk wrote down of the pages that it met; None: nothing is known."""
 
     notion: Notion
     config: NotionConfig
