@@ -22,6 +22,8 @@ from tests.connectors.hub import TOKEN, hub
 from tests.connectors.jira_cloud import jira
 from tests.connectors.lab import GUEST, REPORTER, lab
 from tests.connectors.mailbox import door, mail, mailbox
+from tests.connectors.notion import notion as serving_notion
+from tests.connectors.notion import uid
 from tests.connectors.repository import Repository
 from tests.connectors.sharepoint import DRIVE, group, guid
 from tests.connectors.sharepoint import sharepoint as serving_sharepoint
@@ -245,6 +247,25 @@ def gitlab(folder: Path) -> World:
     return World(config, items, add, added="7/files/z new.md", outbound=LOOPBACK, close=stack.close)
 
 
+def notion(folder: Path) -> World:
+    stack = ExitStack()
+    space = stack.enter_context(serving_notion())
+    names = {uid(name): name for name in ("a", "b", "znew")}
+    space.database("d", sources=("rows",))
+
+    def add(external_id: str, data: bytes) -> None:
+        space.row(names[external_id], "rows", data.decode())
+
+    items = {
+        f"database/{uid('d')}": b"# d\n\n- rows\n",
+        uid("a"): b"# a\n\nText.\n",
+        uid("b"): "# b\n\ngrün\n".encode(),
+    }
+    add(uid("a"), b"Text.")
+    add(uid("b"), "grün".encode())
+    return World(space.config("d"), items, add, added=uid("znew"), outbound=LOOPBACK, close=stack.close)
+
+
 WORLDS = {
     "confluence": confluence,
     "files": files,
@@ -255,6 +276,7 @@ WORLDS = {
     "google_drive": google_drive,
     "imap": imap,
     "jira": issues,
+    "notion": notion,
     "push": push,
     "sharepoint": sharepoint,
     "slack": slack,
