@@ -11,9 +11,9 @@ from redis import Redis, RedisError
 
 log = logging.getLogger(__name__)
 
-QUEUES = ("project", "publish", "mail", "embed", "documents", "scan")
-"""In the order a worker empties them: what is nearly done goes first, so searchable comes early. Mail is a batch at a
-time at most, and does not wait for a backlog of documents."""
+QUEUES = ("project", "publish", "mail", "webhooks", "embed", "documents", "scan")
+"""In the order a worker empties them: what is nearly done goes first, so searchable comes early. Of mail a batch is
+under way at most, of webhooks two, and neither waits for a backlog of documents."""
 QUEUE_OF = {"scan": "scan", "fetch": "documents", "parse": "documents", "chunk": "documents", "embed": "embed"}
 BATCH = 32
 """Documents per message, which says how many to do more than which (``vouch/catalog/turns.py``): enough for well-filled
@@ -82,6 +82,12 @@ def ring_mail(bell: Celery, due: Sequence[tuple[str, str]]) -> None:
     """Ask a worker to send what is owed: tenant and id of each, in one message."""
     if due:
         _send(bell, "ingestion.mail", "mail", [[list(one) for one in due]])
+
+
+def ring_webhooks(bell: Celery, batches: Sequence[Sequence[tuple[str, str]]]) -> None:
+    """Ask a worker for each batch to make the calls that are owed to its webhooks: tenant and id of each."""
+    for batch in batches:
+        _send(bell, "ingestion.webhooks", "webhooks", [[list(one) for one in batch]])
 
 
 def ring_canary(bell: Celery) -> None:

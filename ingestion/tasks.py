@@ -11,6 +11,7 @@ from celery import Celery
 from ingestion.doorbell import projector_looks
 from ingestion.mail.deliver import deliver_batch
 from ingestion.services import Services
+from ingestion.webhooks.deliver import deliver_batch as call_batch
 from ingestion.work import scan_turn, take_turn
 from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.heartbeat import beat
@@ -45,6 +46,10 @@ def register(bell: Celery, services: Callable[[], Services], *, scan_limit_s: in
     def mail(due: list[tuple[str, str]]) -> None:
         _patiently(partial(_mail, services(), due))
 
+    @bell.task(name="ingestion.webhooks")
+    def webhooks(due: list[tuple[str, str]]) -> None:
+        _patiently(partial(_call, services(), due))
+
     @bell.task(name="ingestion.canary")
     def canary() -> None:
         with services().catalog.transaction(ACROSS_TENANTS) as session:
@@ -67,6 +72,10 @@ def _project(services: Services) -> None:
 def _mail(services: Services, due: list[tuple[str, str]]) -> None:
     if services.desk is not None:
         deliver_batch(services.catalog, services.desk, due)
+
+
+def _call(services: Services, due: list[tuple[str, str]]) -> None:
+    call_batch(services.catalog, services.settings, [(tenant, webhook) for tenant, webhook in due])
 
 
 def _patiently(work: Callable[[], object]) -> None:

@@ -53,6 +53,7 @@ from vouch.client.results import (
     Token,
     Trace,
 )
+from vouch.client.webhooks import MadeWebhook, Webhook, WebhookDelivery
 
 __all__ = [
     "Abstention",
@@ -80,6 +81,7 @@ __all__ = [
     "Job",
     "Key",
     "MadeKey",
+    "MadeWebhook",
     "MailStanding",
     "Moved",
     "Notice",
@@ -101,4 +103,6 @@ __all__ = [
     "Token",
     "Trace",
     "UsedDocument",
+    "Webhook",
+    "WebhookDelivery",
 ]

@@ -28,6 +28,7 @@ from vouch.catalog.tables.documents import (
 from vouch.catalog.tables.identity import Issuer, ScimResource
 from vouch.catalog.tables.ledger import Heartbeat, IndexGeneration, IndexOpRow, Job, ScanPoint, Stage
 from vouch.catalog.tables.mail import GroupManager, MailAddress, ReportDelivery, ReportSchedule, ReportSubscription
+from vouch.catalog.tables.webhooks import Webhook, WebhookDelivery, WebhookTold
 
 metadata = SQLModel.metadata
 
@@ -71,5 +72,8 @@ __all__ = [
     "Trace",
     "User",
     "UserChange",
+    "Webhook",
+    "WebhookDelivery",
+    "WebhookTold",
     "metadata",
 ]
