@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from threading import Event as Moment
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,9 @@ from ingestion.webhooks import queue, targets
 from ingestion.webhooks.ages import tell_ages, wanting
 from ingestion.webhooks.deliver import deliver_batch, deliver_next
 from ingestion.webhooks.queue import KEEP, LEASE_S, MAX_ATTEMPTS, PAUSED_AFTER, PAUSES_S, RING_AGAIN_S
+from ingestion.webhooks.signing import new_secret, signed
 from ingestion.webhooks.targets import BOTH_FOR, MOST, Asked, permitted
+from tests.docs.pages import examples
 from tests.ingestion.hooks import SECRET_WORDS, Hooks, Receiver, verified
 from tests.outbound import hostile
 from tests.outbound.recording import PUBLIC, World
@@ -402,6 +405,28 @@ def test_a_secret_is_kept_sealed_and_carried_to_a_new_key(hooks: Hooks) -> None:
     hooks.ended(hooks.job())
     hooks.turn(webhook)
     assert len(hooks.told(webhook)) == 1
+
+
+def test_the_guide_tells_a_call_from_a_forged_one(hooks: Hooks) -> None:
+    (example,) = [one for one in examples("python") if one.about == "verify.py"]
+    names: dict[str, Any] = {}
+    exec(example.text, names)
+    webhook = hooks.webhook()
+    hooks.ended(hooks.job())
+    hooks.turn(webhook)
+    (heard,), secret, verify = hooks.heard, hooks.secrets[webhook], names["verify"]
+    assert verify(secret, heard.headers, heard.body)["type"] == "job.ended"
+    late = {**heard.headers, "webhook-timestamp": str(int(heard.headers["webhook-timestamp"]) - 301)}
+    long_ago = signed([secret], "x", int(late["webhook-timestamp"]), heard.body)
+    for key, headers, body in (
+        (new_secret(), heard.headers, heard.body),
+        (secret, heard.headers, heard.body.replace(b"succeeded", b"failed")),
+        (secret, {**heard.headers, "webhook-id": "another"}, heard.body),
+        (secret, late, heard.body),
+        (secret, long_ago, heard.body),
+    ):
+        with pytest.raises(ValueError, match=r"from Vouch|too old"):
+            verify(key, headers, body)
 
 
 def test_a_secret_that_was_replaced_signs_for_a_day(hooks: Hooks) -> None:
