@@ -112,7 +112,7 @@ def claim(session: Session, tenant: str, webhook_id: str) -> Call | None:
     row = session.exec(mine.where(sa.or_(ready, sending)).order_by(*order).limit(1)).first()
     if row is None:
         return None
-    if row.event == QUARANTINED and row.attempts == 0:
+    if row.event == QUARANTINED and row.fence == 0:  # never claimed: what went out under an id does not change
         _gather(session, row)
     row.state, row.attempts, row.fence = "sending", row.attempts + 1, row.fence + 1
     row.leased_until = now + timedelta(seconds=LEASE_S)
@@ -206,7 +206,7 @@ def _gather(session: Session, row: WebhookDelivery) -> None:
             col(table.event) == row.event,
             col(table.source_id) == row.source_id,
             col(table.state) == "waiting",
-            col(table.attempts) == 0,
+            col(table.fence) == 0,
             col(table.id) != row.id,
         )
         .order_by(col(table.id))

@@ -138,6 +138,14 @@ class Hooks:
         """What a receiver makes of everything that arrived."""
         return [verified([self.secrets[webhook]], one) for one in self.heard]
 
+    def waits_for_a_lock(self) -> bool:
+        """Whether a transaction waits for another's."""
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        with self.catalog.reading(ACROSS_TENANTS) as session:
+            return bool(session.execute(sa.text(waiting)).scalar())
+
     def whole_database(self) -> str:
         with self.catalog.reading(ACROSS_TENANTS) as session:
             tables = ("webhook", "webhook_delivery", "audit_entry")

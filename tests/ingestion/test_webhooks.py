@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from threading import Event as Moment
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ingestion.jobs import cancel
+from ingestion.jobs import cancel, find_job
 from ingestion.rotate import rotate
 from ingestion.webhooks import queue, targets
 from ingestion.webhooks.ages import tell_ages, wanting
@@ -128,6 +129,23 @@ def test_a_flood_of_quarantined_pushes_is_one_call(hooks: Hooks) -> None:
         assert (told["data"]["documents"], len(told["data"]["quarantined"])) == (110, 100)
     assert {told["data"]["source"]["id"] for told in hooks.told(webhook)} == {"s", "other"}
     assert [row.state for row in hooks.deliveries(webhook)] == ["delivered", "delivered"]
+
+
+def test_what_went_out_under_an_id_does_not_change(hooks: Hooks, receiver: Receiver) -> None:
+    """A receiver knows a call by its id: one that is made again takes nothing new along, nor is it taken along."""
+    webhook = hooks.webhook(events=["document.quarantined"])
+    hooks.ended(hooks.job(hooks.document()))
+    hooks.turn(webhook, after_s=60)
+    (row,) = hooks.deliveries(webhook)
+    with hooks.catalog.transaction("acme") as session:
+        queue.again(session, "acme", webhook, row.id)
+    hooks.ended(hooks.job(hooks.document()))
+    assert hooks.turn(webhook, after_s=60) == 2
+    first, again, other = hooks.heard
+    assert (again.body, again.headers["webhook-id"]) == (first.body, row.id)
+    assert (
+        other.headers["webhook-id"] != row.id and [one["data"]["documents"] for one in hooks.told(webhook)] == [1] * 3
+    )
 
 
 def test_no_call_holds_a_word_of_content(hooks: Hooks) -> None:
@@ -325,6 +343,19 @@ def test_a_webhook_that_is_deleted_is_called_no_more(hooks: Hooks, receiver: Rec
         hooks.row(webhook)
 
 
+def test_a_webhook_that_is_deleted_while_its_job_ends_does_not_keep_the_job_from_ending(hooks: Hooks) -> None:
+    webhook, job = hooks.webhook(), hooks.job()
+    with ThreadPoolExecutor(1) as pool:
+        with hooks.catalog.transaction("acme") as session:
+            targets.delete(session, "acme", webhook)
+            ending = pool.submit(hooks.ended, job)
+            while not hooks.waits_for_a_lock():
+                assert not ending.done(), "it did not look whether the webhook stays"
+        ending.result(timeout=60)
+    with hooks.catalog.reading("acme") as session:
+        assert find_job(session, "acme", job).state == "succeeded"
+
+
 def test_one_call_of_a_webhook_is_made_at_a_time(hooks: Hooks, receiver: Receiver) -> None:
     webhook, claimed = hooks.webhook(), []
     hooks.ended(hooks.job(), hooks.job())
@@ -490,11 +521,12 @@ def test_without_tls_only_who_the_operator_names_is_called(hooks: Hooks) -> None
     allowing = hooks.settings.model_copy(update={"outbound_allow": f"hooks.example.org, {PUBLIC}"})
     for url in ("http://hooks.example.org/", f"http://{PUBLIC}/", "https://www.example.org/x?y=z"):
         assert str(permitted(url, Outbound.of(allowing))) == url
-    webhook = hooks.webhook()
+    hooks.settings = allowing
+    webhook, world = hooks.webhook(url=f"http://{PUBLIC}/"), World()
     hooks.ended(hooks.job())
-    assert deliver_next(hooks.catalog, hooks.settings, Outbound(), ("acme", webhook))  # it was allowed once
+    assert deliver_next(hooks.catalog, hooks.settings, world.door(), ("acme", webhook))  # it was allowed once
     (row,) = hooks.deliveries(webhook)
-    assert row.problem and row.problem["reason"] == "outbound_refused" and hooks.heard == []
+    assert row.problem and row.problem["reason"] == "outbound_refused" and world.attempts == []
 
 
 def test_there_is_an_end_to_how_many_there_are(hooks: Hooks) -> None:
