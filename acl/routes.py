@@ -69,6 +69,16 @@ ROUTES: dict[str, Rule] = {
     "GET /v1/jobs/{job_id}/events": SOURCES,
     "POST /v1/jobs/{job_id}/cancel": SOURCES,
     "POST /v1/jobs/{job_id}/retry": SOURCES,
+    # webhooks
+    "POST /v1/webhooks": SOURCES,
+    "GET /v1/webhooks": SOURCES,
+    "GET /v1/webhooks/{webhook_id}": SOURCES,
+    "PATCH /v1/webhooks/{webhook_id}": SOURCES,
+    "DELETE /v1/webhooks/{webhook_id}": SOURCES,
+    "POST /v1/webhooks/{webhook_id}/secret": SOURCES,
+    "POST /v1/webhooks/{webhook_id}/test": SOURCES,
+    "GET /v1/webhooks/{webhook_id}/deliveries": SOURCES,
+    "POST /v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver": SOURCES,
     # reports
     "GET /v1/reports/staleness": REPORTS,
     "GET /v1/reports/staleness/group": REPORTS,

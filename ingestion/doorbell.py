@@ -11,10 +11,10 @@ from redis import Redis, RedisError
 
 log = logging.getLogger(__name__)
 
-QUEUES = ("project", "publish", "mail", "embed", "documents", "scan", "compare")
-"""In the order a worker empties them: what is nearly done goes first, so searchable comes early. Mail is a batch at a
-time at most, and does not wait for a backlog of documents. What is published is compared with other documents when
-nothing else is to be done."""
+QUEUES = ("project", "publish", "mail", "webhooks", "embed", "documents", "scan", "compare")
+"""In the order a worker empties them: what is nearly done goes first, so searchable comes early. Of mail a batch is
+under way at most, of webhooks two, and neither waits for a backlog of documents. What is published is compared with
+other documents when nothing else is to be done."""
 QUEUE_OF = {"scan": "scan", "fetch": "documents", "parse": "documents", "chunk": "documents", "embed": "embed"}
 BATCH = 32
 """Documents per message, which says how many to do more than which (``vouch/catalog/turns.py``): enough for well-filled
@@ -88,6 +88,12 @@ def ring_mail(bell: Celery, due: Sequence[tuple[str, str]]) -> None:
 def ring_compare(bell: Celery) -> None:
     """Ask a worker to compare documents that have not been compared with others yet."""
     _send(bell, "ingestion.compare", "compare", [])
+
+
+def ring_webhooks(bell: Celery, batches: Sequence[Sequence[tuple[str, str]]]) -> None:
+    """Ask a worker for each batch to make the calls that are owed to its webhooks: tenant and id of each."""
+    for batch in batches:
+        _send(bell, "ingestion.webhooks", "webhooks", [[list(one) for one in batch]])
 
 
 def ring_canary(bell: Celery) -> None:

@@ -11,6 +11,7 @@ from croniter import CroniterBadDateError, croniter
 from sqlmodel import Session, col, select
 
 from ingestion.progress import COUNT, RECENT_S, progress
+from ingestion.webhooks.events import jobs_ended
 from vouch.catalog import ledger, outbox
 from vouch.catalog.tables import Document, Job, Source, Stage
 from vouch.core import clock
@@ -186,6 +187,11 @@ def view(session: Session, job: Job) -> Json:
     }
 
 
+def settle(session: Session, job_ids: Sequence[str]) -> None:
+    """End those of ``job_ids`` that have nothing left to do, and tell who wants to know."""
+    jobs_ended(session, ledger.settle(session, job_ids))
+
+
 def cancel(session: Session, tenant: str, job_id: str) -> None:
     """End a job; what is published stays published. Raises :class:`Conflict` for one that has ended."""
     job = find_job(session, tenant, job_id, lock=True)
@@ -210,6 +216,8 @@ def cancel(session: Session, tenant: str, job_id: str) -> None:
     for name, document_id, version in stopped:
         if name == "publish":  # its points may be in the index already, and nothing else would take them out
             outbox.append(session, tenant, "remove", [document_id], version)
+    session.flush()
+    jobs_ended(session, [job_id])
 
 
 def retry(session: Session, tenant: str, job_id: str) -> list[tuple[str, str]]:

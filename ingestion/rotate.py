@@ -15,19 +15,22 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlmodel import Session, col, select
 
 from ingestion.sealed import key_ids, rewrapped
+from ingestion.webhooks.targets import place_of
 from vouch.catalog import audit
 from vouch.catalog.database import ACROSS_TENANTS, Catalog
-from vouch.catalog.tables import Source
+from vouch.catalog.tables import Source, Webhook
 from vouch.core.sealing import Keyring, given_keys, key_file, key_id, make_key_file, read_keys, replace_keys
 from vouch.core.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
-    """``key``: the id of the key that seals from now on. ``sources``: how many had something sealed."""
+    """``key``: the id of the key that seals from now on. ``sources``: how many had something sealed. Every
+    webhook has."""
 
     key: str
     sources: int
+    webhooks: int
 
 
 def rotate(catalog: Catalog, settings: Settings) -> Rotated:
@@ -42,15 +45,15 @@ def rotate(catalog: Catalog, settings: Settings) -> Rotated:
             make_key_file(path)
             replace_keys(path, [AESGCM.generate_key(256), *read_keys(path)])
         keys = Keyring(given or read_keys(path))
-        touched = _rewrap(session, keys)
-        for tenant, sources in sorted(touched.items()):
+        touched, called = _rewrap(session, keys), _rewrap_webhooks(session, keys)
+        for tenant in sorted(touched.keys() | called.keys()):
             audit.append(
                 session, tenant, chain="use", actor="command line", action="secrets.rotate",
-                subject=f"key:{keys.present}", detail={"sources": sources},
+                subject=f"key:{keys.present}", detail={"sources": touched[tenant], "webhooks": called[tenant]},
             )  # fmt: skip
     if given is None:
         _forget_unused(catalog, settings)
-    return Rotated(keys.present, touched.total())
+    return Rotated(keys.present, touched.total(), called.total())
 
 
 def _rewrap(session: Session, keys: Keyring) -> Counter[str]:
@@ -64,12 +67,27 @@ def _rewrap(session: Session, keys: Keyring) -> Counter[str]:
     return touched
 
 
+def _rewrap_webhooks(session: Session, keys: Keyring) -> Counter[str]:
+    """How many webhooks of each tenant were concerned."""
+    touched: Counter[str] = Counter()
+    rows = select(Webhook).order_by(col(Webhook.tenant_id), col(Webhook.id)).with_for_update(key_share=True)
+    for row in session.exec(rows):
+        row.secret = keys.rewrap(row.secret, place_of(row))
+        if row.former_secret is not None:
+            row.former_secret = keys.rewrap(row.former_secret, place_of(row))
+        session.add(row)
+        touched[row.tenant_id] += 1
+    return touched
+
+
 def _forget_unused(catalog: Catalog, settings: Settings) -> None:
     """Leave the present key in the file, and any that something is sealed with still."""
     path = key_file(settings)
     with catalog.transaction(ACROSS_TENANTS) as session:
         _alone(session)
         used = {key for config in session.exec(select(col(Source.config))) for key in key_ids(config)}
+        for secrets in session.execute(sa.select(col(Webhook.secret), col(Webhook.former_secret))):
+            used |= {str(sealed.get("key")) for sealed in secrets if sealed is not None}
         present, *former = read_keys(path)
         replace_keys(path, [present, *(key for key in former if key_id(key) in used)])
 

@@ -19,14 +19,16 @@ from sqlmodel import Session
 
 from acl.audit_heads import HeadsFile, heads
 from ingestion.delete import collect_blobs
-from ingestion.doorbell import QUEUE_OF, ring, ring_canary, ring_compare, ring_mail, ring_maintenance
-from ingestion.jobs import start_due_syncs
+from ingestion.doorbell import QUEUE_OF, ring, ring_canary, ring_compare, ring_mail, ring_maintenance, ring_webhooks
+from ingestion.jobs import settle, start_due_syncs
 from ingestion.mail.deliveries import due
 from ingestion.mail.schedule import enqueue_due
 from ingestion.services import Services
 from ingestion.sources import purge_deleted
 from ingestion.twins.work import waits
 from ingestion.watch import Watch
+from ingestion.webhooks import queue
+from ingestion.webhooks.ages import LOOK_EVERY_S, tell_ages, wanting
 from vouch.catalog import ledger
 from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.heartbeat import age, beat
@@ -73,7 +75,7 @@ def sweep(services: Services) -> int:
         if not session.execute(sa.text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _LOCK}).scalar():
             return 0
         started = start_due_syncs(session)
-        ledger.settle(session, list(session.execute(_OPEN_JOBS).scalars()))
+        settle(session, list(session.execute(_OPEN_JOBS).scalars()))
         overdue = [
             *session.execute(_OVERDUE, {"names": [s for s in ledger.STAGES if _queue(s) in quiet], "quiet": QUIET_S}),
             *session.execute(_OVERDUE, {"names": list(ledger.STAGES), "quiet": LOST_S}),
@@ -83,6 +85,7 @@ def sweep(services: Services) -> int:
         purged = purge_deleted(session, applied)
         mail = _mail_due(services, session)
         uncompared = COMPARE in quiet and waits(session)
+        calls, aging = queue.due(session), _aging(session)
         beat(session, "scheduler")
         canary_due = _due(session, "canary", CANARY_S)
         maintenance_due = _due(session, "maintenance", MAINTAIN_EVERY_S)
@@ -93,6 +96,9 @@ def sweep(services: Services) -> int:
     for tenant in purged:
         collect_blobs(services.catalog, services.blobs, tenant)
     ring_mail(services.bell, mail)
+    ring_webhooks(services.bell, calls)
+    for tenant, webhook_id in aging:
+        tell_ages(services.catalog, tenant, webhook_id)
     if behind:
         services.ring_projector()
     if uncompared:
@@ -117,6 +123,14 @@ def _mail_due(services: Services, session: Session) -> list[tuple[str, str]]:
         return []
     enqueue_due(session)
     return due(session)
+
+
+def _aging(session: Session) -> list[tuple[str, str]]:
+    """Once in a while: the webhooks that are told which documents have aged."""
+    if not _due(session, "ages", LOOK_EVERY_S):
+        return []
+    queue.forget_old(session)
+    return wanting(session)
 
 
 def _due(session: Session, part: str, every_s: float) -> bool:

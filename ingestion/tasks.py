@@ -12,6 +12,7 @@ from ingestion.doorbell import projector_looks, ring_compare
 from ingestion.mail.deliver import deliver_batch
 from ingestion.services import Services
 from ingestion.twins.work import compare_waiting
+from ingestion.webhooks.deliver import deliver_batch as call_batch
 from ingestion.work import scan_turn, take_turn
 from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.heartbeat import beat
@@ -50,6 +51,10 @@ def register(bell: Celery, services: Callable[[], Services], *, scan_limit_s: in
     def compare() -> None:
         _patiently(partial(_compare, services()))
 
+    @bell.task(name="ingestion.webhooks")
+    def webhooks(due: list[tuple[str, str]]) -> None:
+        _patiently(partial(_call, services(), due))
+
     @bell.task(name="ingestion.canary")
     def canary() -> None:
         with services().catalog.transaction(ACROSS_TENANTS) as session:
@@ -77,6 +82,10 @@ def _mail(services: Services, due: list[tuple[str, str]]) -> None:
 def _compare(services: Services) -> None:
     if compare_waiting(services):
         ring_compare(services.bell)
+
+
+def _call(services: Services, due: list[tuple[str, str]]) -> None:
+    call_batch(services.catalog, services.settings, [(tenant, webhook) for tenant, webhook in due])
 
 
 def _patiently(work: Callable[[], object]) -> None:

@@ -18,6 +18,7 @@ from sqlmodel import Session
 
 from ingestion import breaker
 from ingestion.doorbell import beside
+from ingestion.jobs import settle
 from ingestion.places import scan_place
 from ingestion.services import Services
 from ingestion.stages import resume
@@ -125,7 +126,7 @@ def _run(services: Services, leases: list[Lease]) -> None:
     if any(lease.name == "publish" for lease in leases):
         services.ring_projector()
     with services.catalog.transaction(ACROSS_TENANTS) as session:
-        ledger.settle(session, sorted({lease.job_id for lease in leases}))
+        settle(session, sorted({lease.job_id for lease in leases}))
 
 
 def _do(services: Services, lease: Lease) -> Lease | None:

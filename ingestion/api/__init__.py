@@ -1,4 +1,4 @@
-"""The ingestion service over HTTP: sources, pushed documents, jobs, the directory, keys, reports, mail."""
+"""The ingestion service over HTTP: sources, pushed documents, jobs, the directory, keys, reports, mail, webhooks."""
 
 from fastapi import APIRouter
 
@@ -16,10 +16,11 @@ from ingestion.api import (
     reports,
     scim,
     sources,
+    webhooks,
 )
 
 router = APIRouter(prefix="/v1")
-for part in (sources, bulk, documents, jobs, directory, keys, issuers, audit, reports, group_report, mail):
+for part in (sources, bulk, documents, jobs, directory, keys, issuers, audit, reports, group_report, mail, webhooks):
     router.include_router(part.router)
 router.include_router(documents.folders)
 

@@ -19,7 +19,9 @@ from vouch.core.errors import every_error
 from vouch.core.settings import SOURCE_VARIABLES, Settings
 
 ROOMS = ("acl", "connectors", "evals", "ingestion", "retrieval", "samples", "tests", "vouch", "web")
-HOSTS = frozenset({"127.0.0.1", "id.example.org", "llm.example.org", "files.example.org", "www.example.org"})
+HOSTS = frozenset(
+    {"127.0.0.1", "id.example.org", "llm.example.org", "files.example.org", "www.example.org", "hooks.example.org"}
+)
 MACHINE = re.compile(r"(?<![\w.}])/(?:home|root|Users|mnt|opt|tmp)/")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 

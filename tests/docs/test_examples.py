@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from connectors.rules import FILE_NAME, Rule, read_rule
 from ingestion.api.issuers import IssuerIn
 from ingestion.api.mail import ScheduleIn
+from ingestion.api.webhooks import WebhookIn
 from ingestion.schemas import AccessIn, DocumentIn, GroupIn, SourceIn, SourcePatch
 from retrieval.schemas import AskRequest, ReviewRequest, SearchRequest
 from retrieval.schemas.break_glass import BreakGlassRequest
@@ -31,6 +32,7 @@ BODIES: dict[str, Any] = {
     "PUT /v1/directory/groups/{group_id}": GroupIn,
     "PUT /v1/issuers/{issuer_id}": IssuerIn,
     "PUT /v1/reports/schedule": ScheduleIn,
+    "POST /v1/webhooks": WebhookIn,
     "POST /v1/search": SearchRequest,
     "POST /v1/ask": AskRequest,
     "POST /v1/break-glass": BreakGlassRequest,

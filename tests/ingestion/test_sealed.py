@@ -244,7 +244,11 @@ def test_a_rotation_wraps_everything_anew_and_forgets_the_old_key(
     assert _opened(catalog, settings, "one") == _opened(catalog, settings, "two") == SECRETS
     with catalog.reading(TENANT) as session:
         entry = session.exec(select(AuditEntry)).one()
-    assert (entry.action, entry.subject, entry.detail) == ("secrets.rotate", f"key:{done.key}", {"sources": 2})
+    assert (entry.action, entry.subject, entry.detail) == (
+        "secrets.rotate",
+        f"key:{done.key}",
+        {"sources": 2, "webhooks": 0},
+    )
     with pytest.raises(SealBroken):
         Keyring(old).unseal(after["token"][SEALED], Place(TENANT, f"source:{_kept(catalog, 'one').id}", "token"))
 

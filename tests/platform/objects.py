@@ -90,19 +90,22 @@ def make(platform: Platform, owner: str) -> Objects:
     document = answer["citations"][0]["document_id"]
     asked = {"document_id": document, "reason": "Nobody else can be reached.", "minutes": 30}
     grant = platform.ok("POST", "/v1/break-glass", headers=acting(f"{owner}-watch"), json=asked)
-    told = platform.ok("GET", "/v1/notifications", headers=acting(owner))["notifications"]
+    notices = platform.ok("GET", "/v1/notifications", headers=acting(owner))["notifications"]
     issuer, person = f"issuer-{salt}", f"person-{salt}"
     platform.ok("PUT", f"/v1/issuers/{issuer}", json={})
     scim = f"/scim/v2/{issuer}"
     scim_user = platform.ok("POST", f"{scim}/Users", json={"userName": person})["id"]
     members = [{"value": scim_user}]
     scim_group = platform.ok("POST", f"{scim}/Groups", json={"displayName": f"team-{salt}", "members": members})["id"]
+    told = {"url": "https://hooks.invalid/vouch", "events": ["job.ended"]}  # a name that leads nowhere
+    webhook = platform.ok("POST", "/v1/webhooks", json=told)["id"]
     ids = {
+        "webhook_id": webhook, "delivery_id": platform.ok("POST", f"/v1/webhooks/{webhook}/test")["id"],
         "issuer_id": issuer, "scim_user_id": scim_user, "scim_group_id": scim_group, "person": person,
         "source_id": source, "source_name": source_name, "external_id": external, "job_id": job, "user_id": owner,
         "user": user, "group_id": group, "group": f"group:{group}", "document_id": document,
         "answer_id": answer["answer_id"], "trace_id": answer["trace_id"], "conversation_id": conversation,
-        "grant_id": grant["id"], "notification_id": told[0]["id"],
+        "grant_id": grant["id"], "notification_id": notices[0]["id"],
         "key_id": platform.ok("POST", "/v1/keys", json={"name": f"key-{salt}", "scopes": ["ask"], "user": user})["id"],
     }  # fmt: skip
     return Objects(owner, ids, (mark, "breeding pairs"))

@@ -4,7 +4,7 @@ A stage is ready, then leased, then done; waiting means that the projector must 
 Attempts are counted when a lease is taken, before the work, so work that kills its worker is counted too.
 
 Rows are locked in one order everywhere: source, job, document, tenant (a new epoch) with the
-audit chain `access`, stages by id, the outbox, the audit chain `use`.
+audit chain `access`, stages by id, the outbox, webhooks with what they are owed, the audit chain `use`.
 """
 
 from __future__ import annotations

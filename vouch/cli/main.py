@@ -26,6 +26,7 @@ from vouch.cli import (
     secrets,
     settings,
     source,
+    webhook,
 )
 from vouch.core.errors import BadConfig, InvalidInput, VouchError
 
@@ -39,8 +40,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for group in (
-    platform, demo, ask, source, connector, job, key, issuer, directory, access, break_glass, audit, report, secrets,
-    index, evaluate, settings,
+    platform, demo, ask, source, connector, job, key, issuer, directory, access, break_glass, audit, report, webhook,
+    secrets, index, evaluate, settings,
 ):  # fmt: skip
     group.add_to(app)
 

@@ -32,9 +32,9 @@ def rotate(json: AsJson = False) -> None:
     finally:
         catalog.close()
     if json:
-        output.as_json({"key": done.key, "sources": done.sources})
+        output.as_json({"key": done.key, "sources": done.sources, "webhooks": done.webhooks})
     else:
-        output.line(f"{done.sources} sources with secrets are sealed with the key {done.key}.")
+        output.line(f"{done.sources} sources and {done.webhooks} webhooks: sealed with the key {done.key}.")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -54,6 +54,7 @@ from vouch.client.results import (
     Trace,
 )
 from vouch.client.similar import Conflict, Side, Similar, SimilarDocument
+from vouch.client.webhooks import MadeWebhook, Webhook, WebhookDelivery
 
 __all__ = [
     "Abstention",
@@ -82,6 +83,7 @@ __all__ = [
     "Job",
     "Key",
     "MadeKey",
+    "MadeWebhook",
     "MailStanding",
     "Moved",
     "Notice",
@@ -106,4 +108,6 @@ __all__ = [
     "Token",
     "Trace",
     "UsedDocument",
+    "Webhook",
+    "WebhookDelivery",
 ]

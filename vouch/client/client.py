@@ -32,6 +32,7 @@ from vouch.client.results import (
 )
 from vouch.client.similar import Similar
 from vouch.client.sources import Sources
+from vouch.client.webhooks import Webhooks
 from vouch.core.errors import Unavailable
 
 Filter = Mapping[str, Any]
@@ -69,6 +70,7 @@ class Client:
         self.issuers = Issuers(connection)
         self.reports = Reports(connection)
         self.mail = Mail(connection)
+        self.webhooks = Webhooks(connection)
 
     def _saying(self, **headers: str) -> Self:
         other = self.__class__.__new__(self.__class__)

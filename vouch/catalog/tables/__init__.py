@@ -29,6 +29,7 @@ from vouch.catalog.tables.identity import Issuer, ScimResource
 from vouch.catalog.tables.ledger import Heartbeat, IndexGeneration, IndexOpRow, Job, ScanPoint, Stage
 from vouch.catalog.tables.mail import GroupManager, MailAddress, ReportDelivery, ReportSchedule, ReportSubscription
 from vouch.catalog.tables.twins import Signature, SignatureBand, Twin, TwinConflict
+from vouch.catalog.tables.webhooks import Webhook, WebhookDelivery, WebhookTold
 
 metadata = SQLModel.metadata
 
@@ -76,5 +77,8 @@ __all__ = [
     "TwinConflict",
     "User",
     "UserChange",
+    "Webhook",
+    "WebhookDelivery",
+    "WebhookTold",
     "metadata",
 ]
