@@ -27,35 +27,36 @@ MAINTAIN_S = 3600
 
 def register(bell: Celery, services: Callable[[], Services], *, scan_limit_s: int) -> None:
     """Give ``bell`` its tasks. ``services`` is called in the worker's child, never before the fork."""
+    task = partial(bell.task, shared=False)  # of this app alone: another in the same process has services of its own
 
     for stage in (name for name in STAGES if name != "scan"):
-        bell.task(name=f"ingestion.{stage}")(_doing(services, stage))
+        task(name=f"ingestion.{stage}")(_doing(services, stage))
 
-    @bell.task(name="ingestion.scan", time_limit=scan_limit_s + 60, soft_time_limit=scan_limit_s)
+    @task(name="ingestion.scan", time_limit=scan_limit_s + 60, soft_time_limit=scan_limit_s)
     def scan(ids: list[str]) -> None:
         _patiently(partial(scan_turn, services(), ids))
 
-    @bell.task(name="ingestion.project")
+    @task(name="ingestion.project")
     def project() -> None:
         _patiently(partial(_project, services()))
 
-    @bell.task(name="ingestion.maintain", time_limit=MAINTAIN_S, soft_time_limit=MAINTAIN_S - 60)
+    @task(name="ingestion.maintain", time_limit=MAINTAIN_S, soft_time_limit=MAINTAIN_S - 60)
     def maintain() -> None:
         _patiently(services().projector.maintain)
 
-    @bell.task(name="ingestion.mail")
+    @task(name="ingestion.mail")
     def mail(due: list[tuple[str, str]]) -> None:
         _patiently(partial(_mail, services(), due))
 
-    @bell.task(name="ingestion.compare")
+    @task(name="ingestion.compare")
     def compare() -> None:
         _patiently(partial(_compare, services()))
 
-    @bell.task(name="ingestion.webhooks")
+    @task(name="ingestion.webhooks")
     def webhooks(due: list[tuple[str, str]]) -> None:
         _patiently(partial(_call, services(), due))
 
-    @bell.task(name="ingestion.canary")
+    @task(name="ingestion.canary")
     def canary() -> None:
         with services().catalog.transaction(ACROSS_TENANTS) as session:
             beat(session, "worker")
