@@ -155,8 +155,8 @@ def test_a_job_tells_how_far_it_is_and_how_to_try_again_what_failed(walk: Walk, 
     with walk.services.catalog.transaction(TENANT) as session:
         job_id, stage = start_sync(session, source, "incremental")
     run_stages(walk.services, [stage or ""])
-    fetches = str(walk.scalar("SELECT string_agg(id, ' ' ORDER BY id) FROM stage WHERE name = 'fetch'")).split()
-    run_stages(walk.services, fetches[:1])  # the empty one, which is refused for good
+    of_empty = "SELECT s.id FROM stage s JOIN document d ON d.id = s.document_id WHERE external_id = 'empty'"
+    run_stages(walk.services, [str(walk.scalar(of_empty))])  # it is refused for good
     with walk.services.catalog.reading(TENANT) as session:
         job = view(session, find_job(session, TENANT, job_id))
     told = job["progress"]
