@@ -92,6 +92,9 @@ class Document(SQLModel, table=True):
             "source_id",
             postgresql_where=sa.text("cardinality(supersedes) > 0"),
         ),
+        # By hash, for an address may be longer than an index that is ordered takes.
+        sa.Index("document_by_uri", "uri", postgresql_using="hash"),
+        sa.Index("document_deleted", "tenant_id", "source_id", postgresql_where=sa.text("state = 'deleted'")),
     )
     tenant_id: str = Field(primary_key=True)
     id: str = Field(primary_key=True)
