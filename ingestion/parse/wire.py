@@ -70,5 +70,5 @@ def checked(body: bytes) -> Answer:
 
 def _is_link(link: tuple[str, int | None, int | None], last: int) -> bool:
     target, start, end = link
-    placed = start is None and end is None or start is not None and end is not None and 0 <= start < end <= last
+    placed = (start is None and end is None) or (start is not None and end is not None and 0 <= start < end <= last)
     return placed and 0 < len(target) <= LONGEST and target.isprintable()

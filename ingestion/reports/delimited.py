@@ -10,13 +10,14 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from ingestion.reports.broken_links import BrokenLink
 from ingestion.reports.group import STATES, GroupReport
 from ingestion.reports.staleness import Listed, Quarantined, Report
 from vouch.core.clock import rfc3339
 
 COLUMNS = (
     "section", "document_id", "source_id", "external_id", "title", "uri", "owner", "state", "modified_at",
-    "review_due", "verified_until", "questions", "people", "superseded_by", "reason", "detail",
+    "review_due", "verified_until", "questions", "people", "superseded_by", "reason", "detail", "target",
 )  # fmt: skip
 GROUP_COLUMNS = (
     "section", "owner", *STATES, "to_look_at", "quarantined", "document_id", "external_id", "title", "uri", "state",
@@ -55,6 +56,7 @@ def _rows(report: Report) -> Iterator[dict[str, object]]:
     for section, rows in (("documents", report.documents), ("superseded", report.superseded)):
         yield from (_listed(section, row) for row in rows)
     yield from map(_quarantined, report.quarantined)
+    yield from map(_broken_link, report.broken_links.links)
     unanswered = report.unanswered
     yield {"section": "unanswered", "questions": unanswered.questions, "people": unanswered.people}
 
@@ -83,6 +85,11 @@ def _listed(section: str, row: Listed) -> dict[str, object]:
 
 def _quarantined(row: Quarantined) -> dict[str, object]:
     return {**_common("quarantined", row), "state": "quarantined", "reason": row.reason, "detail": row.detail}
+
+
+def _broken_link(row: BrokenLink) -> dict[str, object]:
+    told = ("document_id", "source_id", "external_id", "title", "uri", "owner", "target")
+    return {"section": "broken_links", **{name: getattr(row, name) for name in told}}
 
 
 def _common(section: str, row: Listed | Quarantined) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 
-from ingestion.reports.html import LABELS
+from ingestion.reports.html import CLOSED, LABELS, links_unknown
 from ingestion.reports.staleness import WINDOW, Listed, Named, Report
 
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -36,10 +36,22 @@ def _lines(report: Report) -> Iterator[str]:
         yield from ("", f"Quarantined: {report.quarantined_in_all}")
         for kept in report.quarantined:
             yield from _named(kept.named, kept.document_id, f"{kept.reason} {inert(kept.detail or '')}".strip())
+    if report.broken_links.links:
+        yield from ("", f"Broken links: {report.broken_links.in_all}", *_why(report))
+        for link in report.broken_links.links:
+            named = Named(link.external_id, link.title, link.uri)
+            yield from _named(named, link.document_id, f"leads to {inert(link.target or 'what is gone')}")
+    if report.broken_links.unknown:
+        yield from ("", links_unknown(report.broken_links.unknown))
     if report.unanswered.questions:
         asked = f"{report.unanswered.questions} (people: {report.unanswered.people})"
         yield from ("", "Unanswered")
         yield f"  Questions that found words in these documents and no answer: {asked}"
+
+
+def _why(report: Report) -> Iterator[str]:
+    if report.user is not None:
+        yield f"  {CLOSED}"
 
 
 def _named(named: Named, document_id: str, said: str) -> Iterator[str]:

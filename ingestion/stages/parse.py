@@ -31,6 +31,7 @@ def parse(services: Services, lease: Lease) -> Lease | None:
         "language": parsed.language,
         "characters": len(parsed.text),
         "notes": parsed.notes,
+        "links": len(parsed.links),
     }
     with services.catalog.transaction(lease.tenant, durable=False) as session:
         if building(session, lease, lock=True) is None:
