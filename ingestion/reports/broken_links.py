@@ -82,53 +82,64 @@ _MINE = f"""
     FROM document d {SOURCE} WHERE {_HERE}
 """  # noqa: S608 - constants, no input
 _TOLD = """
-    SELECT m.*, l.target, l.span_start, l.span_end, count(*) OVER () AS in_all
-    FROM broken b JOIN mine m ON m.id = b.document_id
-    JOIN document_link l ON (l.tenant_id, l.document_id, l.version, l.ordinal, l.way)
-        = (:tenant, m.id, m.current_version, b.ordinal, b.way)
-    ORDER BY m.source_id, m.external_id, b.ordinal LIMIT :most_links
+    , listed AS MATERIALIZED (
+        SELECT m.*, b.ordinal, b.way, count(*) OVER () AS in_all FROM broken b JOIN mine m ON m.id = b.document_id
+        ORDER BY m.source_id, m.external_id, b.ordinal LIMIT :most_links
+    )
+    SELECT m.*, l.target, l.span_start, l.span_end FROM listed m CROSS JOIN LATERAL (
+        SELECT * FROM document_link l WHERE (l.tenant_id, l.document_id, l.version, l.ordinal, l.way)
+            = (:tenant, m.id, m.current_version, m.ordinal, m.way) OFFSET 0
+    ) l ORDER BY m.source_id, m.external_id, m.ordinal
 """
 
 
-def _aimed(links: str, at: str) -> str:
-    """The documents ``t`` that the links ``l`` can mean, by the index on their ids or on their addresses."""
-    return f"""
-        SELECT l.document_id, l.ordinal, l.way, t.id AS target {links}
-        JOIN document t ON t.tenant_id = :tenant AND t.source_id = l.source_id AND t.external_id = l.path {at}
-        UNION ALL
-        SELECT l.document_id, l.ordinal, l.way, t.id {links}
-        JOIN document t ON t.tenant_id = :tenant AND t.uri = l.url {at}
-    """
-
-
+# Everything is looked up by keys (OFFSET 0), as in `acl/recheck.py`: left to itself, and without statistics, PostgreSQL
+# compares every link of a tenant with every document.
+_BY_PATH = """LATERAL (SELECT d.id, d.state FROM document d
+    WHERE d.tenant_id = :tenant AND d.source_id = l.source_id AND d.external_id = l.path OFFSET 0)"""
+_BY_URL = "LATERAL (SELECT d.id, d.state FROM document d WHERE d.tenant_id = :tenant AND d.uri = l.url OFFSET 0)"
 _LINKS = """
-        FROM mine m JOIN document_link l
-            ON (l.tenant_id, l.document_id, l.version) = (:tenant, m.id, m.current_version)
+    SELECT l.document_id, l.ordinal, l.way, t.id AS target FROM mine m CROSS JOIN LATERAL (
+        SELECT * FROM document_link l
+        WHERE (l.tenant_id, l.document_id, l.version) = (:tenant, m.id, m.current_version) OFFSET 0
+    ) l CROSS JOIN
 """
 _ASKED_BY_A_USER = f"""
-    WITH mine AS MATERIALIZED ({_MINE}), aimed AS MATERIALIZED ({_aimed(_LINKS, "")}), met AS MATERIALIZED (
-        SELECT d.id, {OPEN} AS open, {CLOSED} AS closed
-        FROM (SELECT DISTINCT target AS id FROM aimed) a
-        JOIN document d ON d.tenant_id = :tenant AND d.id = a.id {SOURCE}
-    ), broken AS (
+    WITH mine AS MATERIALIZED ({_MINE}),
+    aimed AS MATERIALIZED ({_LINKS} {_BY_PATH} t UNION ALL {_LINKS} {_BY_URL} t),
+    met AS MATERIALIZED (
+        SELECT d.id, {OPEN} AS open, {CLOSED} AS closed FROM (SELECT DISTINCT target AS id FROM aimed) a
+        CROSS JOIN LATERAL (SELECT * FROM document d WHERE (d.tenant_id, d.id) = (:tenant, a.id) OFFSET 0) d
+        CROSS JOIN LATERAL (SELECT * FROM source s WHERE s.tenant_id = d.tenant_id AND s.id = d.source_id OFFSET 0) s
+    ), broken AS MATERIALIZED (
         SELECT a.document_id, a.ordinal, min(a.way) AS way FROM aimed a JOIN met t ON t.id = a.target
         GROUP BY a.document_id, a.ordinal HAVING bool_or(t.closed) AND bool_or(t.open) IS NOT TRUE
     ) {_TOLD}
 """  # noqa: S608 - constants, no input
 
 # From what was deleted to the links that led there: that is little. Then what else they can mean.
-_GONE = "AND t.state = 'deleted'"
-_ANOTHER = """
-        SELECT 1 FROM document_link o JOIN document d ON d.tenant_id = :tenant AND {at}
-        JOIN source s ON s.tenant_id = d.tenant_id AND s.id = d.source_id
-        WHERE (o.tenant_id, o.document_id, o.version, o.ordinal) = (:tenant, m.id, m.current_version, a.ordinal)
-        AND d.state <> 'deleted'
+_LEADING = """
+    SELECT l.document_id, l.version, l.ordinal, l.way FROM gone g CROSS JOIN LATERAL (
+        SELECT * FROM document_link l WHERE l.tenant_id = :tenant AND {at} OFFSET 0
+    ) l
 """
-_BY_PATH = _ANOTHER.format(at="d.source_id = o.source_id AND d.external_id = o.path")
-_BY_URL = _ANOTHER.format(at="d.uri = o.url")
+_TO_PATH = _LEADING.format(at="l.source_id = g.source_id AND l.path = g.external_id")
+_TO_URL = _LEADING.format(at="l.url = g.uri")
+_ANOTHER = """
+    SELECT 1 FROM document_link l CROSS JOIN {to} t
+    WHERE (l.tenant_id, l.document_id, l.version, l.ordinal) = (:tenant, a.document_id, a.version, a.ordinal)
+    AND t.state <> 'deleted' OFFSET 0
+"""
 _ASKED_BY_NOBODY = f"""
-    WITH mine AS MATERIALIZED ({_MINE}), aimed AS MATERIALIZED ({_aimed(_LINKS, _GONE)}), broken AS (
-        SELECT a.document_id, a.ordinal, min(a.way) AS way FROM aimed a JOIN mine m ON m.id = a.document_id
-        WHERE NOT EXISTS ({_BY_PATH}) AND NOT EXISTS ({_BY_URL}) GROUP BY a.document_id, a.ordinal
+    WITH mine AS MATERIALIZED ({_MINE}), gone AS MATERIALIZED (
+        SELECT d.source_id, d.external_id, d.uri FROM document d {SOURCE}
+        WHERE d.tenant_id = :tenant AND d.state = 'deleted' AND s.state <> 'deleting'
+    ), aimed AS MATERIALIZED (
+        SELECT a.* FROM ({_TO_PATH} UNION ALL {_TO_URL}) a
+        JOIN mine m ON m.id = a.document_id AND m.current_version = a.version
+    ), broken AS MATERIALIZED (
+        SELECT a.document_id, a.ordinal, min(a.way) AS way FROM aimed a
+        WHERE NOT EXISTS ({_ANOTHER.format(to=_BY_PATH)}) AND NOT EXISTS ({_ANOTHER.format(to=_BY_URL)})
+        GROUP BY a.document_id, a.ordinal
     ) {_TOLD}
 """  # noqa: S608 - constants, no input
