@@ -18,23 +18,31 @@ THERE = "d.tenant_id = :tenant AND d.state = 'live' AND d.current_version IS NOT
 # An ACL that was read from a source ages from the later of its own reading and the source's, and counts as too old
 # before the first reading is complete; where Vouch is the authority (push) it does not age. Memberships that an
 # issuer told of age for every source that says how old access may be; those of Vouch's own directory do not.
-_FRESH = """(
+FRESH = """(
     s.acl_max_age_s IS NULL
     OR (s.kind = 'push' OR greatest(d.acl_read_at, s.acl_read_at) > now() - make_interval(secs => s.acl_max_age_s))
     AND coalesce(CAST(:memberships_read_at AS timestamptz), 'infinity') > now() - make_interval(secs => s.acl_max_age_s)
 )"""
 
-# OFFSET 0 has the clauses of each document looked up; a join would compare those of every ACL that there is.
-WOULD_PERMIT = f"""
-    {_FRESH}
-    AND EXISTS (SELECT 1 FROM clause c WHERE c.tenant_id = d.tenant_id AND c.acl_id = d.acl_id)
+
+def admits(of: str) -> str:
+    """The condition that the rules of ``of`` (a row with ``tenant_id`` and ``acl_id``) let the user in."""
+    # OFFSET 0 has the clauses of each document looked up; a join would compare those of every ACL that there is.
+    return f"""
+    EXISTS (SELECT 1 FROM clause c WHERE c.tenant_id = {of}.tenant_id AND c.acl_id = {of}.acl_id)
     AND NOT EXISTS (
         SELECT 1 FROM clause c
-        WHERE c.tenant_id = d.tenant_id AND c.acl_id = d.acl_id
+        WHERE c.tenant_id = {of}.tenant_id AND c.acl_id = {of}.acl_id
         AND (NOT c.allow && CAST(:principals AS text[]) OR c.deny && CAST(:principals AS text[]))
         OFFSET 0
     )
 """  # noqa: S608 - constants, no input
+
+
+WOULD_PERMIT = f"""
+    {FRESH}
+    AND {admits("d")}
+"""
 """The condition on ``document d`` and its ``source s`` but for being there, for lists of what could not be taken in."""
 
 PERMITTED = f"{THERE} AND {WOULD_PERMIT}"
@@ -54,7 +62,7 @@ _REASONS = sa.text(
     f"""
     SELECT d.id, CASE
         WHEN NOT ({THERE}) THEN 'state'
-        WHEN NOT coalesce({_FRESH}, false) THEN 'aged'
+        WHEN NOT coalesce({FRESH}, false) THEN 'aged'
         WHEN (SELECT count(DISTINCT c.allow) FROM clause c
               WHERE c.tenant_id = d.tenant_id AND c.acl_id = d.acl_id) > :slots THEN 'inexact'
         ELSE 'lag_or_error' END

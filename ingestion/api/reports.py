@@ -15,6 +15,7 @@ from acl.audit import record_reading
 from acl.caller import Caller, scope
 from ingestion.api.requests import Cursor, ServicesDep, possible
 from ingestion.api.twins import ReportedConflict, ReportedDuplicate
+from ingestion.reports.broken_links import BrokenLink
 from ingestion.reports.delimited import as_csv
 from ingestion.reports.html import as_html
 from ingestion.reports.staleness import FIRST, Listed, Position, Quarantined, Report, staleness
@@ -79,6 +80,18 @@ class ReportedQuarantine(_Document):
         return cls(**facts.pop("named"), **facts)
 
 
+class ReportedLink(_Document):
+    """A link that leads to a document no more."""
+
+    target: str | None = Field(description="As it is written in the document; null: the request acts for nobody.")
+    start: int | None = Field(description="Where its text begins in the document's, in characters; null: not known.")
+    end: int | None
+
+    @classmethod
+    def of(cls, row: BrokenLink) -> Self:
+        return cls(**asdict(row))
+
+
 class UnansweredCount(BaseModel):
     questions: int
     people: int
@@ -99,6 +112,13 @@ class StalenessReport(BaseModel):
     superseded_cited: int = Field(description="How many there are in all.")
     quarantined: list[ReportedQuarantine] = Field(description="At most 200.")
     quarantined_in_all: int
+    broken_links: list[ReportedLink] = Field(
+        description="Those to what the user could read once and cannot now, be it gone or closed; at most 200."
+    )
+    broken_links_in_all: int
+    links_unknown: int = Field(
+        description="Documents that were read before links were kept: nothing is known of theirs until they change."
+    )
     unanswered: UnansweredCount = Field(
         description="Questions refused an answer though these documents hold some of their words: numbers alone."
     )
@@ -127,6 +147,9 @@ class StalenessReport(BaseModel):
             superseded_cited=report.superseded_cited,
             quarantined=[ReportedQuarantine.of(row) for row in report.quarantined],
             quarantined_in_all=report.quarantined_in_all,
+            broken_links=[ReportedLink.of(row) for row in report.broken_links.links],
+            broken_links_in_all=report.broken_links.in_all,
+            links_unknown=report.broken_links.unknown,
             unanswered=UnansweredCount(**asdict(report.unanswered)),
             duplicates=[ReportedDuplicate.of(row) for row in report.twins.duplicates],
             duplicates_in_all=report.twins.duplicates_in_all,
@@ -196,6 +219,21 @@ _EXAMPLE: Json = {
         }
     ],
     "quarantined_in_all": 1,
+    "broken_links": [
+        {
+            "document_id": "0199c0de-7a51-7c3e-9a1b-2f6d5b0c9e11",
+            "source_id": "0199c0de-6f00-7d10-8c55-1d2e3f405162",
+            "external_id": "hr/parental-leave.md",
+            "title": "Parental leave",
+            "uri": "https://files.example.org/handbook/hr/parental-leave.md",
+            "owner": "user:carol",
+            "target": "../pay/allowances-2024.md#children",
+            "start": 412,
+            "end": 430,
+        }
+    ],
+    "broken_links_in_all": 1,
+    "links_unknown": 0,
     "unanswered": {"questions": 4, "people": 3},
     "duplicates": [{**_PAIR, "relation": "version", "similarity": 0.8421, "documents": 1, "conflicts": 1}],
     "duplicates_in_all": 1,

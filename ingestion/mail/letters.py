@@ -130,4 +130,6 @@ def _subject(report: Report) -> str:
         found.append(f"{report.superseded_cited} superseded and still cited")
     if report.quarantined_in_all:
         found.append(f"{report.quarantined_in_all} quarantined")
+    if report.broken_links.in_all:
+        found.append(f"{report.broken_links.in_all} broken links")
     return f"Your documents: {', '.join(found) or 'questions without an answer'}"

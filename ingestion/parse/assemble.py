@@ -9,8 +9,9 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 
 from ingestion.parse import table
-from ingestion.parse.document import Block, Draft, Element, Parsed
+from ingestion.parse.document import Block, Draft, Element, Link, Parsed
 from ingestion.parse.language import language
+from ingestion.parse.linked import MOST_PLACED, kept, placed
 from ingestion.parse.normalise import hiding, normalise, one_line
 from vouch.core.errors import DocumentRejected
 from vouch.core.places import STEP, Place
@@ -32,6 +33,7 @@ def assemble(draft: Draft, name: str, mime: str) -> Parsed:
     title, blocks = _title(draft, name)
     parts: list[str] = []
     elements: list[Element] = []
+    links: list[Link] = []
     path: list[tuple[int, str]] = []
     tables: Counter[str] = Counter()
     length, pieces, previous = 0, 0, None
@@ -59,13 +61,15 @@ def assemble(draft: Draft, name: str, mime: str) -> Parsed:
         places = tuple(Place(row, name, number) for row, number in zip(rows, numbers, strict=True))
         span = Span(start, length)
         elements.append(Element(block.kind, span, steps, where, rows, places or _turned(block, where, span)))
+        if len(links) < MOST_PLACED:
+            links += placed(block, text, start)
         previous = block
     if not elements:
         raise _nothing(draft)
     whole = "".join(parts)
-    return Parsed(
-        whole, tuple(elements), title, mime, draft.language or language(whole), (*draft.notes, *_invisible(draft))
-    )
+    said = draft.language or language(whole)
+    notes = (*draft.notes, *_invisible(draft))
+    return Parsed(whole, tuple(elements), title, mime, said, notes, kept(links, draft.links, mime))
 
 
 def _invisible(draft: Draft) -> tuple[str, ...]:

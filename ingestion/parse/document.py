@@ -24,7 +24,7 @@ class Block:
     cells of a table and ``header_rows`` how many of them are its header (None: decide by looking). ``numbers`` are the
     rows' numbers in the sheet or file that is nothing but rows; a table without them is one of a text, and its rows are
     counted from its own first. ``headed``: its headings belong to its place. ``turns``: from which characters of the
-    text on it stands elsewhere, and where.
+    text on it stands elsewhere, and where. ``links``: from which to which characters of the text, and their targets.
     """
 
     kind: Kind
@@ -36,6 +36,7 @@ class Block:
     numbers: tuple[int, ...] = ()
     headed: bool = False
     turns: tuple[tuple[int, str], ...] = ()
+    links: tuple[tuple[int, int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ class Draft:
     """A reader's result. ``title`` is what the format itself says it is, or "".
 
     ``pictures`` says that the file holds images: without any text it is then ``no_text``, not ``empty``.
-    ``notes`` tell a person what was left out (an attachment that could not be read).
+    ``notes`` tell a person what was left out (an attachment that could not be read). ``links``: targets of those whose
+    place in a block is not known; what blocks have may be among them.
     """
 
     blocks: tuple[Block, ...]
@@ -51,6 +53,15 @@ class Draft:
     language: str = ""
     pictures: bool = False
     notes: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link as it is written. ``span``: its text, character for character; None where that is not known."""
+
+    target: str
+    span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +95,7 @@ class Parsed:
     mime: str
     language: str
     notes: tuple[str, ...] = field(default=())
+    links: tuple[Link, ...] = ()
 
     def to_json(self) -> bytes:
         """UTF-8 JSON for the blob store; the same input gives the same bytes."""
@@ -95,12 +107,16 @@ class Parsed:
             "notes": list(self.notes),
             "text": self.text,
             "elements": [_element_to_json(e) for e in self.elements],
+            "links": [_link_to_json(link) for link in self.links],
         }
         return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
     @classmethod
     def from_json(cls, data: bytes | str) -> Parsed:
-        """Inverse of :meth:`to_json`. Raises ValueError on another format; 1 is one without places."""
+        """Inverse of :meth:`to_json`. Raises ValueError on another format; 1 is one without places.
+
+        What was written before links were kept has none.
+        """
         body = json.loads(data)
         if not isinstance(body, dict) or body.get("format") not in (1, 2):
             raise ValueError("not a parsed document of format 1 or 2")
@@ -111,6 +127,7 @@ class Parsed:
             mime=body["mime"],
             language=body["language"],
             notes=tuple(body["notes"]),
+            links=tuple(Link(to, None if a is None else Span(a, b)) for to, a, b in body.get("links", ())),
         )
 
 
@@ -125,6 +142,10 @@ def _element_to_json(element: Element) -> list[Any]:
         rows,
         as_json(element.places),
     ]
+
+
+def _link_to_json(link: Link) -> list[Any]:
+    return [link.target, *((link.span.start, link.span.end) if link.span else (None, None))]
 
 
 def _element_from_json(item: list[Any]) -> Element:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from lxml import etree
 from lxml import html as lxml_html
@@ -10,6 +11,7 @@ from lxml import html as lxml_html
 from ingestion.parse import hidden, partition
 from ingestion.parse.detect import decode
 from ingestion.parse.document import Block, Draft
+from ingestion.parse.linked import MOST_MET
 from ingestion.parse.normalise import one_line
 from vouch.core.errors import DocumentRejected
 
@@ -40,6 +42,7 @@ def from_text(text: str) -> Draft:
         language=language[0] if language else "",
         pictures=root.find(".//img") is not None,
         notes=hidden.note(count),
+        links=tuple(a.get("href", "") for a in islice(root.iter("a"), MOST_MET)),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from html import unescape
+from itertools import accumulate
 from typing import Any
 
 import pyromark
@@ -36,6 +37,7 @@ _LINE_TAG = re.compile(
 _TABLE = re.compile(r"<table\b.*?(?:</table\s*>|\Z)", re.S | re.I)
 _FAILED_LINK = re.compile(r"!?\[([^\[\]\n]{1,300})\]\([^()\n]{0,500}\)")
 _FAILED_STRONG = re.compile(r"(?<!\w)\*{2,3}|\*{2,3}(?!\w)")
+_HREF = re.compile(r"""<a\s[^<>]{0,500}?href\s*=\s*["']?([^"'<>\s]{1,1000})""", re.I)
 _LEVELS = {f"H{n}": n for n in range(1, 7)}
 
 
@@ -46,7 +48,9 @@ def read(data: bytes, name: str) -> Draft:
         reader.take(event)
     reader.flush()
     notes = hidden.note(reader.hidden_elements)
-    return Draft(tuple(reader.blocks), title=reader.title, pictures=reader.pictures, notes=notes)
+    return Draft(
+        tuple(reader.blocks), reader.title, pictures=reader.pictures, notes=notes, links=tuple(reader.unplaced)
+    )
 
 
 @dataclass
@@ -68,6 +72,12 @@ class _Reader:
     unseen: list[str] = field(default_factory=list)
     """Open inline elements from a hidden one inwards, of its name."""
     hidden_elements: int = 0
+    opened: list[tuple[int, str]] = field(default_factory=list)
+    """Open links: how many pieces of the text stand before each, and its target."""
+    links: list[tuple[int, int, str]] = field(default_factory=list)
+    """Of the open text, from which to which of its pieces."""
+    unplaced: list[str] = field(default_factory=list)
+    """Targets of links in tables and in HTML."""
 
     def take(self, event: Any) -> None:
         if isinstance(event, str):
@@ -106,6 +116,7 @@ class _Reader:
             self.unseen = [name[2].lower()]
             self.hidden_elements += 1
         else:
+            self.unplaced += _HREF.findall(tag)
             self.text.append("\n" if _LINE_TAG.match(tag) else "")
 
     def _mark(self, event: str) -> None:
@@ -140,18 +151,25 @@ class _Reader:
             self.text = []
         elif tag == "Image":
             self.pictures = True
+        elif tag == "Link" and not self.unseen:
+            self.opened.append((len(self.text), detail["dest_url"]))
 
     def _close(self, tag: str, value: Any) -> None:
         if tag == "Heading":
-            text = self._taken()
-            self.blocks.append(Block("heading", text, _LEVELS[value["Heading"]]))
+            text, links = self._linked()
+            self.blocks.append(Block("heading", text, _LEVELS[value["Heading"]], links=links))
+        elif tag == "Link" and self.opened:
+            before, target = self.opened.pop()
+            self.links.append((before, len(self.text), target))
         elif tag in ("Paragraph", "Item", "BlockQuote"):
             self.flush()
         elif tag == "List":
             self.flush()
             self.lists.pop()
         elif tag == "TableCell":
-            self.rows[-1].append(self._taken())
+            text, links = self._linked()
+            self.unplaced += [target for _, _, target in links]
+            self.rows[-1].append(text)
         elif tag == "Table":
             self.blocks.append(Block("table", rows=tuple(map(tuple, self.rows)), header_rows=1))
         elif tag in ("CodeBlock", "MetadataBlock", "HtmlBlock"):
@@ -175,6 +193,7 @@ class _Reader:
         at = 0
         for found in _TABLE.finditer(html):
             self._html_text(html[at : found.start()])
+            self.unplaced += _HREF.findall(found[0])
             block = table.from_html(found[0])
             if block is not None:
                 self.blocks.append(block)
@@ -183,24 +202,36 @@ class _Reader:
 
     def _html_text(self, html: str) -> None:
         if html.strip():
+            self.unplaced += _HREF.findall(html)
             self.pictures = self.pictures or "<img" in html
             text = unescape(_TAG.sub("", _LINE_TAG.sub("\n", html.replace("\n", " "))))
             self.blocks.extend(Block("paragraph", line) for line in text.split("\n") if line.strip())
 
     def _taken(self) -> str:
         text, self.text, self.unseen = "".join(self.text), [], []
+        self.opened, self.links = [], []
         return text
+
+    def _linked(self) -> tuple[str, tuple[tuple[int, int, str], ...]]:
+        """The open text with its links, from which to which of its characters."""
+        if not self.links:
+            return self._taken(), ()
+        at = [0, *accumulate(map(len, self.text))]
+        links = tuple((at[begins], at[ends], target) for begins, ends, target in self.links)
+        return self._taken(), links
 
     def flush(self) -> None:
         """End the open paragraph or list item."""
-        text = self._taken()
+        text, links = self._linked()
         if not text.strip():
             return
         if self.lists:
             # A second paragraph of an item has no marker of its own and stands under it.
-            self.blocks.append(Block("list_item", self.marker + text.strip(), len(self.lists) - 1))
+            moved = len(self.marker) - (len(text) - len(text.lstrip()))
+            links = tuple((a + moved, b + moved, target) for a, b, target in links)
+            self.blocks.append(Block("list_item", self.marker + text.strip(), len(self.lists) - 1, links=links))
         else:
-            self.blocks.append(Block("paragraph", text))
+            self.blocks.append(Block("paragraph", text, links=links))
         self.marker = ""
 
 

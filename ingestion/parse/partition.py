@@ -18,6 +18,7 @@ from typing import Any
 
 from ingestion.parse import table
 from ingestion.parse.document import Block
+from ingestion.parse.linked import within
 
 _MODEL = "en_core_web_sm"
 _BULLETED = ("•", "-", "*")
@@ -76,14 +77,22 @@ def blocks(
         if category == "Table" and element.metadata.text_as_html:
             yield from _table(element, where)
         elif level is not None:
-            yield Block("title" if level == 0 else "heading", element.text, level, where)
+            yield Block("title" if level == 0 else "heading", element.text, level, where, links=_links(element))
         elif category == "ListItem":
             depth = max(0, (element.metadata.category_depth or 0) - outer_list)
-            yield Block("list_item", _with_bullet(element.text), depth, where)
+            text = _with_bullet(element.text)
+            yield Block("list_item", text, depth, where, links=_links(element, text))
         elif category == "CodeSnippet":
             yield Block("code", element.text, 0, where)
         else:
-            yield Block("paragraph", element.text, 0, where)
+            yield Block("paragraph", element.text, 0, where, links=_links(element))
+
+
+def _links(element: Any, text: str | None = None) -> tuple[tuple[int, int, str], ...]:
+    """Those of the element whose text stands there once; ``text``: what was made of the element's."""
+    said, targets = element.metadata.link_texts or (), element.metadata.link_urls or ()
+    found = [(text, target) for text, target in zip(said, targets, strict=False) if text and target]
+    return within(element.text if text is None else text, found)
 
 
 def _table(element: Any, place: str) -> Iterator[Block]:

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from ingestion.parse.document import Kind
+from ingestion.parse.linked import LONGEST, MOST
 
 REQUEST = struct.Struct(">IQ")
 """Length of the :class:`Question`, length of the document; both follow."""
@@ -48,6 +49,7 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notes: list[str]
     text: str
     elements: list[tuple[Kind, int, int, list[str], str, list[tuple[int, int]], list[_Places]]]
+    links: list[tuple[str, int | None, int | None]]
 
 
 def checked(body: bytes) -> Answer:
@@ -61,4 +63,12 @@ def checked(body: bytes) -> Answer:
         at = end
     if not answer.elements or at > len(answer.text):
         raise ValueError("spans lie outside the text")
+    if len(answer.links) > MOST or not all(_is_link(link, at) for link in answer.links):
+        raise ValueError("links that are not kept, or outside the text")
     return answer
+
+
+def _is_link(link: tuple[str, int | None, int | None], last: int) -> bool:
+    target, start, end = link
+    placed = (start is None and end is None) or (start is not None and end is not None and 0 <= start < end <= last)
+    return placed and 0 < len(target) <= LONGEST and target.isprintable()

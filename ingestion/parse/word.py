@@ -12,6 +12,7 @@ from docx.document import Document
 
 from ingestion.parse import partition
 from ingestion.parse.document import Draft
+from ingestion.parse.linked import MOST_MET
 from ingestion.parse.normalise import one_line
 
 _HIDDEN_RUNS = '//w:r[w:rPr/w:vanish[not(@w:val="0" or @w:val="false" or @w:val="off")]][w:t]'
@@ -44,7 +45,14 @@ def read(data: bytes, name: str) -> Draft:
     blocks = tuple(replace(block, headed=True) for block in found)
     title = "" if titles else _said_title(document)
     notes = (f"{len(hidden)} hidden run{'s' if len(hidden) > 1 else ''} of text left out",) if hidden else ()
-    return Draft(blocks, title=title, pictures=_has_pictures(data), notes=notes)
+    return Draft(blocks, title=title, pictures=_has_pictures(data), notes=notes, links=_links(document))
+
+
+def _links(document: Document) -> tuple[str, ...]:
+    """Of all links that show something, those in tables too; the file keeps their targets apart from its text."""
+    targets = document.part.rels
+    shown = document.element.xpath("//w:hyperlink[.//w:t]/@r:id")[:MOST_MET]
+    return tuple(targets[id_].target_ref for id_ in shown if id_ in targets and targets[id_].is_external)
 
 
 def _styled(document: Document, style: str) -> set[str]:

@@ -10,6 +10,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from ingestion.reports.broken_links import BrokenLink
 from ingestion.reports.group import STATES, GroupReport
 from ingestion.reports.staleness import Listed, Quarantined, Report
 from ingestion.reports.twins import Contradiction, Duplicate
@@ -19,6 +20,7 @@ COLUMNS = (
     "section", "document_id", "source_id", "external_id", "title", "uri", "owner", "state", "modified_at",
     "review_due", "verified_until", "questions", "people", "superseded_by", "reason", "detail", "relation",
     "similarity", "quote", "other_id", "other_external_id", "other_title", "other_quote",
+    "target",
 )  # fmt: skip
 GROUP_COLUMNS = (
     "section", "owner", *STATES, "to_look_at", "quarantined", "document_id", "external_id", "title", "uri", "state",
@@ -59,6 +61,7 @@ def _rows(report: Report) -> Iterator[dict[str, object]]:
     yield from map(_quarantined, report.quarantined)
     yield from map(_duplicate, report.twins.duplicates)
     yield from map(_conflict, report.twins.conflicts)
+    yield from map(_broken_link, report.broken_links.links)
     unanswered = report.unanswered
     yield {"section": "unanswered", "questions": unanswered.questions, "people": unanswered.people}
 
@@ -104,6 +107,11 @@ def _pair(section: str, row: Duplicate | Contradiction) -> dict[str, object]:
         "section": section, **names, "modified_at": rfc3339(mine.modified_at), "other_id": other.document_id,
         "other_external_id": other.external_id, "other_title": other.title,
     }  # fmt: skip
+
+
+def _broken_link(row: BrokenLink) -> dict[str, object]:
+    told = ("document_id", "source_id", "external_id", "title", "uri", "owner", "target")
+    return {"section": "broken_links", **{name: getattr(row, name) for name in told}}
 
 
 def _common(section: str, row: Listed | Quarantined) -> dict[str, object]:

@@ -23,6 +23,7 @@ LABELS: Mapping[State, str] = {
     "expired": "expired",
     "superseded": "superseded",
 }
+CLOSED = "These led to documents that you could read. You cannot any more: they are gone, or closed to you."
 _FONT = "font-family:-apple-system,'Segoe UI',Helvetica,Arial,sans-serif"
 _TEXT = f"{_FONT};font-size:14px;line-height:1.5;color:#1f2328"
 _CELL = f"{_TEXT};padding:6px 10px 6px 0;border-bottom:1px solid #d8dee4;text-align:left;vertical-align:top"
@@ -44,6 +45,7 @@ def as_html(report: Report, closing: str = "") -> str:
         _quarantined(report),
         _duplicates(report),
         _conflicts(report),
+        _broken_links(report),
         _unanswered(report),
         closing,
     ]
@@ -123,6 +125,24 @@ def _quarantined(report: Report) -> str:
     )
     more = _more("quarantined documents", report.quarantined_in_all - len(report.quarantined))
     return _section("Quarantined", _table(("Document", "Reason", "Detail"), rows) + more)
+
+
+def _broken_links(report: Report) -> str:
+    found = report.broken_links
+    unknown = f'<p style="{_QUIET}">{links_unknown(found.unknown)}</p>' if found.unknown else ""
+    if not found.links:
+        return unknown
+    rows = (
+        (_name(Named(one.external_id, one.title, one.uri), one.document_id), _text(one.target or ""))
+        for one in found.links
+    )
+    said = "" if report.user is None else f"<p>{CLOSED}</p>"
+    more = _more("links", found.in_all - len(found.links))
+    return _section("Broken links", said + _table(("In the document", "Leads to"), rows) + more + unknown)
+
+
+def links_unknown(documents: int) -> str:
+    return f"{_number(documents, 'document')} read before links were kept: whether theirs are broken is not known."
 
 
 def _unanswered(report: Report) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 
-from ingestion.reports.html import LABELS
+from ingestion.reports.html import CLOSED, LABELS, links_unknown
 from ingestion.reports.staleness import WINDOW, Listed, Named, Report
 from ingestion.reports.twins import Twins
 
@@ -38,6 +38,13 @@ def _lines(report: Report) -> Iterator[str]:
         yield from ("", f"Quarantined: {report.quarantined_in_all}")
         for kept in report.quarantined:
             yield from _named(kept.named, kept.document_id, f"{kept.reason} {inert(kept.detail or '')}".strip())
+    if report.broken_links.links:
+        yield from ("", f"Broken links: {report.broken_links.in_all}", *_why(report))
+        for link in report.broken_links.links:
+            named = Named(link.external_id, link.title, link.uri)
+            yield from _named(named, link.document_id, f"leads to {inert(link.target or 'what is gone')}")
+    if report.broken_links.unknown:
+        yield from ("", links_unknown(report.broken_links.unknown))
     if report.unanswered.questions:
         asked = f"{report.unanswered.questions} (people: {report.unanswered.people})"
         yield from ("", "Unanswered")
@@ -57,6 +64,11 @@ def _alike(found: Twins) -> Iterator[str]:
             for party, quoted in ((one.mine, one.ours), (one.other, one.theirs)):
                 yield f"  {inert(party.title or party.external_id or party.document_id)}"
                 yield f"    {inert(quoted.quote)}"
+
+
+def _why(report: Report) -> Iterator[str]:
+    if report.user is not None:
+        yield f"  {CLOSED}"
 
 
 def _named(named: Named, document_id: str, said: str) -> Iterator[str]:

@@ -19,6 +19,7 @@ from acl.caller import Caller
 from acl.owners import OWNED_BY, OWNER, names
 from acl.recheck import PERMITTED, THERE, WOULD_PERMIT, parameters
 from acl.resolve import resolve
+from ingestion.reports.broken_links import BrokenLinks, broken_links
 from ingestion.reports.judged import SOURCE, judged
 from ingestion.reports.twins import Scope, Twins, twins
 from vouch.catalog.freshness import facts
@@ -105,18 +106,20 @@ class Report:
     unanswered: Unanswered
     after: Position | None
     twins: Twins = field(default_factory=Twins)
+    broken_links: BrokenLinks = field(default_factory=BrokenLinks)
 
     @property
     def silent(self) -> bool:
         """Whether there is nothing that anybody should look at."""
-        alike = self.twins.duplicates or self.twins.conflicts
-        return not (self.documents or self.superseded or self.quarantined_in_all or self.unanswered.questions or alike)
+        found = self.documents or self.superseded or self.quarantined_in_all or self.broken_links.in_all
+        return not (found or self.twins.duplicates or self.twins.conflicts or self.unanswered.questions)
 
     @property
     def told(self) -> list[str]:
         """The documents that are named, for the audit log."""
         listed = (*self.documents, *self.superseded)
         found = {row.document_id for row in listed} | {row.document_id for row in self.quarantined} | self.twins.told
+        found |= {link.document_id for link in self.broken_links.links}
         return sorted(found | {row.superseded_by for row in listed if row.superseded_by is not None})
 
 
@@ -147,6 +150,7 @@ def staleness(session: Session, caller: Caller, owner: str | None, *, limit: int
     rows = session.execute(sa.text(f"{with_judged} {_PAGE}"), values | page | {"ranks": list(TO_LOOK_AT)}).all()
     superseded = session.execute(sa.text(f"{with_judged} {_SUPERSEDED}"), values).all()
     quarantined = session.execute(sa.text(_quarantined(scope)), values).all()
+    broken = broken_links(session, (scope.readable, scope.whose), values, named=caller.user is not None)
     unanswered = session.execute(sa.text(f"{with_judged} {_UNANSWERED}"), values).one()
     return Report(
         owner=owner,
@@ -163,6 +167,7 @@ def staleness(session: Session, caller: Caller, owner: str | None, *, limit: int
         unanswered=Unanswered(unanswered.questions, unanswered.people),
         after=_position(rows[limit - 1]) if len(rows) > limit else None,
         twins=twins(session, Scope(scope.readable, scope.whose, values, scope.epoch is not None)),
+        broken_links=broken,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ingestion.parser import ParserKilled
 from ingestion.services import Services
+from ingestion.stages import links
 from ingestion.stages.version import building, note, unwanted
 from vouch.catalog import ledger
 from vouch.catalog.ledger import Lease
@@ -30,10 +31,15 @@ def parse(services: Services, lease: Lease) -> Lease | None:
         "language": parsed.language,
         "characters": len(parsed.text),
         "notes": parsed.notes,
+        "links": len(parsed.links),
     }
     with services.catalog.transaction(lease.tenant, durable=False) as session:
+        if building(session, lease, lock=True) is None:
+            ledger.cancel(session, lease)
+            return None
         services.blobs.lock(session)
         elements = services.blobs.put(lease.tenant, body)
         text = services.blobs.put(lease.tenant, parsed.text.encode())
         note(session, lease, facts, parsed=elements, text=text)
+        links.keep(session, lease, parsed.links)
         return ledger.finish(session, lease, then="chunk", in_hand_s=services.settings.lease_s)

@@ -29,6 +29,8 @@ _FLIP = sa.text(
     published AS (
         UPDATE document_version SET published_at = now()
         WHERE tenant_id = :tenant AND document_id = :document AND version = :version),
+    unlinked AS (
+        DELETE FROM document_link WHERE tenant_id = :tenant AND document_id = :document AND version < :version),
     gone AS (
         DELETE FROM chunk WHERE tenant_id = :tenant AND document_id = :document AND version < :version
         RETURNING version)

@@ -11,7 +11,7 @@ from vouch.cli import mail, output
 from vouch.cli.connection import AsUser, connect
 from vouch.cli.output import AsJson, line
 from vouch.client import Client, GroupStaleness, StalenessReport
-from vouch.client.reports import PairedDocument, QuarantinedDocument, ReportedDocument
+from vouch.client.reports import BrokenLink, PairedDocument, QuarantinedDocument, ReportedDocument
 
 Format = Literal["json", "csv", "html"]
 group = typer.Typer(help="What should be looked at, and by whom (scope `reports`).", no_args_is_help=True)
@@ -133,6 +133,11 @@ def _print(found: StalenessReport) -> None:
         output.table(("DOCUMENT", "SAYS", "AND", "SAYS", "IN"), told)
     if found.uncompared:
         output.note(f"not compared with others yet: {found.uncompared}")
+    if found.broken_links:
+        output.note(f"broken links: {found.broken_links_in_all}")
+        output.table(("IN THE DOCUMENT", "LEADS TO"), [(_name(one), one.target) for one in found.broken_links])
+    if found.links_unknown:
+        output.note(f"read before links were kept, so that theirs are not known: {found.links_unknown} documents")
     if found.unanswered.questions:
         output.note(f"unanswered: {found.unanswered.questions} questions of {found.unanswered.people} people")
     if found.next_cursor is not None:
@@ -144,7 +149,7 @@ def _row(one: ReportedDocument) -> tuple[object, ...]:
     return (one.state, _name(one), due, modified, one.owner, one.questions, one.people, one.document_id)
 
 
-def _name(one: ReportedDocument | QuarantinedDocument | PairedDocument) -> str:
+def _name(one: ReportedDocument | QuarantinedDocument | PairedDocument | BrokenLink) -> str:
     return one.title or one.external_id or one.document_id
 
 

@@ -88,6 +88,20 @@ class ReportedConflict(Result):
     theirs: Quoted
 
 
+class BrokenLink(Result):
+    """A link in the document that leads to no document any more, and where its text stands in the document's."""
+
+    document_id: str
+    source_id: str
+    external_id: str | None
+    title: str | None
+    uri: str | None
+    owner: str | None
+    target: str | None
+    start: int | None
+    end: int | None
+
+
 class StalenessReport(Result):
     """``documents`` are one page; what stands beside them is the same on each."""
 
@@ -101,6 +115,9 @@ class StalenessReport(Result):
     superseded_cited: int
     quarantined: tuple[QuarantinedDocument, ...]
     quarantined_in_all: int
+    broken_links: tuple[BrokenLink, ...]
+    broken_links_in_all: int
+    links_unknown: int
     unanswered: Uses
     duplicates: tuple[Duplicate, ...]
     duplicates_in_all: int

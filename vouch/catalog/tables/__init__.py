@@ -27,6 +27,7 @@ from vouch.catalog.tables.documents import (
 )
 from vouch.catalog.tables.identity import Issuer, ScimResource
 from vouch.catalog.tables.ledger import Heartbeat, IndexGeneration, IndexOpRow, Job, ScanPoint, Stage
+from vouch.catalog.tables.links import DocumentLink
 from vouch.catalog.tables.mail import GroupManager, MailAddress, ReportDelivery, ReportSchedule, ReportSubscription
 from vouch.catalog.tables.twins import Signature, SignatureBand, Twin, TwinConflict
 from vouch.catalog.tables.webhooks import Webhook, WebhookDelivery, WebhookTold
@@ -47,6 +48,7 @@ __all__ = [
     "Conversation",
     "Document",
     "DocumentChange",
+    "DocumentLink",
     "DocumentVersion",
     "Embedding",
     "Feedback",

@@ -101,6 +101,9 @@ class Document(SQLModel, table=True):
             postgresql_where=sa.text("state = 'live' AND compared_version IS DISTINCT FROM current_version"),
         ),
         sa.Index("document_by_series", "tenant_id", "series", postgresql_where=sa.text("series <> ''")),
+        # By hash, for an address may be longer than an index that is ordered takes.
+        sa.Index("document_by_uri", "uri", postgresql_using="hash"),
+        sa.Index("document_deleted", "tenant_id", "source_id", postgresql_where=sa.text("state = 'deleted'")),
     )
     tenant_id: str = Field(primary_key=True)
     id: str = Field(primary_key=True)
