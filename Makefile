@@ -38,10 +38,10 @@ run: $(STAMP) ## Start the platform, ingest the sample company, ask eight questi
 	@$(BIN)/vouch demo
 
 test: $(STAMP) ## Run the tests (under 15 minutes on 2 cores)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-all: $(STAMP) ## Run the slow suites too
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 lint: $(STAMP) ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .

@@ -55,7 +55,12 @@ FAULTS: tuple[Fault, ...] = (
         "no access list admits",
         "clauses",
         _GATE_2,
-        (("AND EXISTS (SELECT 1 FROM clause c WHERE c.tenant_id = d.tenant_id AND c.acl_id = d.acl_id)", ""),),
+        (
+            (
+                "EXISTS (SELECT 1 FROM clause c WHERE c.tenant_id = d.tenant_id AND c.acl_id = d.acl_id)\n    AND NOT",
+                "NOT",
+            ),
+        ),
     ),
     Fault(
         "an empty allow list admits",
