@@ -177,7 +177,7 @@ WAYS: dict[Callable[[Arena], Secret], int] = {
 """Rounds of each in 200: the last two wait for a worker to read the document again."""
 
 
-@pytest.mark.parametrize("rounds", [100, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [200, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_no_response_begun_after_a_revocation_shows_the_document(
     platform: Platform, tmp_path: Path, rounds: int
 ) -> None:

@@ -164,7 +164,7 @@ def _twins(corpus: Corpus, database: tuple[Settings, str], embedder: Embedder, f
 
 
 def test_what_is_hidden_changes_nothing(twins: Twins) -> None:
-    queries = 150 if len(twins.corpus.hidden) < 1_000 else 10_000
+    queries = 300 if len(twins.corpus.hidden) < 1_000 else 10_000
     kinds: Counter[str] = Counter()
     for n, (path, body) in enumerate(islice(requests(twins.corpus, SEED), queries)):
         user = ASKERS[n % 2]
