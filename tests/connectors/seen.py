@@ -7,7 +7,6 @@ from functools import partial
 
 import pytest
 
-from connectors import github_api, gitlab
 from connectors.pace import Pace
 from connectors.protocol import Connector
 from connectors.rest import Rest, ShortToken
@@ -68,8 +67,8 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         now[0] += seconds
 
     pace = Pace(lambda: now[0], sleep)
-    for module in (github_api, gitlab):
-        monkeypatch.setattr(module, "Rest", partial(Rest, pace=pace))
-    monkeypatch.setattr(github_api, "ShortToken", partial(ShortToken, pace=pace))
-    monkeypatch.setattr(github_api, "_held", {})
+    for module in ("github.api", "gitlab.connector"):
+        monkeypatch.setattr(f"connectors.{module}.Rest", partial(Rest, pace=pace))
+    monkeypatch.setattr("connectors.github.api.ShortToken", partial(ShortToken, pace=pace))
+    monkeypatch.setattr("connectors.github.api._held", {})
     return pauses

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.codeowners import CodeOwners
+from connectors.forge.codeowners import CodeOwners
 
 
 @pytest.mark.parametrize(

@@ -15,19 +15,19 @@ from connectors.atlassian import document
 from connectors.contract import CHECKS, Check, World, name_of
 from connectors.registry import configured, connector_kinds
 from tests.connectors.api import LOOPBACK
-from tests.connectors.chat import chat
-from tests.connectors.confluence_cloud import cloud
-from tests.connectors.google import google, user
-from tests.connectors.hub import TOKEN, hub
-from tests.connectors.jira_cloud import jira
-from tests.connectors.lab import GUEST, REPORTER, lab
-from tests.connectors.mailbox import door, mail, mailbox
-from tests.connectors.notion import notion as serving_notion
-from tests.connectors.notion import uid
-from tests.connectors.repository import Repository
-from tests.connectors.sharepoint import DRIVE, group, guid
-from tests.connectors.sharepoint import sharepoint as serving_sharepoint
-from tests.connectors.stores import DOOR, s3
+from tests.connectors.confluence.cloud import cloud
+from tests.connectors.files.stores import DOOR, s3
+from tests.connectors.git.repository import Repository
+from tests.connectors.github.hub import TOKEN, hub
+from tests.connectors.gitlab.lab import GUEST, REPORTER, lab
+from tests.connectors.google_drive.google import google, user
+from tests.connectors.imap.mailbox import door, mail, mailbox
+from tests.connectors.jira.cloud import jira
+from tests.connectors.notion.workspace import notion as serving_notion
+from tests.connectors.notion.workspace import uid
+from tests.connectors.sharepoint.tenant import DRIVE, group, guid
+from tests.connectors.sharepoint.tenant import sharepoint as serving_sharepoint
+from tests.connectors.slack.chat import chat
 from tests.outbound.serving import Asked, Reply, serving
 from vouch.core import clock
 from vouch.outbound.addresses import Allowed
@@ -199,7 +199,7 @@ def issues(folder: Path) -> World:
 
 
 def files(folder: Path) -> World:
-    """In a bucket; tests/connectors/test_files_stores.py has the other stores."""
+    """In a bucket; tests/connectors/files/test_stores.py has the other stores."""
     place = s3(prefix="handbook/")
     items = {"a.md": b"# A\n", "sub/b c.txt": "grün".encode(), "sub/deep/e.bin": b"\x00\x01"}
     for name, data in items.items():

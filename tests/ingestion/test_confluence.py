@@ -12,7 +12,7 @@ from acl.directory import put_user
 from acl.recheck import recheck
 from acl.resolve import resolve
 from tests.connectors.api import as_json
-from tests.connectors.confluence_cloud import Cloud, cloud
+from tests.connectors.confluence.cloud import Cloud, cloud
 from tests.ingestion.conftest import TENANT, Walk
 from vouch.catalog.tables import Source
 from vouch.core.sealing import key_file, make_key_file

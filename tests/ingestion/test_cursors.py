@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from connectors.git import GitConnector
+from connectors.git.connector import GitConnector
 from ingestion.jobs import cancel, start_sync
 from ingestion.stages.intake import Intake
 from ingestion.work import run_stages
-from tests.connectors.repository import Repository
+from tests.connectors.git.repository import Repository
 from tests.ingestion.conftest import TENANT, Walk
 from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.tables import Source

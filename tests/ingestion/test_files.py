@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from connectors import files_http
-from connectors.web_manners import Pace
+from connectors.pace import Pace
 from ingestion.sealed import MARK, shown
-from tests.connectors.stores import ACCESS_KEY, SECRET, Place, s3
+from tests.connectors.files.stores import ACCESS_KEY, SECRET, Place, s3
 from tests.ingestion.conftest import Walk
 from tests.outbound.serving import Reply
 from vouch.catalog.database import ACROSS_TENANTS
@@ -18,7 +17,7 @@ from vouch.core.sealing import key_file, make_key_file
 
 @pytest.fixture
 def place(monkeypatch: pytest.MonkeyPatch) -> Place:
-    monkeypatch.setattr(files_http, "PACE", Pace(lambda: 0.0, lambda seconds: None))
+    monkeypatch.setattr("connectors.files.http.PACE", Pace(lambda: 0.0, lambda seconds: None))
     found = s3()
     found.put(".vouch.yaml", b"access: {allow: [group:staff]}\n")
     for n in range(5):

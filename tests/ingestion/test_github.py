@@ -13,7 +13,7 @@ from acl.recheck import recheck
 from acl.resolve import resolve
 from ingestion.sealed import MARK, checked, shown
 from tests.connectors.api import as_json
-from tests.connectors.hub import TOKEN, Hub, Repo, hub
+from tests.connectors.github.hub import TOKEN, Hub, Repo, hub
 from tests.connectors.seen import unhurried
 from tests.ingestion.conftest import TENANT, Walk
 from vouch.catalog.tables import Source

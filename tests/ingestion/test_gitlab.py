@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from acl.directory import put_user
 from acl.recheck import recheck
 from acl.resolve import resolve
-from tests.connectors.hub import TOKEN, moment
-from tests.connectors.lab import GUEST, REPORTER, Lab, Project, lab
+from tests.connectors.github.hub import TOKEN, moment
+from tests.connectors.gitlab.lab import GUEST, REPORTER, Lab, Project, lab
 from tests.connectors.seen import unhurried
 from tests.ingestion.conftest import TENANT, Walk
 from vouch.catalog.tables import Source

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from acl.recheck import recheck
 from acl.resolve import resolve
-from tests.connectors.google import DOC, Google, google, group, user
+from tests.connectors.google_drive.google import DOC, Google, google, group, user
 from tests.ingestion.conftest import TENANT, Walk
 from tests.ingestion.made import docx_file
 from vouch.catalog.tables import Source

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from acl.directory import put_user
 from acl.recheck import recheck
 from acl.resolve import resolve
-from tests.connectors.mailbox import PASSWORD, Mailbox, door, mail, mailbox
+from tests.connectors.imap.mailbox import PASSWORD, Mailbox, door, mail, mailbox
 from tests.ingestion.conftest import TENANT, Walk
 from vouch.core.sealing import key_file, make_key_file
 from vouch.outbound.door import Outbound

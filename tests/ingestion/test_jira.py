@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from acl.directory import put_user
 from acl.recheck import recheck
 from acl.resolve import resolve
-from tests.connectors.jira_cloud import Jira, holder, jira
+from tests.connectors.jira.cloud import Jira, holder, jira
 from tests.ingestion.conftest import TENANT, Walk
 from vouch.catalog.tables import Source
 from vouch.core.sealing import key_file, make_key_file

@@ -12,7 +12,7 @@ from acl.recheck import recheck
 from acl.resolve import resolve
 from ingestion.schemas import SourcePatch
 from ingestion.sources import change, find_source
-from tests.connectors.notion import TOKEN, Workspace, notion, uid
+from tests.connectors.notion.workspace import TOKEN, Workspace, notion, uid
 from tests.ingestion.conftest import TENANT, Walk
 from vouch.catalog.tables import Source
 from vouch.core.sealing import key_file, make_key_file

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from acl.directory import put_user
-from tests.connectors.sharepoint import DRIVE, group, guid, sharepoint, user
+from tests.connectors.sharepoint.tenant import DRIVE, group, guid, sharepoint, user
 from tests.ingestion.conftest import TENANT, Walk
 from tests.ingestion.test_google_drive import readable
 from vouch.core.sealing import key_file, make_key_file

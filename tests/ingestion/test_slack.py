@@ -12,8 +12,7 @@ from sqlmodel import Session
 from acl.directory import put_user
 from acl.recheck import recheck
 from acl.resolve import resolve
-from connectors import slack_workspace
-from tests.connectors.chat import Chat, chat
+from tests.connectors.slack.chat import Chat, chat
 from tests.ingestion.conftest import TENANT, Walk
 from vouch.catalog.tables import Source
 from vouch.core import clock
@@ -22,7 +21,7 @@ from vouch.core.sealing import key_file, make_key_file
 
 @pytest.fixture
 def acme(walk: Walk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Chat]:
-    monkeypatch.setattr(slack_workspace, "_NAMES", {})
+    monkeypatch.setattr("connectors.slack.workspace._NAMES", {})
     make_key_file(key_file(walk.services.settings))
     with walk.services.catalog.transaction(TENANT) as session:
         for user in ("bob", "gus"):

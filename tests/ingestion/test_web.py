@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.connectors.site import Site, page, site
+from tests.connectors.web.site import Site, page, site
 from tests.ingestion.conftest import Walk
 from tests.outbound.serving import Reply
 from vouch.catalog.tables import Source

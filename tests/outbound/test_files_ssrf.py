@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from connectors.files import FilesConnector
+from connectors.files.connector import FilesConnector
 from connectors.protocol import Connector
 from connectors.registry import configured, make_connector
-from tests.connectors.stores import DOOR, PLACES, host_key
+from tests.connectors.files.stores import DOOR, PLACES, host_key
 from tests.outbound import hostile
 from tests.outbound.recording import PUBLIC, World
 from tests.outbound.serving import Asked, Reply, serving

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.connectors.site import Site, page, site
+from tests.connectors.web.site import Site, page, site
 from tests.ingestion.hooks import verified
 from tests.outbound.serving import Reply, serving
 from tests.platform.conftest import Platform, platform_on, problem

@@ -18,8 +18,8 @@ import pypdfium2
 import pytest
 import yaml
 
-from connectors.filesystem import FilesystemConnector
-from connectors.filesystem_config import FilesystemConfig
+from connectors.filesystem.config import FilesystemConfig
+from connectors.filesystem.connector import FilesystemConnector
 from vouch.core.types import Upsert, principal_name
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"

@@ -1,0 +1,1 @@
+"""Confluence Cloud: pages, blog posts with their comments, and attachments."""

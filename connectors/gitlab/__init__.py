@@ -1,0 +1,1 @@
+"""GitLab: files, issues, merge requests and the wiki of projects."""

@@ -1,0 +1,1 @@
+"""Google Drive: shared drives, folders and what a user owns."""

@@ -1,0 +1,1 @@
+"""SharePoint: the document libraries of sites, over Microsoft Graph."""

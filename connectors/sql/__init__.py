@@ -1,0 +1,1 @@
+"""A database: rows of a query as documents, by a template."""

@@ -1,0 +1,1 @@
+"""A web site: what its sitemaps name and its pages link to."""
