@@ -12,6 +12,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -20,7 +21,10 @@ from connectors.protocol import Membership
 from vouch.core.types import Principal
 
 _PLAIN = re.compile(r"[A-Za-z0-9._~+=-]{1,100}")
-_ISSUER = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
+_ISSUER = r"[a-z0-9][a-z0-9.-]{0,63}"
+
+Issuer = Annotated[str, Field(pattern=f"^{_ISSUER}$")]
+"""Under which a configuration has the accounts and groups of its source."""
 
 
 class People(BaseModel):
@@ -53,7 +57,7 @@ class People(BaseModel):
     @field_validator("issuer")
     @classmethod
     def _issuer(cls, value: str | None) -> str | None:
-        if value is not None and not _ISSUER.fullmatch(value):
+        if value is not None and not re.fullmatch(_ISSUER, value):
             raise ValueError("not the name of an issuer")
         return value
 

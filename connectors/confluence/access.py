@@ -7,14 +7,14 @@ without a restriction: nobody may read what lies below it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from connectors.accounts import Accounts
+from connectors.atlassian.config import Public
 from connectors.confluence.site import PAGE, PLACES, V1, V2, Item, Site, Space
 from vouch.core.errors import NotFound, SourceRefuses
 from vouch.core.types import AUTHENTICATED, AccessUnknown, Json, RawClause
 
-Public = Literal["nobody", "authenticated"]
 Levels = tuple[RawClause, ...] | AccessUnknown
 """From the top down; none where nothing is restricted."""
 Restriction = RawClause | AccessUnknown | None

@@ -18,7 +18,8 @@ from urllib.parse import quote
 from pydantic import BaseModel
 
 from connectors.accounts import Account, Accounts
-from connectors.atlassian import as_dict, clean, credential, document, section, time_of
+from connectors.atlassian.config import credential
+from connectors.atlassian.text import as_dict, clean, document, section, time_of
 from connectors.confluence.access import Tree, space_clause
 from connectors.confluence.config import ConfluenceConfig
 from connectors.confluence.site import BLOG_POST, PAGE, V1, File, Item, Site, Space

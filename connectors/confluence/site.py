@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
-from connectors.atlassian import as_dict, clean, malformed, time_of
+from connectors.atlassian.text import as_dict, clean, malformed, time_of
 from connectors.rest import Reply, Rest
 from vouch.core.errors import SourceRefuses, Unavailable
 from vouch.core.types import Json

@@ -13,7 +13,7 @@ from html.entities import name2codepoint
 
 from lxml import etree
 
-from connectors.atlassian import legible
+from connectors.atlassian.text import legible
 from vouch.core.errors import DocumentRejected
 
 _KEPT = frozenset((

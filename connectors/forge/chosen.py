@@ -7,10 +7,8 @@ from fnmatch import fnmatchcase
 from typing import Protocol
 
 from connectors.rules import FILE_NAME
-from vouch.core.errors import DocumentRejected
-from vouch.core.types import Body, Refused
+from vouch.core.types import Refused
 
-MARKDOWN = "text/markdown"
 LFS = b"version https://git-lfs.github.com/spec/"
 LINK, SUBMODULE = "120000", "160000"
 _LONGEST_PATH = 1000
@@ -53,11 +51,3 @@ def unreadable(place: int, path: str) -> Refused:
     digest = hashlib.sha256(path.encode("utf-8", "replace")).hexdigest()[:32]
     said = f"The name is not text, too long, or leads elsewhere: {shown}"
     return Refused(f"{place}/unreadable/{digest}", "unreadable_name", said)
-
-
-def bounded(text: str, most_kb: int) -> Body:
-    """A thread as a body. Raises :class:`DocumentRejected` (``too_large``)."""
-    data = text.encode("utf-8", "replace")
-    if len(data) > most_kb << 10:
-        raise DocumentRejected(f"Its text is larger than {most_kb:,} KiB.", reason="too_large")
-    return Body(data, MARKDOWN)

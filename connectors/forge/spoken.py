@@ -6,6 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from vouch.core.errors import DocumentRejected
+from vouch.core.types import Body
+
+MARKDOWN = "text/markdown"
 _LONGEST_TITLE = 300
 
 
@@ -31,6 +35,14 @@ def thread(title: str, facts: Sequence[str], body: str, said: Iterable[Said]) ->
     for one in said:
         parts += [f"{'#' * one.level} {one.what} by {who(one.by)}{on(one.at)}", _plain(one.text)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def bounded(text: str, most_kb: int) -> Body:
+    """A thread as a body. Raises :class:`DocumentRejected` (``too_large``)."""
+    data = text.encode("utf-8", "replace")
+    if len(data) > most_kb << 10:
+        raise DocumentRejected(f"Its text is larger than {most_kb:,} KiB.", reason="too_large")
+    return Body(data, MARKDOWN)
 
 
 def who(login: str | None) -> str:

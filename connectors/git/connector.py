@@ -6,77 +6,32 @@ matter. A scan goes from the commit that the last one ended at and tells what di
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
 from mimetypes import guess_type
 from pathlib import Path
 from stat import S_ISLNK, S_ISREG
-from typing import Annotated, ClassVar
-from urllib.parse import quote, unquote, urlsplit
+from typing import ClassVar
+from urllib.parse import quote
 
 from dulwich.errors import NotGitRepository
 from dulwich.objects import S_ISGITLINK, Commit, ObjectID
 from dulwich.repo import Repo
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel
 
-from connectors.declared import PathRule, access_of, owner
+from connectors.declared import access_of
+from connectors.forge.chosen import LFS, wanted
 from connectors.forge.codeowners import CodeOwners
+from connectors.git.config import GitConfig
 from connectors.git.snapshot import Entry, Snapshot, snapshot_at
 from connectors.protocol import Membership
-from connectors.rules import FILE_NAME
 from vouch.core.errors import BadConfig, CursorExpired, DocumentRejected, NotFound
 from vouch.core.types import Body, Change, Checkpoint, Deleted, Json, Refused, Upsert
 
-_LFS = b"version https://git-lfs.github.com/spec/"
 _LFS_BYTES = 1024
 """A pointer to a file that is kept elsewhere is never larger."""
-_SCP = re.compile(r"[^/\s]+@[^/\s:]+:|[^/\s:]{2,}:(?!//)")
-
-
-class GitConfig(BaseModel):
-    """Configuration of a git source."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    path: str = Field(
-        min_length=1, max_length=4096, description="The repository, bare or not: a folder, or `file://…`."
-    )
-    ref: str = Field("HEAD", min_length=1, max_length=200, description="Branch, tag, or whole name of a ref.")
-    include: tuple[str, ...] = Field(
-        ("*",), min_length=1, max_length=100, description="Globs over the path; one must match (`*` crosses `/`)."
-    )
-    exclude: tuple[str, ...] = Field((), max_length=100, description="Globs over the path; none may match.")
-    hidden: bool = Field(False, description="Whether names that begin with a dot are read.")
-    access: tuple[PathRule, ...] = Field(
-        (), max_length=200, description="Rules, each globs and clauses; the first that matches counts, else nobody."
-    )
-    owners: dict[str, Annotated[str, AfterValidator(owner)]] = Field(
-        default_factory=dict, max_length=2000, description="From what CODEOWNERS writes (`@team`) to principals."
-    )
-    max_file_mb: int = Field(50, ge=1, le=200, description="Largest file offered, MiB.")
-    max_files: int = Field(200_000, ge=1, le=2_000_000, description="A scan that meets more entries fails.")
-    base_url: str | None = Field(
-        None, pattern=r"^https?://[^\s]+$", max_length=2000, description="Where people open the files; else `file://`."
-    )
-
-    @field_validator("path")
-    @classmethod
-    def _local(cls, value: str) -> str:
-        if "\x00" in value:
-            raise ValueError("holds a NUL character")
-        if value.startswith("file://"):
-            url = urlsplit(value)
-            if url.netloc not in ("", "localhost") or url.query or url.fragment:
-                raise ValueError("must be a folder of this machine: file:///srv/handbook.git")
-            value = unquote(url.path)
-        elif "://" in value or (_SCP.match(value) and not Path(value).exists()):
-            raise ValueError("only repositories of this machine are read; mirror it here (git clone --mirror)")
-        return os.path.abspath(value)  # noqa: PTH100  (Path.resolve would follow links, and say so only later)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +74,7 @@ class GitConnector:
 
     def fetch(self, external_id: str) -> Body:
         """The file as it is at the ref now."""
-        if not self._wanted(external_id):
+        if not wanted(self.config, external_id):
             raise NotFound()
         with self._opened() as head:
             found = head.lookup(external_id)
@@ -166,7 +121,7 @@ class GitConnector:
                 taken = self._take(head, new)
                 if taken is not None:
                     yield taken
-            elif old is not None and (path := _text(old.path)) is not None and self._wanted(path):
+            elif old is not None and (path := _text(old.path)) is not None and wanted(self.config, path):
                 yield Deleted(path)
 
     def _take(self, head: Snapshot, entry: Entry) -> _File | Refused | None:
@@ -174,7 +129,7 @@ class GitConnector:
         if path is None:
             shown = entry.path.decode("utf-8", "backslashreplace").encode("unicode_escape").decode("ascii")
             return Refused(shown, "unreadable_name", "The name is not text")
-        if not self._wanted(path):
+        if not wanted(self.config, path):
             return None
         if S_ISGITLINK(entry.mode):
             return Refused(path, "submodule", "Submodules are sources of their own")
@@ -183,21 +138,13 @@ class GitConnector:
         size = head.objects.size(entry.sha)
         if size > self._max_bytes:
             return Refused(path, "too_large", self._too_large)
-        if size <= _LFS_BYTES and head.read(entry.sha).startswith(_LFS):
+        if size <= _LFS_BYTES and head.read(entry.sha).startswith(LFS):
             return Refused(path, "lfs_pointer", "The content is kept outside of the repository, by Git LFS")
         return _File(path, entry.sha)
 
     @property
     def _too_large(self) -> str:
         return f"It is larger than {self.config.max_file_mb} MiB"
-
-    def _wanted(self, path: str) -> bool:
-        names = path.split("/")
-        if FILE_NAME in names or (not self.config.hidden and any(name.startswith(".") for name in names)):
-            return False
-        if any(fnmatchcase(path, glob) for glob in self.config.exclude):
-            return False
-        return any(fnmatchcase(path, glob) for glob in self.config.include)
 
     def _upsert(self, file: _File, modified_at: datetime | None, owners: CodeOwners) -> Upsert:
         return Upsert(

@@ -13,20 +13,20 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
+from connectors.forge.scan import Cursor, in_turn, require_same
 from connectors.github.access import Access
 from connectors.github.api import Github
 from connectors.github.config import GithubConfig
 from connectors.github.discussions import fetch_discussion
 from connectors.github.files import fetch_file
 from connectors.github.repositories import Repositories
-from connectors.github.scan import Reading, State, from_cursor, to_cursor
+from connectors.github.scan import Reading, State
 from connectors.github.threads import fetch_thread
 from connectors.protocol import Membership
-from vouch.core.errors import BadConfig, CursorExpired, DocumentRejected, NotFound, SourceRefuses
-from vouch.core.types import Body, Change, Checkpoint, Json, Refused
+from vouch.core.errors import NotFound
+from vouch.core.types import Body, Change, Json, Refused
 from vouch.outbound.door import Outbound
 
-_CHECKPOINT_EVERY = 500
 _ID = re.compile(r"([1-9][0-9]{0,17})/(files|issues|pulls|discussions)/(.+)", re.S)
 _NUMBER = re.compile(r"[1-9][0-9]{0,9}")
 
@@ -47,40 +47,17 @@ class GithubConnector:
         self._repositories = Repositories(self._api, config)
 
     def scan(self, cursor: Json | None) -> Iterator[Change]:
-        """Repository by repository, what changed since the cursor.
-
-        One that GitHub refuses to show, whole or in part, does not keep the others from being read: that is raised at
-        the end (:class:`DocumentRejected`, ``unreached``), so that nothing counts as gone. Raises
-        :class:`CursorExpired` when a repository is there no more, or who may read it is said in another way.
-        """
-        before = None if cursor is None else from_cursor(cursor)
+        """Repository by repository, what changed since the cursor. Raises as :func:`~connectors.forge.scan.in_turn`
+        and :func:`~connectors.forge.scan.require_same`."""
+        before = None if cursor is None else Cursor[State].read(cursor)
         found, missing = self._repositories.read()
-        if before is not None:
-            for id, state in before.items():
-                if id not in found or self._access.mark(found[id]) != state.access:
-                    raise CursorExpired("A repository is no longer there, or is read by others")
-        yield from (Refused(f"{name}", "missing", "There is no such repository to be seen") for name in missing)
-        states = dict(before or {})
-        refused: list[str] = []
-        named = told = 0
-        for id, repository in found.items():
-            reading = Reading(self._api, self.config, self._access, repository, states.get(id, State()))
-            try:
-                for change in reading.changes():
-                    yield change
-                    named += 1
-                    self._count(named)
-                    if before is not None and named - told >= _CHECKPOINT_EVERY:
-                        told, states[id] = named, reading.state
-                        yield Checkpoint(to_cursor(states))
-                states[id] = reading.state
-            except (SourceRefuses, NotFound) as error:
-                if isinstance(error, SourceRefuses) and error.said == 401:
-                    raise
-                refused.append(f"{repository.full_name}: {error.detail or 'it is no longer there'}")
-        yield Checkpoint(to_cursor(states))
-        if refused:
-            raise DocumentRejected(f"Nothing counts as gone: {'; '.join(refused)[:1000]}", reason="unreached")
+        require_same(before or {}, {id: self._access.mark(one) for id, one in found.items()})
+        yield from (Refused(name, "missing", "There is no such repository to be seen") for name in missing)
+        since = before or {}
+        readings = {
+            id: Reading(self._api, self.config, self._access, one, since.get(id, State())) for id, one in found.items()
+        }
+        yield from in_turn(readings, before, self.config.max_items)
 
     def fetch(self, external_id: str) -> Body:
         """The item as it is now. Its repository is known by its number, which only a scan gives out."""
@@ -100,7 +77,3 @@ class GithubConnector:
         """Who may read each repository, and which account is which user."""
         found, _ = self._repositories.read()
         yield from self._access.memberships(found.values())
-
-    def _count(self, named: int) -> None:
-        if named > self.config.max_items:
-            raise BadConfig(f"There are more than {self.config.max_items:,} items", field="config.max_items")

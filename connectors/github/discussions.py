@@ -11,9 +11,8 @@ from typing import Any
 from pydantic import AwareDatetime, Field
 
 from connectors.forge.answers import Row, Text, row
-from connectors.forge.chosen import MARKDOWN, bounded
 from connectors.forge.since import OVERLAP
-from connectors.forge.spoken import Said, on, thread, title_of, who
+from connectors.forge.spoken import MARKDOWN, Said, bounded, on, thread, title_of, who
 from connectors.github.api import Github
 from connectors.github.config import GithubConfig
 from connectors.github.rows import Repository

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import quote
 
-from connectors.forge.answers import row, rows
+from connectors.forge.answers import rows
+from connectors.forge.repositories import followed, gathered, is_read
 from connectors.forge.since import PER_PAGE
 from connectors.github.api import Github
 from connectors.github.config import GithubConfig
 from connectors.github.rows import Repository
-from vouch.core.errors import NotFound, SourceRefuses, Unavailable
-
-_MOVED = (301, 302, 307, 308)
-_HOPS = 3
+from vouch.core.errors import NotFound, SourceRefuses
 
 
 class Repositories:
@@ -30,39 +27,18 @@ class Repositories:
         Raises :class:`SourceRefuses` when there is none at all: that is a credential that lost its rights, rather than
         everything that is gone.
         """
-        found: dict[int, Repository] = {}
-        missing: list[str] = []
-        if self._config.repositories:
-            for name in self._config.repositories:
-                repository = self._named(name)
-                if repository is None:
-                    missing.append(name)
-                else:
-                    found.setdefault(repository.id, repository)
-        else:
-            found |= {repository.id: repository for repository in self._listed()}
+        names = self._config.repositories
+        found, missing = gathered(names, self._named, () if names else self._listed())
         if not found:
             raise SourceRefuses("No repository can be seen with the credential.")
-        wanted = {id: one for id, one in found.items() if self._reads(one)}
-        return wanted, missing
+        return {id: one for id, one in found.items() if self._reads(one)}, missing
 
     def _reads(self, repository: Repository) -> bool:
-        if repository.disabled or (repository.archived and not self._config.archived):
-            return False
-        return not any(fnmatchcase(repository.full_name, glob) for glob in self._config.skip)
+        path, archived = repository.full_name, repository.archived
+        return not repository.disabled and is_read(self._config, path, archived=archived)
 
     def _named(self, name: str) -> Repository | None:
-        """By its name, or by where GitHub says that it went when it was renamed or given away."""
-        path = f"/repos/{name}"
-        for _ in range(_HOPS):
-            try:
-                reply = self._api.rest.get(path, accept=_MOVED)
-            except NotFound:
-                return None
-            if reply.status not in _MOVED:
-                return row(Repository, reply.data)
-            path = reply.headers.get("location", "")
-        raise Unavailable(f"GitHub sends from one place to another for {name}.")
+        return followed(self._api.rest, Repository, f"/repos/{name}")
 
     def _listed(self) -> Iterator[Repository]:
         organisation = self._config.organisation

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime
 
+from connectors.forge import scan as forge
+from connectors.forge.files import Offered
 from connectors.forge.since import OVERLAP
 from connectors.github.access import Access
 from connectors.github.api import Github
@@ -16,18 +18,13 @@ from connectors.github.files import Files
 from connectors.github.rows import Repository
 from connectors.github.threads import Reached, Threads
 from vouch.core import clock
-from vouch.core.errors import CursorExpired, NotFound
-from vouch.core.types import Change, Json, Refused, SourceAcl
+from vouch.core.errors import NotFound
+from vouch.core.types import Change, Refused, SourceAcl
 
 
-class State(BaseModel):
+class State(forge.State):
     """How far one repository was read. ``push``: the last one to any of its branches, ``tree``: that of its files."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str = ""
-    access: str = ""
-    ref: str = ""
     push: AwareDatetime | None = None
     tree: str | None = None
     issues: AwareDatetime | None = None
@@ -36,32 +33,14 @@ class State(BaseModel):
     discussions: AwareDatetime | None = None
 
 
-class _Cursor(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    repositories: dict[int, State] = Field(default_factory=dict)
-
-
-def from_cursor(cursor: Json) -> dict[int, State]:
-    """Raises :class:`CursorExpired` for what is none."""
-    try:
-        return _Cursor.model_validate(cursor).repositories
-    except ValidationError as error:
-        raise CursorExpired("What the last scan reached is not understood") from error
-
-
-def to_cursor(states: Mapping[int, State]) -> Json:
-    found: Json = _Cursor(repositories=dict(states)).model_dump(mode="json", exclude_defaults=True)
-    return {"repositories": {str(id): state for id, state in found.get("repositories", {}).items()}}
-
-
 class Reading:
     """What is named of one repository. ``state`` grows while :meth:`changes` is read."""
 
     def __init__(self, api: Github, config: GithubConfig, access: Access, repository: Repository, since: State) -> None:
         self._api, self._config, self._access, self._repository = api, config, access, repository
         self._ref = config.ref or repository.default_branch
-        self._anew = since.name != repository.full_name
+        self.name = repository.full_name
+        self._anew = since.name != self.name
         """Whether it is new, or has another name and with it everything another address."""
         self._since = State(push=None, tree=since.tree, ref=since.ref) if self._anew else since
         self.state = since.model_copy(update={"access": access.mark(repository)})
@@ -76,7 +55,7 @@ class Reading:
             discussions = Discussions(self._api, self._repository, self._since.discussions)
             yield from discussions.upserts(self._acl)
             self._reach(discussions=discussions.reached)
-        self._reach(name=self._repository.full_name)
+        self._reach(name=self.name)
 
     def _files(self) -> Iterator[Change]:
         """Nothing, without a question, while nobody has pushed."""
@@ -91,11 +70,11 @@ class Reading:
             if self._config.ref is None:
                 raise
             self._require_there()
-            said = f"{self._repository.full_name} has no {self._config.ref!r}"
+            said = f"{self.name} has no {self._config.ref!r}"
             yield Refused(f"{self._repository.id}/files", "missing", said)
             tree = None
         if whole or tree != since.tree:
-            yield from files.changes(since.tree, tree, self._acl, whole=whole)
+            yield from Offered(self._config, files).changes(since.tree, tree, self._acl, whole=whole)
         # Times are told by the second: one that is hardly past may be that of a push to come.
         settled = pushed is not None and pushed < clock.now() - OVERLAP
         self._reach(push=pushed if settled else None, tree=tree, ref=self._ref)

@@ -9,17 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connectors.forge.answers import row
-from connectors.forge.chosen import MARKDOWN, bounded
+from connectors.forge.repositories import MOVED
 from connectors.forge.since import Since, U
-from connectors.forge.spoken import title_of
+from connectors.forge.spoken import MARKDOWN, bounded, title_of
 from connectors.github.api import Github
 from connectors.github.config import GithubConfig
 from connectors.github.rows import Comment, Issue, Repository, Review
 from connectors.github.text import issue_text
 from vouch.core.errors import NotFound
 from vouch.core.types import Body, SourceAcl, Upsert
-
-_MOVED = (301, 302, 307, 308)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +101,7 @@ class Threads:
 def issue_at(api: Github, root: str, number: int) -> Issue | None:
     """An issue or pull request; None where it is deleted, or has moved to another repository."""
     try:
-        reply = api.rest.get(f"{root}/issues/{number}", accept=_MOVED)
+        reply = api.rest.get(f"{root}/issues/{number}", accept=MOVED)
     except NotFound:
         return None
     return row(Issue, reply.data) if reply.status == 200 else None

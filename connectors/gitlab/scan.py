@@ -2,50 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, Field
 
+from connectors.forge import scan as forge
+from connectors.forge.files import Offered
 from connectors.gitlab.access import Access
 from connectors.gitlab.config import GitlabConfig
 from connectors.gitlab.files import Files
 from connectors.gitlab.rows import Project
 from connectors.gitlab.threads import Threads, Wiki
 from connectors.rest import Rest
-from vouch.core.errors import CursorExpired, NotFound
-from vouch.core.types import Change, Json, Refused
+from vouch.core.errors import NotFound
+from vouch.core.types import Change, Refused
 
 
-class State(BaseModel):
+class State(forge.State):
     """How far one project was read. ``commit``: that of its files, ``wiki``: fingerprints by slug."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str = ""
-    access: str = ""
-    ref: str = ""
     commit: str | None = None
     issues: AwareDatetime | None = None
     merges: AwareDatetime | None = None
     wiki: dict[str, str] = Field(default_factory=dict)
-
-
-class _Cursor(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    projects: dict[int, State] = Field(default_factory=dict)
-
-
-def from_cursor(cursor: Json) -> dict[int, State]:
-    """Raises :class:`CursorExpired` for what is none."""
-    try:
-        return _Cursor.model_validate(cursor).projects
-    except ValidationError as error:
-        raise CursorExpired("What the last scan reached is not understood") from error
-
-
-def to_cursor(states: Mapping[int, State]) -> Json:
-    return {"projects": {str(id): state.model_dump(mode="json", exclude_defaults=True) for id, state in states.items()}}
 
 
 class Reading:
@@ -53,7 +32,8 @@ class Reading:
 
     def __init__(self, rest: Rest, config: GitlabConfig, access: Access, project: Project, since: State) -> None:
         self._rest, self._config, self._access, self._project = rest, config, access, project
-        self._anew = since.name != project.path
+        self.name = project.path
+        self._anew = since.name != self.name
         """Whether it is new, or has another name and with it everything another address."""
         self._since = since.model_copy(update={"issues": None, "merges": None}) if self._anew else since
         self.state = since.model_copy(update={"access": access.mark(project)})
@@ -80,7 +60,7 @@ class Reading:
             wiki = Wiki(self._rest, project, since.wiki)
             yield from wiki.changes(self._access.acl(project, "wiki"), whole=self._anew)
             self._reach(wiki=wiki.reached)
-        self._reach(name=project.path)
+        self._reach(name=self.name)
 
     def _files(self) -> Iterator[Change]:
         since, files = self._since, Files(self._rest, self._config, self._project)
@@ -91,12 +71,12 @@ class Reading:
             if self._config.ref is None:
                 raise
             self._rest.get(self._project.root)  # raises where it is the project that is gone
-            said = f"{self._project.path} has no {self._config.ref!r}"
+            said = f"{self.name} has no {self._config.ref!r}"
             yield Refused(f"{self._project.id}/files", "missing", said)
             commit = None
         if whole or commit != since.commit:
             acl = self._access.acl(self._project, "files")
-            yield from files.changes(since.commit, commit, acl, whole=whole)
+            yield from Offered(self._config, files).changes(since.commit, commit, acl, whole=whole)
         self._reach(commit=commit, ref=files.ref)
 
     def _reach(self, **reached: object) -> None:

@@ -9,9 +9,8 @@ from datetime import datetime
 from urllib.parse import quote
 
 from connectors.forge.answers import row, rows
-from connectors.forge.chosen import MARKDOWN, bounded
 from connectors.forge.since import PER_PAGE, Since
-from connectors.forge.spoken import Said, on, thread, title_of, who
+from connectors.forge.spoken import MARKDOWN, Said, bounded, on, thread, title_of, who
 from connectors.gitlab.access import Access
 from connectors.gitlab.config import GitlabConfig
 from connectors.gitlab.rows import Issue, MergeRequest, Note, Project, Thread, WikiPage

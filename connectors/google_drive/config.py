@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from connectors.accounts import People
+from connectors.accounts import Issuer, People
 
 Readers = Literal["nobody", "authenticated"]
 ALL_DRIVES = "*"
@@ -39,9 +39,7 @@ class GoogleDriveConfig(BaseModel):
         }
     )  # fmt: skip
 
-    issuer: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$", description="Issuer of its accounts and groups here: `google`."
-    )
+    issuer: Issuer = Field(description="Issuer of its accounts and groups here: `google`.")
     people: People = Field(People(), description="Which account is which user.")
     service_account: SecretStr | None = Field(
         None, min_length=2, max_length=20_000, description="Key of a service account, the JSON as it is. Sealed."

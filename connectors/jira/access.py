@@ -7,15 +7,14 @@ that cannot be told in accounts and groups lets nobody in, and the job names it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
 from connectors.accounts import Accounts
-from connectors.atlassian import as_dict
+from connectors.atlassian.config import Public
+from connectors.atlassian.text import as_dict
 from connectors.jira.site import Issue, Project, Site
 from vouch.core.errors import NotFound, SourceRefuses
 from vouch.core.types import AUTHENTICATED, AccessUnknown, Json, RawClause, SourceAcl
 
-Public = Literal["nobody", "authenticated"]
 _PORTAL = "sd.customer.portal.only"
 _OF_ISSUE = ("reporter", "assignee")
 _Holders = tuple[frozenset[str], frozenset[str]]

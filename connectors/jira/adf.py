@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
-from connectors.atlassian import as_dict, legible
+from connectors.atlassian.text import as_dict, legible
 from vouch.core.errors import DocumentRejected
 from vouch.core.types import Json
 

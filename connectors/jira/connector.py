@@ -11,14 +11,16 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from html import escape
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel
 
-from connectors.accounts import Account, Accounts, People
-from connectors.atlassian import as_dict, clean, credential, document, section, time_of
-from connectors.jira.access import Access, Public
+from connectors.accounts import Account, Accounts
+from connectors.atlassian.config import credential
+from connectors.atlassian.text import as_dict, clean, document, section, time_of
+from connectors.jira.access import Access
 from connectors.jira.adf import html
+from connectors.jira.config import JiraConfig
 from connectors.jira.site import Issue, Project, Site
 from connectors.pace import PACE, Pace
 from connectors.protocol import Membership
@@ -36,53 +38,6 @@ _FACTS = (
     ("Type", "issuetype"), ("Status", "status"), ("Resolution", "resolution"), ("Priority", "priority"),
     ("Labels", "labels"), ("Components", "components"), ("Fixed in", "fixVersions"),
 )  # fmt: skip
-
-Key = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,254}$")]
-
-
-class JiraConfig(BaseModel):
-    """Configuration of a Jira source."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    keeps_secrets_through: ClassVar[frozenset[str]] = frozenset(
-        {
-            "base_url", "projects", "exclude_projects", "comments", "public", "people", "trust_emails", "max_items",
-            "max_issue_kb", "delay_s",
-        }
-    )  # fmt: skip
-
-    site: str = Field(max_length=1000, description="Address of the site: `https://….atlassian.net`.")
-    base_url: str | None = Field(
-        None, pattern=r"^https?://[!-~]+$", max_length=1000, description="Where people open it; else `site`."
-    )
-    user: str | None = Field(
-        None, min_length=3, max_length=300, description="E-mail address of the account whose API token this is."
-    )
-    token: SecretStr = Field(
-        min_length=1, max_length=8000, description="API token with `user`; without, a bearer token. Sealed."
-    )
-    issuer: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$", description="Issuer of the site's groups: `jira`.")
-    people: People = Field(
-        default_factory=lambda: People.model_validate({}), description="Which account is which user."
-    )
-    trust_emails: bool = Field(
-        False, description="Whether `people.named` may name accounts by the e-mail address that the site shows of them."
-    )
-    projects: tuple[Key, ...] = Field((), max_length=1000, description="Keys of the projects that are read; none: all.")
-    exclude_projects: tuple[Key, ...] = Field((), max_length=1000, description="Keys of projects that are not.")
-    comments: bool = Field(True, description="Whether comments that all who see the issue see are part of its text.")
-    public: Public = Field(
-        "nobody", description="Whom a project lets in that it opens to anyone or to everybody who is signed in."
-    )
-    max_items: int = Field(100_000, ge=1, le=1_000_000, description="A scan that meets more issues fails.")
-    max_issue_kb: int = Field(2048, ge=1, le=20 * 1024, description="Largest text of an issue with its comments, KiB.")
-    delay_s: float = Field(0.0, ge=0, le=60, description="Least seconds between two requests.")
-
-    @model_validator(mode="after")
-    def _addresses_count(self) -> JiraConfig:
-        if not self.trust_emails and any("@" in account for account in self.people.named):
-            raise ValueError("people.named names e-mail addresses: set trust_emails, or name account ids")
-        return self
 
 
 class JiraConnector:

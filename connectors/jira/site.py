@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from connectors.atlassian import as_dict, clean, malformed, time_of
+from connectors.atlassian.text import as_dict, clean, malformed, time_of
 from connectors.rest import Rest
 from vouch.core.errors import Unavailable
 from vouch.core.types import Json

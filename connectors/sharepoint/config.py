@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from connectors.accounts import People
+from connectors.accounts import Issuer, People
 
 Readers = Literal["nobody", "authenticated"]
 ALL_SITES = "*"
@@ -45,9 +45,7 @@ class SharePointConfig(BaseModel):
         }
     )  # fmt: skip
 
-    issuer: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$", description="Issuer of its accounts and groups here: `sharepoint`."
-    )
+    issuer: Issuer = Field(description="Issuer of its accounts and groups here: `sharepoint`.")
     people: People = Field(People(), description="Which account is which user.")
     tenant: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,252}$", description="Id or domain of the Entra tenant.")
     client_id: str = Field(pattern=rf"^{GUID}$", description="Id of the app registration.")

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from connectors.accounts import People
+from connectors.accounts import Issuer, People
 
 
 class SlackConfig(BaseModel):
@@ -21,9 +21,7 @@ class SlackConfig(BaseModel):
         }
     )  # fmt: skip
 
-    issuer: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$", description="The issuer of the workspace's groups: `slack-acme`."
-    )
+    issuer: Issuer = Field(description="The issuer of the workspace's groups: `slack-acme`.")
     people: People = Field(default_factory=People, description="Which account is which user.")
     token: SecretStr = Field(min_length=1, max_length=1000, description="The app's bot token. Sealed.")
     base: str = Field(

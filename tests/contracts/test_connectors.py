@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from acl.groups import issuer_of, own_memberships
-from connectors.atlassian import document
+from connectors.atlassian.text import document
 from connectors.contract import CHECKS, Check, World, name_of
 from connectors.registry import configured, connector_kinds
 from tests.connectors.api import LOOPBACK

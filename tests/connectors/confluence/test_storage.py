@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from lxml import html as lxml_html
 
-from connectors.atlassian import document
+from connectors.atlassian.text import document
 from connectors.confluence.storage import html
 from ingestion.parse.html import from_text
 from vouch.core.errors import DocumentRejected

@@ -184,7 +184,7 @@ def test_history_that_was_rewritten_has_everything_listed(gitlab: Lab, project: 
     project.commits.clear()
     gitlab.push(project, {"b.md": b"b"})
     assert isinstance(scan(gitlab, first.cursor).raised, CursorExpired)
-    assert isinstance(scan(gitlab, {"projects": {"7": {"commit": 1}}}).raised, CursorExpired)
+    assert isinstance(scan(gitlab, {"repositories": {"7": {"commit": 1}}}).raised, CursorExpired)
 
 
 def test_an_issue_that_changed_is_named_again(gitlab: Lab, project: Project) -> None:
@@ -345,7 +345,7 @@ def test_a_part_that_is_forbidden_is_told_after_the_others_were_read(
     gitlab.api.fail(f"/projects/7.*{path}", as_json({"message": "no"}, status), 100)
     seen = scan(gitlab, projects=["acme/handbook", "acme/other"])
     assert isinstance(seen.raised, DocumentRejected) and seen.raised.reason == "unreached"
-    assert "8/issues/1" in seen.names and list(seen.cursor["projects"]) == ["8"]
+    assert "8/issues/1" in seen.names and list(seen.cursor["repositories"]) == ["8"]
 
 
 def test_a_project_that_goes_while_it_is_read_counts_as_unread(gitlab: Lab, project: Project) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from connectors.atlassian import document
+from connectors.atlassian.text import document
 from connectors.jira.adf import html
 from ingestion.parse.html import from_text
 from vouch.core.errors import DocumentRejected

@@ -1,31 +1,17 @@
-"""What the connectors of one vendor's products share: the credential, and how their answers and texts are written."""
+"""How the answers of Confluence and Jira are read, and how their texts are written: as HTML."""
 
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from datetime import datetime
 from html import escape
 from typing import Any
 
-from pydantic import SecretStr
-
-from connectors.rest import Token
-from vouch.core.errors import BadConfig, Unavailable
+from vouch.core.errors import Unavailable
 from vouch.core.types import Json
 
 _MAX_TITLE = 300
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
-
-
-def credential(user: str | None, token: SecretStr) -> Token:
-    """An account's API token, or a bearer token where no account is named. Raises :class:`BadConfig`."""
-    secret = token.get_secret_value()
-    if user is None:
-        return Token(f"Bearer {secret}")
-    if ":" in user:
-        raise BadConfig("config.user: a colon ends the name", field="config.user")
-    return Token(f"Basic {b64encode(f'{user}:{secret}'.encode()).decode()}")
 
 
 def malformed() -> Unavailable:
