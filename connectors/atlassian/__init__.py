@@ -1,1 +1,1 @@
-"""What Confluence and Jira have in common: where they are, as whom they are asked, how their texts are written."""
+"""What Confluence and Jira share: where they are and as whom they are asked, their accounts, how texts are written."""

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from connectors.accounts import Account, Accounts
 from connectors.atlassian.config import credential
+from connectors.atlassian.members import members
 from connectors.atlassian.text import as_dict, clean, document, section, time_of
 from connectors.confluence.access import Tree, space_clause
 from connectors.confluence.config import ConfluenceConfig
@@ -107,23 +108,19 @@ class ConfluenceConnector:
         of the site; somebody who is in none has to be named in ``people``."""
         site = Site(self._rest, self._opened_at)
         site.require_account()
-        members: defaultdict[str, set[str]] = defaultdict(set)
+        groups: defaultdict[str, set[str]] = defaultdict(set)
         for group in site.listed(f"{V1}/group", {"limit": 200}):
             id = str(group.get("id"))
             try:
                 for user in site.listed(f"{V1}/group/{quote(id, safe='')}/membersByGroupId", {"limit": 200}):
                     if isinstance(user.get("accountId"), str):
-                        members[user["accountId"]].add(self._accounts.group("group", id))
+                        groups[user["accountId"]].add(self._accounts.group("group", id))
             except NotFound:
                 continue  # deleted since it was listed
-        ids = sorted({*members, *(account for account in self.config.people.named if "@" not in account)})
-        told: set[Membership] = set()
-        for id, email in site.active_accounts(ids):
-            known = list(self._accounts.members([Account(id, email if self.config.trust_emails else None)]))
-            told.update(known)
-            if known:
-                told.update(Membership(group, self._accounts.account(id)) for group in members[id])
-        yield from sorted(told, key=lambda one: (one.group, one.member))
+        ids = sorted({*groups, *(account for account in self.config.people.named if "@" not in account)})
+        trusts = self.config.trust_emails
+        people = (Account(id, email if trusts else None) for id, email in site.active_accounts(ids))
+        yield from members(self._accounts, people, groups)
 
     # -- what a scan names --
 

@@ -20,7 +20,7 @@ from asyncssh.constants import FILEXFER_TYPE_DIRECTORY, FILEXFER_TYPE_REGULAR, F
 from asyncssh.public_key import get_default_public_key_algs
 
 from connectors.files.config import SftpStore
-from connectors.files.store import MANY, Enters, Entry, Folder, Found
+from connectors.files.store import MANY, Enters, Entry, Folder, Found, folder_by_folder
 from vouch.core.errors import BadConfig, DocumentRejected, NotFound, OutboundRefused, Unavailable
 from vouch.core.types import Refused
 from vouch.outbound.door import Outbound
@@ -108,15 +108,7 @@ class _Session:
         self._runner, self._client, self._root = runner, client, root
 
     def listing(self, enters: Enters) -> Iterator[Found]:
-        waiting = [""]
-        while waiting:
-            folder = waiting.pop()
-            inside: list[str] = []
-            for found in self._folder(folder):
-                if isinstance(found, Folder):
-                    inside.append(found.path)
-                yield found
-            waiting += [path for path in inside if enters(path)]
+        return folder_by_folder(self._folder, enters)
 
     def read(self, path: str, limit: int) -> bytes:
         try:

@@ -42,6 +42,18 @@ Enters = Callable[[str], bool]
 """Whether the folder of a path is wanted: where it is not, nothing is asked of it."""
 
 
+def folder_by_folder(listed: Callable[[str], Iterator[Found]], enters: Enters) -> Iterator[Found]:
+    """A listing from the root down, for a store that lists one folder at a time; none is entered that is not wanted."""
+    waiting = [""]
+    while waiting:
+        inside: list[str] = []
+        for found in listed(waiting.pop()):
+            if isinstance(found, Folder):
+                inside.append(found.path)
+            yield found
+        waiting += [path for path in inside if enters(path)]
+
+
 class Opened(Protocol):
     """A store while it is being read.
 

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from connectors.files.config import WebdavStore
 from connectors.files.http import LISTING_BYTES, address, asked, inner, text_of, xml
-from connectors.files.store import Enters, Entry, Folder, Found
+from connectors.files.store import Enters, Entry, Folder, Found, folder_by_folder
 from connectors.pace import http_date
 from vouch.core.errors import BadConfig, DocumentRejected, NotFound, Unavailable
 from vouch.core.types import Refused
@@ -44,15 +44,7 @@ class Webdav:
         return str(self._at(path))
 
     def listing(self, enters: Enters) -> Iterator[Found]:
-        waiting = [""]
-        while waiting:
-            folder = waiting.pop()
-            inside: list[str] = []
-            for found in self._folder(folder):
-                if isinstance(found, Folder):
-                    inside.append(found.path)
-                yield found
-            waiting += [path for path in inside if enters(path)]
+        return folder_by_folder(self._folder, enters)
 
     def read(self, path: str, limit: int) -> bytes:
         answer = asked(self._outbound, self._at(path), self._headers, limit)

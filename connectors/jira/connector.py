@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from connectors.accounts import Account, Accounts
 from connectors.atlassian.config import credential
+from connectors.atlassian.members import members
 from connectors.atlassian.text import as_dict, clean, document, section, time_of
 from connectors.jira.access import Access
 from connectors.jira.adf import html
@@ -99,7 +100,7 @@ class JiraConnector:
         """Which account is which user, of those that are active, and their groups."""
         site = Site(self._rest)
         site.require_account()
-        members: defaultdict[str, set[str]] = defaultdict(set)
+        groups: defaultdict[str, set[str]] = defaultdict(set)
         people: dict[str, Account] = {}
         for group in site.listed("group/bulk", {"maxResults": 50}):
             id = str(group.get("groupId"))
@@ -107,7 +108,7 @@ class JiraConnector:
                 for said in site.listed("group/member", {"groupId": id, "maxResults": 50}):
                     if (account := self._account(said)) is not None:
                         people[account.id] = account
-                        members[account.id].add(self._accounts.group("group", id))
+                        groups[account.id].add(self._accounts.group("group", id))
             except NotFound:
                 continue  # deleted since it was listed
         others = sorted(id for id in self.config.people.named if "@" not in id and id not in people)
@@ -116,14 +117,7 @@ class JiraConnector:
             for said in site.listed("user/bulk", {"accountId": some, "maxResults": 50}):
                 if (account := self._account(said)) is not None:
                     people[account.id] = account
-        told: set[Membership] = set()
-        for account in people.values():
-            known = list(self._accounts.members([account]))
-            told.update(known)
-            if known:
-                own = self._accounts.account(account.id)
-                told.update(Membership(group, own) for group in members[account.id])
-        yield from sorted(told, key=lambda one: (one.group, one.member))
+        yield from members(self._accounts, people.values(), groups)
 
     def _account(self, said: Json) -> Account | None:
         id, email = said.get("accountId"), said.get("emailAddress")

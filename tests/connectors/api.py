@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.outbound.serving import Asked, Reply, Server, serving
@@ -17,6 +17,8 @@ from vouch.outbound.door import Outbound
 
 LOOPBACK = Outbound(Ways(Allowed.parse("127.0.0.1")))
 """The door as an operator opens it to a server of their own."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,10 @@ class Api:
         """Put a fault in the way; ``path`` is a pattern that is searched for in path and query."""
         self.faults.append(Fault(path, reply, times))
 
+    def asked_for(self, pattern: str) -> list[Asked]:
+        """The requests whose path and query ``pattern`` is found in."""
+        return [one for one in self.asked if re.search(pattern, one.path)]
+
     def script(self, asked: Asked) -> Reply:
         self.asked.append(asked)
         for fault in self.faults:
@@ -85,6 +91,12 @@ class Api:
                 found = answer(Request(match, query, asked.headers, asked.body))
                 return found if isinstance(found, Reply) else as_json(found)
         return as_json({"message": "Not Found"}, 404)
+
+
+def paged(found: Sequence[T], at: str | int, size: int) -> tuple[Sequence[T], str | None]:
+    """A page of ``found``, and what says where the next one begins; None after the last."""
+    end = int(at) + size
+    return found[int(at) : end], str(end) if end < len(found) else None
 
 
 def as_json(data: Any, status: int = 200, headers: dict[str, str] | None = None) -> Reply:

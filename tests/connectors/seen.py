@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from connectors.pace import Pace
 from connectors.protocol import Connector
 from connectors.rest import Rest, ShortToken
 from vouch.core.errors import VouchError
-from vouch.core.types import Change, Checkpoint, Deleted, Json, Refused, Upsert
+from vouch.core.types import AccessUnknown, Change, Checkpoint, Deleted, Json, Refused, SourceAcl, Upsert
 
 
 @dataclass
@@ -22,8 +23,8 @@ class Seen:
     raised: VouchError | None = None
 
     @classmethod
-    def of(cls, connector: Connector, cursor: Json | None) -> Seen:
-        """All of it, each external id at most once."""
+    def until_it_ends(cls, connector: Connector, cursor: Json | None) -> Seen:
+        """All of it, each external id at most once, and the error that it ends with."""
         seen = cls([])
         try:
             for change in connector.scan(cursor):
@@ -35,16 +36,16 @@ class Seen:
         return seen
 
     @property
-    def upserts(self) -> dict[str, Upsert]:
+    def documents(self) -> dict[str, Upsert]:
         return {c.external_id: c for c in self.changes if isinstance(c, Upsert)}
 
     @property
     def names(self) -> list[str]:
-        return sorted(self.upserts)
+        return sorted(self.documents)
 
     @property
     def deleted(self) -> list[str]:
-        return sorted(c.external_id for c in self.changes if isinstance(c, Deleted))
+        return sorted(self.of(Deleted))
 
     @property
     def refused(self) -> dict[str, str]:
@@ -55,6 +56,44 @@ class Seen:
         last = self.changes[-1]
         assert isinstance(last, Checkpoint)
         return last.cursor
+
+    def of(self, kind: type[Any]) -> set[str]:
+        return {c.external_id for c in self.changes if isinstance(c, kind)}
+
+    def readers(self, name: str) -> tuple[str, ...] | None:
+        """Whom the first clause lets in."""
+        acl = self.documents[name].acl
+        return acl[0].allow if isinstance(acl, tuple) else None
+
+
+def allowed(acl: SourceAcl) -> list[tuple[str, ...]]:
+    """Whom each level lets in, where none denies anybody."""
+    assert isinstance(acl, tuple), acl
+    assert all(clause.deny == () for clause in acl)
+    return [clause.allow for clause in acl]
+
+
+def reason(acl: SourceAcl) -> str:
+    """Why it is not known who may read."""
+    assert isinstance(acl, AccessUnknown), acl
+    return acl.reason
+
+
+def members(connector: Connector) -> set[tuple[str, str]]:
+    """Who is in which group."""
+    return {(one.group, one.member) for one in connector.memberships()}
+
+
+def pausing() -> tuple[Pace, list[float]]:
+    """Time that passes only by being slept, and every pause that was taken."""
+    pauses: list[float] = []
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        now[0] += seconds
+
+    return Pace(lambda: now[0], sleep), pauses
 
 
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> list[float]:

@@ -12,8 +12,9 @@ from acl.groups import own_memberships
 from acl.mapping import map_acl
 from tests.connectors.api import as_json
 from tests.connectors.confluence.cloud import AUTHORIZATION, Cloud, Subject, cloud, grant
+from tests.connectors.seen import allowed, members, reason
 from vouch.core.errors import BadConfig, SourceRefuses
-from vouch.core.types import AccessUnknown, SourceAcl, Upsert
+from vouch.core.types import SourceAcl, Upsert
 
 STAFF = "group:confluence/group.staff"
 ACC_1, ACC_2 = "group:confluence/account.acc-1", "group:confluence/account.acc-2"
@@ -27,17 +28,6 @@ def site() -> Iterator[Cloud]:
 
 def access(site: Cloud, **config: Any) -> dict[str, SourceAcl]:
     return {c.external_id: c.acl for c in site.connector(**config).scan(None) if isinstance(c, Upsert)}
-
-
-def allowed(acl: SourceAcl) -> list[tuple[str, ...]]:
-    assert isinstance(acl, tuple), acl
-    assert all(clause.deny == () for clause in acl)
-    return [clause.allow for clause in acl]
-
-
-def reason(acl: SourceAcl) -> str:
-    assert isinstance(acl, AccessUnknown), acl
-    return acl.reason
 
 
 def test_each_level_is_a_clause_from_the_space_down(site: Cloud) -> None:
@@ -278,7 +268,7 @@ def test_groups_have_their_active_members(site: Cloud) -> None:
     site.person("acc-4", "staff", email="Dave@example.org")
     site.groups["empty"] = []
     named = {"acc-1": "user:alice", "acc-3": "user:gone", "712020:4f": "user:carol", "acc-9": "user:nobody"}
-    told = {(m.group, m.member) for m in site.connector(people={"named": named}).memberships()}
+    told = members(site.connector(people={"named": named}))
     users = {member: group for group, member in told if member.startswith("user:")}
     assert set(users) == {"user:alice", "user:carol"}
     assert told == {

@@ -10,10 +10,10 @@ import pytest
 
 from connectors.files.config import S3Store
 from connectors.files.s3 import S3
-from connectors.pace import Pace
 from connectors.registry import make_connector
 from tests.connectors.files.stores import ACCESS_KEY, DOOR, SECRET, Place, s3
 from tests.connectors.files.test_stores import acl, reasons, scan
+from tests.connectors.seen import pausing
 from tests.outbound.recording import PUBLIC, World
 from tests.outbound.serving import Asked, Reply, serving
 from vouch.core.errors import BadConfig, DocumentRejected, NotFound, Unavailable
@@ -28,13 +28,8 @@ def place() -> Place:
 @pytest.fixture(autouse=True)
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Pauses are counted, not taken."""
-    now, pauses = [0.0], []
-
-    def sleep(seconds: float) -> None:
-        now[0] += seconds
-        pauses.append(seconds)
-
-    monkeypatch.setattr("connectors.files.http.PACE", Pace(lambda: now[0], sleep))
+    pace, pauses = pausing()
+    monkeypatch.setattr("connectors.files.http.PACE", pace)
     return pauses
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from connectors.pace import Pace
 from connectors.registry import make_connector
 from tests.connectors.files import stores
 from tests.connectors.files.stores import DOOR, Place
 from tests.connectors.files.test_stores import reasons, scan
+from tests.connectors.seen import pausing
 from tests.outbound.serving import Asked, Reply, serving
 from vouch.core.errors import BadConfig, DocumentRejected, OutboundRefused, Unavailable
 from vouch.core.types import Upsert
@@ -21,13 +21,8 @@ from vouch.core.types import Upsert
 @pytest.fixture(autouse=True)
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Pauses are counted, not taken."""
-    now, pauses = [0.0], []
-
-    def sleep(seconds: float) -> None:
-        now[0] += seconds
-        pauses.append(seconds)
-
-    monkeypatch.setattr("connectors.files.http.PACE", Pace(lambda: now[0], sleep))
+    pace, pauses = pausing()
+    monkeypatch.setattr("connectors.files.http.PACE", pace)
     return pauses
 
 

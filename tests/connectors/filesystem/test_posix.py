@@ -18,6 +18,7 @@ from connectors.accounts import Accounts, People
 from connectors.filesystem import posix
 from connectors.filesystem.posix import ENTER, READ, Posix
 from connectors.registry import make_connector
+from tests.connectors.seen import members
 from vouch.core.errors import BadConfig
 from vouch.core.types import AccessUnknown, RawClause, Upsert
 
@@ -205,7 +206,7 @@ def test_everybody_else_is_whom_the_configuration_says(folder: Path) -> None:
 
 def test_accounts_groups_and_everyone_are_told(folder: Path) -> None:
     config = {"path": str(folder), "access": "posix", "issuer": "nas", "people": {"named": {ME: "user:carol"}}}
-    told = {(m.group, m.member) for m in make_connector("filesystem", config).memberships()}
+    told = members(make_connector("filesystem", config))
     me = f"group:nas/account.{ME}"
     assert {(me, "user:carol"), (EVERYONE, me), (f"group:nas/unix.{GROUP}", me)} <= told
     assert not any(member.startswith("user:") for group, member in told if group != me)

@@ -320,7 +320,7 @@ def connector(hub: Hub, **config: Any) -> Connector:
 def scan(hub: Hub, cursor: Json | None = None, **config: Any) -> Seen:
     """All of a scan, each external id at most once."""
     hub.api.asked.clear()
-    return Seen.of(connector(hub, **config), cursor)
+    return Seen.until_it_ends(connector(hub, **config), cursor)
 
 
 def fetched(hub: Hub, external_id: str, **config: Any) -> str:

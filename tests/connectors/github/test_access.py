@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.connectors.api import as_json, truncated
-from tests.connectors.github.hub import Hub, Repo, connector, hub, scan
-from tests.connectors.seen import unhurried
+from tests.connectors.github.hub import Hub, Repo, connector, scan
+from tests.connectors.seen import members
 from vouch.core.errors import CursorExpired, SourceRefuses, Unavailable
 from vouch.core.types import AccessUnknown, RawClause, SourceAcl
 
 PEOPLE = {"named": {"1": "user:alice", "2": "user:bob", "3": "user:carol"}}
 FORBIDDEN = as_json({"message": "Must have push access to view repository collaborators."}, 403)
-
-
-@pytest.fixture
-def github(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    unhurried(monkeypatch)
-    with hub() as found:
-        yield found
 
 
 @pytest.fixture
@@ -38,7 +30,7 @@ def told(hub: Hub, **config: Any) -> set[tuple[str, str]]:
 
 
 def acl(hub: Hub, id: int = 7, **config: Any) -> SourceAcl:
-    return scan(hub, **config).upserts[f"{id}/issues/1"].acl
+    return scan(hub, **config).documents[f"{id}/issues/1"].acl
 
 
 def test_a_repositorys_group_holds_the_accounts_that_github_lets_read_it(github: Hub, repo: Repo) -> None:
@@ -132,6 +124,6 @@ def test_a_credential_that_is_refused_is_no_empty_group(github: Hub, repo: Repo)
 
 def test_people_are_known_by_number_or_by_an_issuer_that_uses_the_same(github: Hub, repo: Repo) -> None:
     people = {"named": {"1": "user:alice"}, "issuer": "entra"}
-    found = {(m.group, m.member) for m in connector(github, people=people).memberships()}
+    found = members(connector(github, people=people))
     assert ("group:github/account.1", "user:alice") in found and ("group:github/account.2", "user:entra/2") in found
     assert not [m for _, m in found if "login" in m]

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.connectors.api import as_json
-from tests.connectors.github.hub import Hub, Repo, connector, fetched, hub, moment, scan, sha, user
-from tests.connectors.seen import unhurried
+from tests.connectors.github.hub import Hub, Repo, connector, fetched, moment, scan, sha, user
 from vouch.core.errors import BadConfig, CursorExpired, DocumentRejected, NotFound, SourceRefuses
 from vouch.core.types import Checkpoint, RawClause
 
 READERS = (RawClause(("group:github/repo.7",), (), "collaborators of acme/handbook"),)
-
-
-@pytest.fixture
-def github(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    unhurried(monkeypatch)
-    with hub() as found:
-        yield found
 
 
 @pytest.fixture
@@ -41,8 +32,8 @@ def test_files_issues_pulls_and_discussions_are_documents_of_the_repositorys_rea
     assert seen.names == [
         "7/discussions/5", "7/files/docs/rooms & keys.md", "7/files/leave.md", "7/issues/3", "7/pulls/4",
     ]  # fmt: skip
-    assert {change.acl for change in seen.upserts.values()} == {READERS}
-    file, issue = seen.upserts["7/files/docs/rooms & keys.md"], seen.upserts["7/issues/3"]
+    assert {change.acl for change in seen.documents.values()} == {READERS}
+    file, issue = seen.documents["7/files/docs/rooms & keys.md"], seen.documents["7/issues/3"]
     assert file.uri == "https://github.example.org/acme/handbook/blob/main/docs/rooms%20%26%20keys.md"
     assert (file.title, file.mime, file.fingerprint) == ("", "text/markdown", sha(b"# Rooms"))
     assert (issue.title, issue.mime) == ("The gate sticks", "text/markdown")
@@ -154,12 +145,12 @@ def test_code_owners_own_files(github: Hub, repo: Repo) -> None:
     owners = {"@acme/people": "group:people-team"}
     github.push(repo, {"CODEOWNERS": b"hr/ @acme/people\n", "hr/a.md": b"a", "b.md": b"b"})
     seen = scan(github, read=["files"], owners=owners)
-    assert {n: c.owner for n, c in seen.upserts.items()} == {
+    assert {n: c.owner for n, c in seen.documents.items()} == {
         "7/files/CODEOWNERS": None, "7/files/b.md": None, "7/files/hr/a.md": "group:people-team"
     }  # fmt: skip
     github.push(repo, {"CODEOWNERS": b"* @acme/people\n"})
     after = scan(github, seen.cursor, read=["files"], owners=owners)
-    assert {c.owner for c in after.upserts.values()} == {"group:people-team"} and len(after.names) == 3
+    assert {c.owner for c in after.documents.values()} == {"group:people-team"} and len(after.names) == 3
 
 
 # -- going on --
@@ -172,7 +163,7 @@ def test_a_sync_with_nothing_new_reads_no_file_and_names_what_is_hardly_past(git
     first = scan(github)
     again = scan(github, first.cursor)
     assert again.names == ["7/issues/5"] and again.cursor == first.cursor
-    assert again.upserts["7/issues/5"] == first.upserts["7/issues/5"]
+    assert again.documents["7/issues/5"] == first.documents["7/issues/5"]
     assert not [path for path in github.asked if "/git/" in path or "commits" in path]
 
 
@@ -217,7 +208,7 @@ def test_an_issue_that_changed_or_was_commented_on_is_named_again(github: Hub, r
     github.comment(repo, 3, "New.")
     after = scan(github, first.cursor)
     assert after.names == ["7/issues/2", "7/issues/3", "7/issues/5"]
-    differ = {n for n, c in after.upserts.items() if c.fingerprint != first.upserts[n].fingerprint}
+    differ = {n for n, c in after.documents.items() if c.fingerprint != first.documents[n].fingerprint}
     assert differ == {"7/issues/2", "7/issues/3"}
 
 
@@ -231,14 +222,14 @@ def test_a_comment_that_was_edited_is_noticed_though_its_issue_is_not_updated(gi
     github.edit(repo, comment, "second")
     github.edit(repo, line, "typos")
     after = scan(github, first.cursor)
-    assert {n for n, c in after.upserts.items() if c.fingerprint != first.upserts[n].fingerprint} == {
+    assert {n for n, c in after.documents.items() if c.fingerprint != first.documents[n].fingerprint} == {
         "7/issues/1", "7/pulls/4"
     }  # fmt: skip
     whole = scan(github)
-    assert {n: whole.upserts[n].fingerprint for n in after.names} == {
-        n: c.fingerprint for n, c in after.upserts.items()
+    assert {n: whole.documents[n].fingerprint for n in after.names} == {
+        n: c.fingerprint for n, c in after.documents.items()
     }
-    assert after.upserts["7/issues/1"].modified_at == datetime(2026, 11, 2, 13, 20, tzinfo=UTC)
+    assert after.documents["7/issues/1"].modified_at == datetime(2026, 11, 2, 13, 20, tzinfo=UTC)
 
 
 def test_a_comment_that_was_removed_is_noticed_by_a_whole_scan(github: Hub, repo: Repo) -> None:
@@ -247,7 +238,7 @@ def test_a_comment_that_was_removed_is_noticed_by_a_whole_scan(github: Hub, repo
     first = scan(github)
     del repo.comments[comment]
     repo.threads[1]["comments"] -= 1
-    assert scan(github).upserts["7/issues/1"].fingerprint != first.upserts["7/issues/1"].fingerprint
+    assert scan(github).documents["7/issues/1"].fingerprint != first.documents["7/issues/1"].fingerprint
 
 
 def test_discussions_are_told_newest_first_up_to_the_cursor(github: Hub, repo: Repo) -> None:
@@ -296,7 +287,7 @@ def test_rows_that_move_while_they_are_listed_are_not_passed_over(github: Hub, r
     github.shifts = [*nothing, *early]
     first = scan(github, read=["issues", "pulls"])
     assert {f"7/issues/{number}" for number in range(3, 13)} <= set(first.names)
-    assert first.upserts["7/issues/4"].title == "Anew" or "7/issues/4" in scan(github, first.cursor).names
+    assert first.documents["7/issues/4"].title == "Anew" or "7/issues/4" in scan(github, first.cursor).names
 
 
 def test_what_changes_after_it_was_told_is_told_by_the_next_scan(github: Hub, repo: Repo) -> None:
@@ -311,8 +302,8 @@ def test_what_changes_after_it_was_told_is_told_by_the_next_scan(github: Hub, re
     github.clock += timedelta(hours=1)
     github.shifts = [lambda: None, lambda: None, change]
     first = scan(github, read=["issues"])
-    assert "7/issues/20" in first.names and first.upserts["7/issues/1"].title == "A"
-    assert scan(github, first.cursor, read=["issues"]).upserts["7/issues/1"].title == "Anew"
+    assert "7/issues/20" in first.names and first.documents["7/issues/1"].title == "A"
+    assert scan(github, first.cursor, read=["issues"]).documents["7/issues/1"].title == "Anew"
 
 
 def test_a_whole_scan_and_one_from_a_cursor_say_the_same_of_an_issue(github: Hub, repo: Repo) -> None:
@@ -321,7 +312,7 @@ def test_a_whole_scan_and_one_from_a_cursor_say_the_same_of_an_issue(github: Hub
         github.comment(repo, number, "first")
     first = scan(github)
     repo.threads[1] |= {"title": "Another", "updated_at": moment(github.tick())}
-    assert scan(github, first.cursor).upserts["7/issues/1"] == scan(github).upserts["7/issues/1"]
+    assert scan(github, first.cursor).documents["7/issues/1"] == scan(github).documents["7/issues/1"]
 
 
 def test_many_changes_of_one_moment_are_all_told(github: Hub, repo: Repo) -> None:
@@ -346,8 +337,8 @@ def test_a_repository_that_was_renamed_keeps_its_documents_and_has_them_at_its_n
     github.push(repo, {})
     after = scan(github, first.cursor)
     assert (after.names, after.deleted) == (["7/files/a.md", "7/issues/1"], ["7/files/b.md"])
-    assert after.upserts["7/files/a.md"].uri == "https://github.example.org/acme/manual/blob/main/a.md"
-    assert after.upserts["7/files/a.md"].fingerprint == first.upserts["7/files/a.md"].fingerprint
+    assert after.documents["7/files/a.md"].uri == "https://github.example.org/acme/manual/blob/main/a.md"
+    assert after.documents["7/files/a.md"].fingerprint == first.documents["7/files/a.md"].fingerprint
     assert scan(github, after.cursor).names == ["7/issues/1"]
 
 

@@ -15,8 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from connectors.github.api import Github, pause
 from connectors.registry import make_connector
 from tests.connectors.api import LOOPBACK, Request, as_json, truncated
-from tests.connectors.github.hub import TOKEN, Hub, Repo, connector, fetched, hub, moment, scan
-from tests.connectors.seen import unhurried
+from tests.connectors.github.hub import TOKEN, Hub, Repo, connector, fetched, moment, scan
 from tests.outbound.serving import Reply, serving
 from vouch.core.errors import BadConfig, DocumentRejected, NotFound, OutboundRefused, SourceRefuses, Unavailable
 from vouch.outbound.door import NOWHERE_PRIVATE, Answer
@@ -24,17 +23,6 @@ from vouch.outbound.url import parse_url
 
 OTHER = {"repositories": ["acme/handbook", "acme/other"], "read": ["issues"]}
 SECONDARY = as_json({"message": "You have exceeded a secondary rate limit. Please wait."}, 403)
-
-
-@pytest.fixture
-def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    return unhurried(monkeypatch)
-
-
-@pytest.fixture
-def github(slept: list[float]) -> Iterator[Hub]:
-    with hub() as found:
-        yield found
 
 
 @pytest.fixture

@@ -223,7 +223,7 @@ def connector(lab: Lab, **config: Any) -> Connector:
 
 def scan(lab: Lab, cursor: Json | None = None, **config: Any) -> Seen:
     lab.api.asked.clear()
-    return Seen.of(connector(lab, **config), cursor)
+    return Seen.until_it_ends(connector(lab, **config), cursor)
 
 
 def fetched(lab: Lab, external_id: str, **config: Any) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.connectors.api import as_json, truncated
-from tests.connectors.gitlab.lab import DEVELOPER, GUEST, REPORTER, Lab, Project, account, connector, lab, scan
-from tests.connectors.seen import unhurried
+from tests.connectors.gitlab.lab import DEVELOPER, GUEST, REPORTER, Lab, Project, account, connector, scan
 from vouch.core.errors import CursorExpired, SourceRefuses, Unavailable
 from vouch.core.types import AccessUnknown, RawClause, SourceAcl
 
@@ -17,13 +15,6 @@ PEOPLE = {"named": {"1": "user:alice", "2": "user:bob", "3": "user:carol"}}
 MEMBERS = ("group:gitlab/project.7",)
 REPORTERS = ("group:gitlab/reporters.7",)
 EVERYONE = ("authenticated",)
-
-
-@pytest.fixture
-def gitlab(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
-    unhurried(monkeypatch)
-    with lab() as found:
-        yield found
 
 
 @pytest.fixture
@@ -44,7 +35,7 @@ def told(lab: Lab, **config: Any) -> set[tuple[str, str]]:
 
 
 def acls(lab: Lab, **config: Any) -> dict[str, SourceAcl]:
-    return {name.removeprefix("7/"): change.acl for name, change in scan(lab, **config).upserts.items()}
+    return {name.removeprefix("7/"): change.acl for name, change in scan(lab, **config).documents.items()}
 
 
 def first(acl: SourceAcl) -> tuple[str, ...]:
@@ -125,10 +116,10 @@ def test_where_the_members_cannot_be_told_nobody_reads_and_the_other_projects_go
     config = {"projects": ["acme/handbook", "acme/other"]}
     gitlab.api.fail("/projects/7/members", as_json({"message": "403 Forbidden"}, 403), 100)
     seen = scan(gitlab, **config)
-    said = {change.acl for name, change in seen.upserts.items() if name.startswith("7/")}
+    said = {change.acl for name, change in seen.documents.items() if name.startswith("7/")}
     detail = "Who may read acme/handbook cannot be read: status 403"
     assert said == {AccessUnknown("access_unreadable", detail)}
-    assert isinstance(seen.upserts["8/issues/1"].acl, tuple)
+    assert isinstance(seen.documents["8/issues/1"].acl, tuple)
     assert ("project.8", "account.3") in told(gitlab, **config)
     assert not [m for g, m in told(gitlab, **config) if g in ("project.7", "reporters.7") and m.startswith("account")]
 

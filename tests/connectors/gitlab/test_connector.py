@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,8 +10,7 @@ import pytest
 from connectors.registry import make_connector
 from tests.connectors.api import as_json, truncated
 from tests.connectors.github.hub import TOKEN, moment, sha
-from tests.connectors.gitlab.lab import DEVELOPER, Lab, Project, connector, fetched, lab, scan
-from tests.connectors.seen import unhurried
+from tests.connectors.gitlab.lab import DEVELOPER, Lab, Project, connector, fetched, scan
 from tests.outbound.serving import Reply, serving
 from vouch.core.errors import (
     BadConfig,
@@ -25,17 +23,6 @@ from vouch.core.errors import (
 )
 from vouch.core.types import Checkpoint
 from vouch.outbound.door import NOWHERE_PRIVATE
-
-
-@pytest.fixture
-def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    return unhurried(monkeypatch)
-
-
-@pytest.fixture
-def gitlab(slept: list[float]) -> Iterator[Lab]:
-    with lab() as found:
-        yield found
 
 
 @pytest.fixture
@@ -55,13 +42,13 @@ def test_files_issues_merge_requests_and_wiki_pages_are_documents(gitlab: Lab, p
     assert seen.names == [
         "7/files/docs/rooms & keys.md", "7/files/leave.md", "7/issues/3", "7/merge_requests/3", "7/wiki/rooms/hall",
     ]  # fmt: skip
-    file, issue = seen.upserts["7/files/docs/rooms & keys.md"], seen.upserts["7/issues/3"]
+    file, issue = seen.documents["7/files/docs/rooms & keys.md"], seen.documents["7/issues/3"]
     assert file.uri == "https://gitlab.example.org/acme/handbook/-/blob/main/docs/rooms%20%26%20keys.md"
     assert (file.title, file.mime, file.fingerprint) == ("", "text/markdown", sha(b"# Rooms"))
     assert (issue.title, issue.mime) == ("The gate sticks", "text/markdown")
     assert issue.uri == "https://gitlab.example.org/acme/handbook/-/issues/3"
     assert issue.modified_at == datetime(2026, 11, 2, 12, 20, tzinfo=UTC)
-    assert seen.upserts["7/wiki/rooms/hall"].uri == "https://gitlab.example.org/acme/handbook/-/wikis/rooms/hall"
+    assert seen.documents["7/wiki/rooms/hall"].uri == "https://gitlab.example.org/acme/handbook/-/wikis/rooms/hall"
     assert fetched(gitlab, "7/wiki/rooms/hall") == "Big."
 
 
@@ -142,10 +129,10 @@ def test_code_owners_own_files(gitlab: Lab, project: Project) -> None:
     owners = {"@acme/people": "group:people-team"}
     gitlab.push(project, {"CODEOWNERS": b"hr/ @acme/people\n", "hr/a.md": b"a", "b.md": b"b"})
     seen = scan(gitlab, read=["files"], owners=owners)
-    assert {n for n, c in seen.upserts.items() if c.owner == "group:people-team"} == {"7/files/hr/a.md"}
+    assert {n for n, c in seen.documents.items() if c.owner == "group:people-team"} == {"7/files/hr/a.md"}
     gitlab.push(project, {"CODEOWNERS": b"* @acme/people\n"})
     after = scan(gitlab, seen.cursor, read=["files"], owners=owners)
-    assert {c.owner for c in after.upserts.values()} == {"group:people-team"} and len(after.names) == 3
+    assert {c.owner for c in after.documents.values()} == {"group:people-team"} and len(after.names) == 3
 
 
 # -- going on --
@@ -160,8 +147,8 @@ def test_a_sync_with_nothing_new_reads_no_tree(gitlab: Lab, project: Project) ->
     first = scan(gitlab)
     again = scan(gitlab, first.cursor)
     assert again.names == ["7/issues/5", "7/merge_requests/5"] and again.cursor == first.cursor
-    assert {n: c.fingerprint for n, c in again.upserts.items()}.items() <= {
-        n: c.fingerprint for n, c in first.upserts.items()
+    assert {n: c.fingerprint for n, c in again.documents.items()}.items() <= {
+        n: c.fingerprint for n, c in first.documents.items()
     }.items()
     assert not [path for path in gitlab.asked if "tree" in path]
 
@@ -197,10 +184,10 @@ def test_an_issue_that_changed_is_named_again(gitlab: Lab, project: Project) -> 
     gitlab.note(project, ("issues", 2), "New.")
     gitlab.note(project, ("merge_requests", 3), "New.")
     after = scan(gitlab, first.cursor)
-    differ = {n for n, c in after.upserts.items() if c.fingerprint != first.upserts[n].fingerprint}
+    differ = {n for n, c in after.documents.items() if c.fingerprint != first.documents[n].fingerprint}
     assert differ == {"7/issues/2", "7/merge_requests/3"}
     project.issues[1]["user_notes_count"] = 5  # one was removed, of which the issue is not told
-    assert scan(gitlab).upserts["7/issues/1"].fingerprint != first.upserts["7/issues/1"].fingerprint
+    assert scan(gitlab).documents["7/issues/1"].fingerprint != first.documents["7/issues/1"].fingerprint
 
 
 def test_an_issue_that_becomes_confidential_is_another_document(gitlab: Lab, project: Project) -> None:
@@ -251,7 +238,7 @@ def test_a_project_that_was_renamed_keeps_its_documents_and_has_them_at_its_new_
     after = scan(gitlab, first.cursor)
     assert after.names == ["7/files/a.md", "7/issues/1", "7/wiki/home"]
     assert after.deleted == ["7/confidential/1", "7/files/b.md"]  # the first: what the issue is not
-    assert after.upserts["7/files/a.md"].uri == "https://gitlab.example.org/acme/manual/-/blob/main/a.md"
+    assert after.documents["7/files/a.md"].uri == "https://gitlab.example.org/acme/manual/-/blob/main/a.md"
     assert scan(gitlab, after.cursor).names == ["7/issues/1"]
 
 

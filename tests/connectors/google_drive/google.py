@@ -13,25 +13,20 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from connectors.google_drive.api import EXPORTS, FOLDER
 from connectors.protocol import Connector
 from connectors.registry import make_connector
-from tests.connectors.api import LOOPBACK, Api, Request, answering, as_json
+from tests.connectors.api import LOOPBACK, Api, Request, answering, as_json, paged
+from tests.connectors.seen import Seen, members
+from tests.connectors.tokens import Tokens, key
 from tests.outbound.serving import Reply
-from vouch.core.types import Change, Checkpoint, Upsert
 
 DOC, SHEET, SLIDES = EXPORTS
 SHORTCUT, FORM = "application/vnd.google-apps.shortcut", "application/vnd.google-apps.form"
 ADMIN = "admin@example.org"
 AT = "2024-03-01T09:00:00.000Z"
-
-
-@cache
-def key() -> RSAPrivateKey:
-    return generate_private_key(65537, 2048)
 
 
 @cache
@@ -72,7 +67,7 @@ class Google:
     users: list[dict[str, Any]] = field(default_factory=list)
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
     members: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    tokens: dict[str, tuple[str, str]] = field(default_factory=dict)
+    tokens: Tokens = field(default_factory=Tokens)
     denied: set[str] = field(default_factory=set)
 
     # -- what a test does to it --
@@ -135,10 +130,10 @@ class Google:
         return Seen(list(self.connector(**config).scan(cursor)))
 
     def memberships(self, **config: Any) -> set[tuple[str, str]]:
-        return {(one.group, one.member) for one in self.connector(**config).memberships()}
+        return members(self.connector(**config))
 
     def asked(self, pattern: str) -> int:
-        return sum(re.search(pattern, one.path) is not None for one in self.api.asked)
+        return len(self.api.asked_for(pattern))
 
     # -- what it answers --
 
@@ -151,9 +146,7 @@ class Google:
         else:
             aud = f"{self.api.url}/token"
             claims = jwt.decode(form["assertion"], key().public_key(), algorithms=["RS256"], audience=aud)
-        token = f"token-{len(self.tokens)}"
-        self.tokens[token] = claims["scope"], claims.get("sub", "")
-        return {"access_token": token, "expires_in": 3599, "token_type": "Bearer"}
+        return self.tokens.give(claims["scope"], claims.get("sub", ""))
 
     def listed(self, request: Request) -> Any:
         q, drive = request.query["q"], request.query.get("driveId")
@@ -196,9 +189,9 @@ class Google:
         at = int(request.query["pageToken"])
         if at < self.oldest:
             return self._error(400, "invalid")
-        some = feed[at : at + self.page]
-        more = {"nextPageToken": str(at + self.page)} if at + self.page < len(feed) else {}
-        return {"changes": some, **(more or {"newStartPageToken": str(len(feed))})}
+        some, following = paged(feed, at, self.page)
+        more = {"nextPageToken": following} if following else {"newStartPageToken": str(len(feed))}
+        return {"changes": some, **more}
 
     def _effective(self, holder: str) -> list[dict[str, Any]]:
         found = list(self.permissions.get(holder, ()))
@@ -211,9 +204,9 @@ class Google:
         return {**file, "permissions": self._effective(file["id"])}
 
     def _page(self, request: Request, name: str, found: list[Any]) -> Any:
-        at = int(request.query.get("pageToken", 0))
-        more = {"nextPageToken": str(at + self.page)} if at + self.page < len(found) else {}
-        return _masked({name: found[at : at + self.page], **more}, request.query["fields"])
+        some, following = paged(found, request.query.get("pageToken", 0), self.page)
+        more = {"nextPageToken": following} if following else {}
+        return _masked({name: some, **more}, request.query["fields"])
 
     def _error(self, status: int, reason: str) -> Reply:
         return as_json({"error": {"code": status, "errors": [{"reason": reason}]}}, status)
@@ -223,8 +216,7 @@ class Google:
 
         def may(scope: str, answer: Any) -> Any:
             def checked(request: Request) -> Any:
-                bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-                scopes, sub = self.tokens.get(bearer, ("", ""))
+                scopes, sub = self.tokens.of(request) or ("", "")
                 if scope not in scopes or ("directory" in scope and sub != ADMIN):
                     return self._error(401, "authError")
                 return answer(request)
@@ -253,30 +245,6 @@ class Google:
         directory("users", "users", lambda request: self.users)
         directory("groups", "groups", lambda request: list(self.groups.values()))
         directory(r"groups/(\w+)/members", "members", lambda request: self.members[request.match[1]])
-
-
-@dataclass
-class Seen:
-    """What a scan told."""
-
-    changes: list[Change]
-
-    @property
-    def documents(self) -> dict[str, Upsert]:
-        return {one.external_id: one for one in self.changes if isinstance(one, Upsert)}
-
-    def of(self, kind: type[Any]) -> set[str]:
-        return {one.external_id for one in self.changes if isinstance(one, kind)}
-
-    def readers(self, id: str) -> tuple[str, ...] | None:
-        acl = self.documents[id].acl
-        return acl[0].allow if isinstance(acl, tuple) else None
-
-    @property
-    def cursor(self) -> Any:
-        last = self.changes[-1]
-        assert isinstance(last, Checkpoint)
-        return last.cursor
 
 
 @contextmanager

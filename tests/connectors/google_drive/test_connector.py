@@ -12,7 +12,6 @@ import pytest
 from connectors import oauth
 from connectors.google_drive.api import EXPORTS
 from connectors.google_drive.config import GoogleDriveConfig
-from connectors.pace import Pace
 from connectors.registry import make_connector
 from connectors.rest import Rest
 from tests.connectors.api import LOOPBACK, as_json, truncated
@@ -28,6 +27,7 @@ from tests.connectors.google_drive.google import (
     service_account,
     user,
 )
+from tests.connectors.seen import pausing
 from tests.outbound.serving import Reply
 from vouch.core.errors import (
     BadConfig,
@@ -46,14 +46,8 @@ OTHERS: dict[str, Any] = {"ownedByMe": False}
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Time that passes only by being slept; every pause taken."""
-    pauses: list[float] = []
-    moment = [0.0]
-
-    def sleep(seconds: float) -> None:
-        pauses.append(seconds)
-        moment[0] += seconds
-
-    monkeypatch.setattr("connectors.google_drive.connector.Rest", partial(Rest, pace=Pace(lambda: moment[0], sleep)))
+    pace, pauses = pausing()
+    monkeypatch.setattr("connectors.google_drive.connector.Rest", partial(Rest, pace=pace))
     monkeypatch.setattr(oauth, "_held", OrderedDict())
     return pauses
 

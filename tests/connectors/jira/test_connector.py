@@ -14,6 +14,7 @@ from connectors.registry import make_connector
 from tests.connectors.api import Answer, as_json, truncated
 from tests.connectors.confluence.cloud import Patience
 from tests.connectors.jira.cloud import Jira, holder, jira, text
+from tests.connectors.seen import allowed, members, reason
 from tests.outbound.recording import World as Recorded
 from tests.outbound.serving import Reply
 from vouch.core.errors import (
@@ -25,7 +26,7 @@ from vouch.core.errors import (
     Unavailable,
     VouchError,
 )
-from vouch.core.types import AccessUnknown, Change, Checkpoint, SourceAcl, Upsert
+from vouch.core.types import Change, Checkpoint, SourceAcl, Upsert
 
 STAFF, ACC_1, ACC_2 = "group:jira/group.staff", "group:jira/account.acc-1", "group:jira/account.acc-2"
 
@@ -46,17 +47,6 @@ def scanned(site: Jira, /, **config: Any) -> dict[str, Upsert]:
 
 def access(site: Jira, id: str = "10", /, **config: Any) -> SourceAcl:
     return scanned(site, **config)[f"issue/{id}"].acl
-
-
-def allowed(acl: SourceAcl) -> list[tuple[str, ...]]:
-    assert isinstance(acl, tuple), acl
-    assert all(clause.deny == () for clause in acl)
-    return [clause.allow for clause in acl]
-
-
-def reason(acl: SourceAcl) -> str:
-    assert isinstance(acl, AccessUnknown), acl
-    return acl.reason
 
 
 def _answers_first(site: Jira, pattern: str, answer: Answer) -> None:
@@ -249,7 +239,7 @@ def test_groups_have_their_active_members(site: Jira) -> None:
     site.person("acc-4", emailAddress="dave@example.org")
     site.person("acc-5", active=False)
     named = {"acc-1": "user:alice", "acc-3": "user:gone", "acc-4": "user:dave", "acc-5": "user:left", "acc-9": "user:x"}
-    told = {(m.group, m.member) for m in site.connector(people={"named": named}).memberships()}
+    told = members(site.connector(people={"named": named}))
     assert told == {(ACC_1, "user:alice"), (STAFF, ACC_1), ("group:jira/account.acc-4", "user:dave")}
     people = {"named": {"Mia@example.org": "user:mia"}}
     with pytest.raises(BadConfig):

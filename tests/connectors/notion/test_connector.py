@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from connectors.notion.config import NotionConfig
-from connectors.pace import Pace
 from connectors.registry import make_connector
 from connectors.rest import Rest
 from tests.connectors.api import LOOPBACK, as_json, truncated
 from tests.connectors.notion.workspace import AT, LATER, Workspace, error, notion, text, uid
+from tests.connectors.seen import pausing
 from tests.outbound.serving import Reply
 from vouch.core import clock
 from vouch.core.errors import BadConfig, DocumentRejected, NotFound, SourceRefuses, Unavailable
@@ -27,14 +27,8 @@ BOARD = [{"allow": ["group:board"], "deny": ["user:mallory"]}]
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Time that passes only by being slept; every pause taken."""
-    pauses: list[float] = []
-    moment = [0.0]
-
-    def sleep(seconds: float) -> None:
-        pauses.append(seconds)
-        moment[0] += seconds
-
-    monkeypatch.setattr("connectors.notion.connector.Rest", partial(Rest, pace=Pace(lambda: moment[0], sleep)))
+    pace, pauses = pausing()
+    monkeypatch.setattr("connectors.notion.connector.Rest", partial(Rest, pace=pace))
     return pauses
 
 

@@ -3,7 +3,6 @@ data sources, blocks, and answers in pages."""
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +11,10 @@ from typing import Any
 
 from connectors.protocol import Connector
 from connectors.registry import make_connector
-from tests.connectors.api import LOOPBACK, Api, Request, answering, as_json
+from tests.connectors.api import LOOPBACK, Api, Request, answering, as_json, paged
+from tests.connectors.seen import Seen
 from tests.outbound.serving import Reply
-from vouch.core.types import Change, Checkpoint, Upsert
+from vouch.core.types import Upsert
 
 AT = "2024-03-01T09:00:00.000Z"
 LATER = "2024-03-02T10:30:00.000Z"
@@ -35,6 +35,14 @@ def text(said: str, **annotations: Any) -> list[dict[str, Any]]:
 
 def mention(kind: str, title: str) -> list[dict[str, Any]]:
     return [{"type": "mention", "mention": {"type": kind, kind: {"id": uid(title)}}, "plain_text": title, "href": None}]
+
+
+class Titled(Seen):
+    """What a scan told, by the names that things have here."""
+
+    @property
+    def documents(self) -> dict[str, Upsert]:
+        return {one.title: one for one in self.changes if isinstance(one, Upsert)}
 
 
 @dataclass
@@ -129,14 +137,14 @@ class Workspace:
     def connector(self, *roots: str, **more: Any) -> Connector:
         return make_connector("notion", self.config(*roots, **more), LOOPBACK)
 
-    def scan(self, *roots: str, cursor: Any = None, **more: Any) -> Seen:
-        return Seen(list(self.connector(*roots, **more).scan(cursor)))
+    def scan(self, *roots: str, cursor: Any = None, **more: Any) -> Titled:
+        return Titled(list(self.connector(*roots, **more).scan(cursor)))
 
     def body(self, name: str, *roots: str, kind: str = "", **more: Any) -> str:
         return self.connector(*roots, **more).fetch(f"{kind}{uid(name)}").data.decode()
 
     def asked(self, pattern: str) -> int:
-        return sum(re.search(pattern, one.path) is not None for one in self.api.asked)
+        return len(self.api.asked_for(pattern))
 
     # -- what it answers --
 
@@ -170,10 +178,9 @@ class Workspace:
         return {**said, "request_status": reason if cut else {"type": "complete"}}
 
     def _listed(self, found: list[Any], asked: dict[str, Any]) -> Any:
-        at, size = int(asked.get("start_cursor", 0)), min(int(asked["page_size"]), self.page_size)
-        more = at + size < len(found)
-        results = found[at : at + size]
-        return {"object": "list", "results": results, "has_more": more, "next_cursor": str(at + size) if more else None}
+        size = min(int(asked["page_size"]), self.page_size)
+        some, following = paged(found, asked.get("start_cursor", 0), size)
+        return {"object": "list", "results": some, "has_more": following is not None, "next_cursor": following}
 
     def _block(self, id: str) -> dict[str, Any]:
         return {**self.objects[id], "has_children": bool(self.below.get(id)), "id": id.removeprefix("child ")}
@@ -203,31 +210,6 @@ class Workspace:
             self.api.route("GET", rf"/v1/{kind}s/([^/]+)")(lambda request, kind=kind: self.one(kind, request))
         self.api.route("GET", r"/v1/blocks/([^/]+)/children")(self.children)
         self.api.route("POST", r"/v1/data_sources/([^/]+)/query")(self.query)
-
-
-@dataclass
-class Seen:
-    """What a scan told, by the names that things have here."""
-
-    changes: list[Change]
-
-    @property
-    def documents(self) -> dict[str, Upsert]:
-        """By title."""
-        return {one.title: one for one in self.changes if isinstance(one, Upsert)}
-
-    def of(self, kind: type[Any]) -> set[str]:
-        return {one.external_id for one in self.changes if isinstance(one, kind)}
-
-    def readers(self, title: str) -> tuple[str, ...] | None:
-        acl = self.documents[title].acl
-        return acl[0].allow if isinstance(acl, tuple) else None
-
-    @property
-    def cursor(self) -> Any:
-        last = self.changes[-1]
-        assert isinstance(last, Checkpoint)
-        return last.cursor
 
 
 def error(status: int, code: str) -> Reply:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,8 +20,9 @@ from cryptography.x509.oid import NameOID
 
 from connectors.protocol import Connector
 from connectors.registry import make_connector
-from tests.connectors.api import LOOPBACK, Api, Request, answering, as_json
-from tests.connectors.google_drive.google import Seen, key
+from tests.connectors.api import LOOPBACK, Api, Request, answering, as_json, paged
+from tests.connectors.seen import Seen, members
+from tests.connectors.tokens import Tokens, key
 from tests.outbound.serving import Asked, Reply
 
 TENANT = "contoso.example.org"
@@ -82,7 +82,7 @@ class SharePoint:
     users: list[dict[str, Any]] = field(default_factory=list)
     groups: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     denied: set[str] = field(default_factory=set)
-    tokens: set[str] = field(default_factory=set)
+    tokens: Tokens = field(default_factory=Tokens)
     forms: list[dict[str, str]] = field(default_factory=list)
 
     # -- what a test does to it --
@@ -127,10 +127,10 @@ class SharePoint:
         return Seen(list(self.connector(**config).scan(cursor)))
 
     def memberships(self, **config: Any) -> set[tuple[str, str]]:
-        return {(one.group, one.member) for one in self.connector(**config).memberships()}
+        return members(self.connector(**config))
 
     def asked(self, pattern: str) -> list[Asked]:
-        return [one for one in self.api.asked if re.search(pattern, one.path)]
+        return self.api.asked_for(pattern)
 
     # -- what it answers --
 
@@ -144,8 +144,7 @@ class SharePoint:
             jwt.decode(form["client_assertion"], key().public_key(), algorithms=["PS256"], audience=url, issuer=APP)
         elif form.get("client_secret") != "s3cret":
             return as_json({"error": "invalid_client"}, 401)
-        self.tokens.add(token := f"token-{len(self.tokens)}")
-        return {"access_token": token, "expires_in": 3599}
+        return self.tokens.give()
 
     def delta(self, request: Request) -> Any:
         drive, token = request.match[1], request.query.get("token", "")
@@ -164,10 +163,10 @@ class SharePoint:
             {"id": "root", "name": "root", "root": {}, "folder": {}} if one["id"] == "root" else one for one in found
         ]
         url = f"{self.api.url}/v1.0/drives/{drive}/root/delta?token="
-        if kind == "since" or at + self.page >= len(found):
-            some = found if kind == "since" else found[at:]
+        some, following = paged(found, at, len(found) if kind == "since" else self.page)
+        if following is None:
             return {"value": some, "@odata.deltaLink": f"{url}since-{end}"}
-        return {"value": found[at : at + self.page], "@odata.nextLink": f"{url}page-{at + self.page}-{end}"}
+        return {"value": some, "@odata.nextLink": f"{url}page-{following}-{end}"}
 
     def item(self, request: Request) -> Any:
         found = self.items.get(request.match[1], {}).get(request.match[2])
@@ -176,10 +175,9 @@ class SharePoint:
         return as_json({}, 403) if found["id"] in self.denied else found
 
     def listed(self, request: Request, found: list[Any]) -> Any:
-        at = int(request.query.get("$skiptoken", 0))
-        path = f"{self.api.url}{request.match[0]}?$skiptoken={at + self.page}"
-        more = {"@odata.nextLink": path} if at + self.page < len(found) else {}
-        return {"value": found[at : at + self.page], **more}
+        some, following = paged(found, request.query.get("$skiptoken", 0), self.page)
+        path = f"{self.api.url}{request.match[0]}?$skiptoken={following}"
+        return {"value": some, **({"@odata.nextLink": path} if following else {})}
 
     def children(self, request: Request) -> Any:
         drive, parent = self.items[request.match[1]], request.match[2]
@@ -206,8 +204,7 @@ class SharePoint:
     def _routes(self) -> None:
         def get(pattern: str, answer: Any) -> None:
             def checked(request: Request) -> Any:
-                bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-                return answer(request) if bearer in self.tokens else as_json({"error": {}}, 401)
+                return as_json({"error": {}}, 401) if self.tokens.of(request) is None else answer(request)
 
             self.api.route("POST" if "batch" in pattern else "GET", f"/v1.0/{pattern}")(checked)
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from connectors import oauth
-from connectors.pace import Pace
 from connectors.registry import make_connector
 from connectors.rest import Rest
 from connectors.sharepoint.config import SharePointConfig
 from tests.connectors.api import as_json, truncated
+from tests.connectors.seen import pausing
 from tests.connectors.sharepoint.tenant import (
     COLLECTION,
     DRIVE,
@@ -68,14 +68,8 @@ def claim(name: str, **more: Any) -> dict[str, Any]:
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Time that passes only by being slept; every pause taken."""
-    pauses: list[float] = []
-    moment = [0.0]
-
-    def sleep(seconds: float) -> None:
-        pauses.append(seconds)
-        moment[0] += seconds
-
-    monkeypatch.setattr("connectors.sharepoint.connector.Rest", partial(Rest, pace=Pace(lambda: moment[0], sleep)))
+    pace, pauses = pausing()
+    monkeypatch.setattr("connectors.sharepoint.connector.Rest", partial(Rest, pace=pace))
     monkeypatch.setattr(oauth, "_held", OrderedDict())
     return pauses
 

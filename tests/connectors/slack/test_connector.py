@@ -13,6 +13,7 @@ from acl.groups import own_memberships
 from connectors.pace import Pace
 from connectors.registry import make_connector
 from tests.connectors.api import LOOPBACK, as_json, truncated
+from tests.connectors.seen import members
 from tests.connectors.slack.chat import TEAM, Chat, chat, ts
 from tests.outbound.serving import Reply
 from vouch.core import clock
@@ -164,7 +165,7 @@ def test_a_private_channel_is_its_members_and_a_public_one_the_workspace_and_its
     assert found["C0BOARD/2024-05-02"].acl == (RawClause(("group:slack/channel.C0BOARD",), (), "#board"),)
     both = (EVERYONE, "group:slack/channel.C0GENERAL")
     assert found[THREAD].acl == (RawClause(both, (), "#general"),)
-    told = {(one.group, one.member) for one in acme.connector().memberships()}
+    told = members(acme.connector())
     assert told == {
         (EVERYONE, "group:slack/account.U0ALICE"),
         (EVERYONE, "group:slack/account.U0BOB"),
@@ -185,28 +186,26 @@ def test_members_of_other_workspaces_are_in_their_channels_alone_and_who_left_is
     full = {"is_restricted": False, "is_ultra_restricted": False}
     acme.foreign["U9HERE"] = {"id": "U9HERE", "deleted": False, **other, **full}
     acme.foreign["U9GONE"] = {"id": "U9GONE", "deleted": True, **other, **full}
-    told = {(one.group, one.member) for one in acme.connector().memberships()}
+    told = members(acme.connector())
     assert ("group:slack/channel.C0GENERAL", "group:slack/account.U9HERE") in told
     assert not {member for group, member in told if group == EVERYONE} & {"group:slack/account.U9HERE"}
     assert not {one for one in told if "U9GONE" in str(one) or "U9HIDDEN" in str(one) or "U0CAROL" in str(one)}
     assert [member for group, member in told if "U9HERE" in group] == []  # another workspace's word for an address
     people = {"named": {"U9HERE": "user:hera"}}
-    assert ("group:slack/account.U9HERE", "user:hera") in {
-        (one.group, one.member) for one in acme.connector(people=people).memberships()
-    }
+    assert ("group:slack/account.U9HERE", "user:hera") in members(acme.connector(people=people))
 
 
 def test_an_account_that_says_too_little_is_nobody(acme: Chat) -> None:
     for left_out in ("deleted", "is_restricted", "is_ultra_restricted", "team_id"):
         acme.user("U0BOB", "Bob")
         del acme.users["U0BOB"][left_out]
-        told = {(one.group, one.member) for one in acme.connector().memberships()}
+        told = members(acme.connector())
         assert (EVERYONE, "group:slack/account.U0BOB") not in told, left_out
 
 
 def test_a_member_who_was_removed_is_no_longer_told(acme: Chat) -> None:
     acme.members["C0BOARD"] = ["U0BOB"]
-    told = {(one.group, one.member) for one in acme.connector().memberships()}
+    told = members(acme.connector())
     assert [member for group, member in told if group.endswith("C0BOARD")] == ["group:slack/account.U0BOB"]
 
 
@@ -336,9 +335,9 @@ def test_what_concerns_a_whole_channel_has_everything_listed(acme: Chat, change:
     with pytest.raises(CursorExpired):
         acme.scan(cursor)
     if change == {"is_private": True}:
-        members = (RawClause(("group:slack/channel.C0GENERAL",), (), "#general"),)
-        assert acme.upserts()[THREAD].acl == members
-        told = {(one.group, one.member) for one in acme.connector().memberships()}
+        of_its_members = (RawClause(("group:slack/channel.C0GENERAL",), (), "#general"),)
+        assert acme.upserts()[THREAD].acl == of_its_members
+        told = members(acme.connector())
         assert ("group:slack/channel.C0GENERAL", "group:slack/account.U0ALICE") in told
 
 

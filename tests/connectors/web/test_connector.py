@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from connectors.pace import Pace
 from connectors.registry import make_connector
 from connectors.web.manners import Manners
+from tests.connectors.seen import pausing
 from tests.connectors.web.site import ALLOWED, Seen, Site, page, site
 from tests.outbound.serving import Reply
 from vouch.core.errors import BadConfig, DocumentRejected, NotFound, OutboundRefused, Unavailable
@@ -34,14 +34,7 @@ def small() -> Iterator[Site]:
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Time that passes only by being slept; every pause taken."""
-    pauses: list[float] = []
-    moment = [0.0]
-
-    def sleep(seconds: float) -> None:
-        pauses.append(seconds)
-        moment[0] += seconds
-
-    pace = Pace(lambda: moment[0], sleep)
+    pace, pauses = pausing()
     monkeypatch.setattr("connectors.web.connector.Manners", partial(Manners, pace=pace))
     return pauses
 
