@@ -1,4 +1,4 @@
-"""Files in a store that is not a folder of this machine: a bucket or container, a host behind SSH, a WebDAV server.
+"""Files in a store that is not a folder of this machine: a bucket, a host behind SSH or SMB, a WebDAV server.
 
 What a store lists is sorted out in :mod:`connectors.files_tree`; each kind of store is a module of its own. All of them
 reach out through the platform's one door, so that no library opens a connection to what a configuration names.
@@ -17,10 +17,11 @@ from pydantic import BaseModel
 
 from connectors.declared import raw
 from connectors.files_azure import Azure
-from connectors.files_config import AzureStore, FilesConfig, GcsStore, S3Store, SftpStore
+from connectors.files_config import AzureStore, FilesConfig, GcsStore, S3Store, SftpStore, SmbStore
 from connectors.files_gcs import Gcs
 from connectors.files_s3 import S3
 from connectors.files_sftp import Sftp
+from connectors.files_smb import Smb
 from connectors.files_store import Entry, Opened, Store
 from connectors.files_tags import clause_of
 from connectors.files_tree import File, Selection, Tree, is_plain
@@ -35,7 +36,7 @@ _AT_ONCE = 8
 
 
 class FilesConnector:
-    """Reads files from S3 and what speaks its protocol, Google Cloud Storage, Azure Blob Storage, SFTP or WebDAV."""
+    """Reads files from S3 and what speaks its protocol, Google's and Azure's stores, SFTP, SMB or WebDAV."""
 
     kind: ClassVar[str] = "files"
     Config: ClassVar[type[BaseModel]] = FilesConfig
@@ -126,6 +127,8 @@ def _store(config: FilesConfig, outbound: Outbound) -> Store:
         return Gcs(config.store, outbound, tags=config.object_tags)
     if isinstance(config.store, AzureStore):
         return Azure(config.store, outbound, tags=config.object_tags)
+    if isinstance(config.store, SmbStore):
+        return Smb(config.store, outbound)
     return Webdav(config.store, outbound)
 
 

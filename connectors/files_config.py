@@ -170,6 +170,26 @@ class AzureStore(BaseModel):
         return self
 
 
+class SmbStore(BaseModel):
+    """A folder of a share that is reached by SMB."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["smb"]
+    host: Name = Field(description="Name or address of the host.")
+    port: int = Field(445, ge=1, le=65535, description="Its port.")
+    share: str = Field(pattern=r'^[^\\/:*?"<>|\x00-\x1f\x7f]{1,80}$', description="Name of the share.")
+    path: str = Field("", max_length=4096, description="Folder of the share that is the root; else all of it.")
+    user: str = Field(pattern=r"^[^\\\x00-\x1f\x7f]{1,255}$", description="Who logs in (NTLM).")
+    domain: str | None = Field(None, pattern=r"^[^\\\x00-\x1f\x7f]{1,255}$", description="Domain of the login.")
+    password: Secret = Field(description="The password. Sealed.")
+
+    @field_validator("path")
+    @classmethod
+    def _plain(cls, value: str) -> str:
+        return _folder(value)
+
+
 class FilesConfig(BaseModel):
     """Configuration of a source of files."""
 
@@ -178,7 +198,7 @@ class FilesConfig(BaseModel):
         {"include", "exclude", "hidden", "max_file_mb", "max_files", "base_url", "access", "object_tags"}
     )
 
-    store: S3Store | GcsStore | AzureStore | SftpStore | WebdavStore = Field(
+    store: S3Store | GcsStore | AzureStore | SftpStore | SmbStore | WebdavStore = Field(
         discriminator="type", description="Where the files lie."
     )
     include: tuple[str, ...] = Field(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.connectors.azure import azure
 from tests.connectors.gcs import gcs
+from tests.connectors.shares import smb
 from tests.connectors.stores import Place, s3, sftp, webdav
 
 
@@ -26,5 +27,6 @@ PLACES: dict[str, Callable[[Path], Place]] = {
     "gcs": _gcs,
     "s3": lambda folder: s3(),
     "sftp": sftp,
+    "smb": smb,
     "webdav": webdav,
 }

@@ -78,6 +78,8 @@ def store(kind: str, host: str) -> Json:
     if kind == "sftp":
         keys = [host_key().export_public_key().decode()]
         return {"type": "sftp", "host": host, "path": "/srv", "host_keys": keys, "user": "u", "password": "p"}
+    if kind == "smb":
+        return {"type": "smb", "host": host, "share": "docs", "user": "u", "password": "p"}
     if kind == "s3":
         return {"type": "s3", "bucket": "docs", "endpoint": f"http://{shown}", "access_key_id": "a",
                 "secret_access_key": "b"}  # fmt: skip
@@ -142,14 +144,14 @@ def test_a_name_that_leads_there_is_refused_in_scan_and_fetch_also_beside_a_publ
 def test_a_name_that_changes_its_answer_is_judged_for_each_connection(kind: str) -> None:
     status = 207 if kind == "webdav" else 200
     with serving(lambda asked: Reply(status, PAGES.get(kind, b"<multistatus/>"))) as server:
-        port = 22 if kind == "sftp" else 80
+        port = {"sftp": 22, "smb": 445}.get(kind, 80)
         for address in ADDRESSES:
             world = World({"rebinding.example": [[PUBLIC], [address]]}, server.port)
             connector = made(world, store(kind, "rebinding.example"))
             try:
                 list(connector.scan(None))
             except Unavailable:
-                assert kind == "sftp"  # what answers there does not speak SSH
+                assert kind in ("sftp", "smb")  # what answers there speaks HTTP
             with pytest.raises(OutboundRefused):
                 connector.fetch("a.md")
             assert world.attempts == [(PUBLIC, port)], address
