@@ -92,23 +92,17 @@ class Smb:
         )
         share = TreeConnect(session, f"\\\\{self._at.host}\\{config.share}")
         wire.allow(_STEP_S)
-        with _faults():
+        with _faults(), _refusals("The host does not speak a version of SMB that is safe", "host"):
             connection.connect(timeout=_STEP_S)
+        with _faults(), _refusals("The host refuses the login", "user"):
             try:
                 session.connect()
-            except _NOT_NOW as error:
-                raise Unavailable("The host does not let anybody in for now.") from error
-            except told.SMBResponseException as error:
-                raise BadConfig("The host refuses the login", field="config.store.user") from error
             except told.SMBException as error:
                 if session.session_id is None:
                     raise BadConfig("The host lets this login in as a guest only", field="config.store.user") from error
                 raise
-            try:
-                share.connect()
-            except (told.BadNetworkName, told.AccessDenied) as error:
-                said = "There is no such share, or it may not be entered"
-                raise BadConfig(said, field="config.store.share") from error
+        with _faults(), _refusals("There is no such share, or it may not be entered", "share"):
+            share.connect()
         if share.is_dfs_share:
             raise BadConfig("DFS leads to other hosts; name the share that it leads to", field="config.store.share")
         return share
@@ -122,12 +116,8 @@ class _Session:
 
     def require_root(self) -> None:
         """Where links lead at the root is the configuration's own doing, and below it nobody else's."""
-        with self._step():
-            try:
-                folder = self._open("", _LOOK, follow=True)
-            except (*_GONE, told.AccessDenied, told.StoppedOnSymlink) as error:
-                said = "There is no such folder, or it may not be entered"
-                raise BadConfig(said, field="config.store.path") from error
+        with self._step(), _refusals("There is no such folder, or it may not be entered", "path"):
+            folder = self._open("", _LOOK, follow=True)
             folder.close()
         if not folder.file_attributes & FileAttributes.FILE_ATTRIBUTE_DIRECTORY:
             raise BadConfig("It is no folder", field="config.store.path")
@@ -153,7 +143,7 @@ class _Session:
             raise NotFound() from error
         except _NOT_NOW as error:
             raise Unavailable(f"The host does not give it for now: {type(error).__name__}") from error
-        except told.SMBResponseException as error:
+        except told.SMBResponseException as error:  # of the file alone, then
             said = f"The host refuses to give it: {type(error).__name__}"
             raise DocumentRejected(said, reason="unreadable") from error
 
@@ -286,6 +276,17 @@ _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 def _name(listed: Any) -> str:
     return str(listed["file_name"].get_value().decode("utf-16-le", "surrogatepass"))
+
+
+@contextmanager
+def _refusals(said: str, field: str) -> Iterator[None]:
+    """What a host says on the way in, in the words of the configuration."""
+    try:
+        yield
+    except _NOT_NOW as error:
+        raise Unavailable("The host does not let anybody in for now.") from error
+    except told.SMBResponseException as error:
+        raise BadConfig(said, field=f"config.store.{field}") from error
 
 
 @contextmanager
