@@ -99,8 +99,9 @@ def test_a_login_that_is_refused_is_told_and_no_secret_repeated(place: Place) ->
 
 def test_a_host_that_lets_everybody_in_as_a_guest_is_not_believed(tmp_path: Path) -> None:
     place, _ = share(tmp_path / "store", guests=True)
-    with place.stack, pytest.raises((BadConfig, Unavailable)):
+    with place.stack, pytest.raises(BadConfig) as refused:
         scan(place)
+    assert refused.value.field == "config.store.user" and "guest" in refused.value.detail
 
 
 def test_a_share_or_folder_that_is_not_there_is_told(place: Place, server: Any) -> None:
