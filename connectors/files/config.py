@@ -20,6 +20,11 @@ def _folder(path: str) -> str:
     return inner
 
 
+def _prefix(value: str) -> str:
+    inner = _folder(value)
+    return f"{inner}/" if inner else ""
+
+
 class S3Store(BaseModel):
     """A bucket of Amazon S3, or of anything that speaks its protocol."""
 
@@ -42,8 +47,7 @@ class S3Store(BaseModel):
     @field_validator("prefix")
     @classmethod
     def _ends_in_a_slash(cls, value: str) -> str:
-        inner = _folder(value)
-        return f"{inner}/" if inner else ""
+        return _prefix(value)
 
     @model_validator(mode="after")
     def _whole_key(self) -> S3Store:
@@ -104,6 +108,88 @@ class WebdavStore(BaseModel):
         return self
 
 
+class GcsStore(BaseModel):
+    """A bucket of Google Cloud Storage."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["gcs"]
+    bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$", description="Name of the bucket.")
+    prefix: str = Field("", max_length=900, description="Folder of the bucket that is the root; else all of it.")
+    service_account: Secret | None = Field(
+        None, description="The JSON of a service account's key; without one only a public bucket answers. Sealed."
+    )
+    endpoint: str = Field(
+        "https://storage.googleapis.com", min_length=1, max_length=2000, description="Address of the service."
+    )
+    token_url: str = Field(
+        "https://oauth2.googleapis.com/token", min_length=1, max_length=2000, description="Where the key is exchanged."
+    )
+
+    @field_validator("prefix")
+    @classmethod
+    def _ends_in_a_slash(cls, value: str) -> str:
+        return _prefix(value)
+
+
+class AzureStore(BaseModel):
+    """A container of Azure Blob Storage."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["azure"]
+    account: str = Field(pattern=r"^[a-z0-9]{3,24}$", description="Name of the storage account.")
+    container: str = Field(
+        pattern=r"^(?:\$root|\$web|[a-z0-9](?:-?[a-z0-9]){2,62})$", description="Name of the container."
+    )
+    prefix: str = Field("", max_length=900, description="Folder of the container that is the root; else all of it.")
+    endpoint: str | None = Field(
+        None, min_length=1, max_length=2000, description="Address of the account; else that of the public cloud."
+    )
+    account_key: Secret | None = Field(None, description="A key of the account, which may do everything. Sealed.")
+    sas: Secret | None = Field(None, description="A shared access signature: `sv=…&sig=…`. Sealed.")
+    tenant: str | None = Field(None, pattern=r"^[A-Za-z0-9.-]{1,253}$", description="Directory of an app registration.")
+    client_id: str | None = Field(None, pattern=r"^[A-Za-z0-9-]{1,64}$", description="The app registration.")
+    client_secret: Secret | None = Field(None, description="Its secret. Sealed.")
+    login: str = Field(
+        "https://login.microsoftonline.com", min_length=1, max_length=2000, description="Where the app logs in."
+    )
+
+    @field_validator("prefix")
+    @classmethod
+    def _ends_in_a_slash(cls, value: str) -> str:
+        return _prefix(value)
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> AzureStore:
+        app = (self.tenant, self.client_id, self.client_secret)
+        if any(part is None for part in app) and any(part is not None for part in app):
+            raise ValueError("tenant, client_id and client_secret go together")
+        if sum(way is not None for way in (self.account_key, self.sas, self.tenant)) > 1:
+            raise ValueError("account_key, sas and an app registration exclude each other")
+        return self
+
+
+class SmbStore(BaseModel):
+    """A folder of a share that is reached by SMB."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["smb"]
+    host: Name = Field(description="Name or address of the host.")
+    port: int = Field(445, ge=1, le=65535, description="Its port.")
+    share: str = Field(pattern=r'^[^\\/:*?"<>|\x00-\x1f\x7f]{1,80}$', description="Name of the share.")
+    path: str = Field("", max_length=4096, description="Folder of the share that is the root; else all of it.")
+    user: str = Field(pattern=r"^[^\\\x00-\x1f\x7f]{1,255}$", description="Who logs in (NTLM).")
+    domain: str | None = Field(None, pattern=r"^[^\\\x00-\x1f\x7f]{1,255}$", description="Domain of the login.")
+    password: Secret = Field(description="The password. Sealed.")
+
+    @field_validator("path")
+    @classmethod
+    def _plain(cls, value: str) -> str:
+        return _folder(value)
+
+
 class FilesConfig(BaseModel):
     """Configuration of a source of files."""
 
@@ -112,7 +198,9 @@ class FilesConfig(BaseModel):
         {"include", "exclude", "hidden", "max_file_mb", "max_files", "base_url", "access", "object_tags"}
     )
 
-    store: S3Store | SftpStore | WebdavStore = Field(discriminator="type", description="Where the files lie.")
+    store: S3Store | GcsStore | AzureStore | SftpStore | SmbStore | WebdavStore = Field(
+        discriminator="type", description="Where the files lie."
+    )
     include: tuple[str, ...] = Field(
         ("*",), min_length=1, max_length=100, description="Globs over the path; one must match (`*` crosses `/`)."
     )
@@ -125,11 +213,11 @@ class FilesConfig(BaseModel):
     )
     access: Clauses = Field((), max_length=16, description="Clauses of every file; rules in the store add to them.")
     object_tags: bool = Field(
-        False, description="Whether each object's tags `vouch-allow` and `vouch-deny` are one more clause (S3)."
+        False, description="Whether each object's tags `vouch-allow` and `vouch-deny` are one more clause."
     )
 
     @model_validator(mode="after")
-    def _tags_are_s3s(self) -> FilesConfig:
-        if self.object_tags and self.store.type != "s3":
-            raise ValueError("object_tags needs a store of type s3")
+    def _tags_are_of_objects(self) -> FilesConfig:
+        if self.object_tags and self.store.type not in ("s3", "gcs", "azure"):
+            raise ValueError("object_tags needs a store of type s3, gcs or azure")
         return self

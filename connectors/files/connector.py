@@ -1,4 +1,4 @@
-"""Files in a store that is not a folder of this machine: a bucket, a host behind SSH, a WebDAV server.
+"""Files in a store that is not a folder of this machine: a bucket, a host behind SSH or SMB, a WebDAV server.
 
 What a store lists is sorted out in :mod:`connectors.files.tree`; each kind of store is a module of its own. All of them
 reach out through the platform's one door, so that no library opens a connection to what a configuration names.
@@ -16,10 +16,13 @@ from urllib.parse import quote
 from pydantic import BaseModel
 
 from connectors.declared import raw
-from connectors.files.config import FilesConfig, S3Store, SftpStore
+from connectors.files.azure import Azure
+from connectors.files.config import AzureStore, FilesConfig, GcsStore, S3Store, SftpStore, SmbStore
+from connectors.files.gcs import Gcs
 from connectors.files.s3 import S3
 from connectors.files.sftp import Sftp
-from connectors.files.store import Opened, Store
+from connectors.files.smb import Smb
+from connectors.files.store import Entry, Opened, Store
 from connectors.files.tags import clause_of
 from connectors.files.tree import File, Selection, Tree, is_plain
 from connectors.files.webdav import Webdav
@@ -33,7 +36,7 @@ _AT_ONCE = 8
 
 
 class FilesConnector:
-    """Reads files from S3 and what speaks its protocol, SFTP or WebDAV."""
+    """Reads files from S3 and what speaks its protocol, Google's and Azure's stores, SFTP, SMB or WebDAV."""
 
     kind: ClassVar[str] = "files"
     Config: ClassVar[type[BaseModel]] = FilesConfig
@@ -86,7 +89,7 @@ class FilesConnector:
             return
         with self._store.opened() as store, ThreadPoolExecutor(_AT_ONCE) as asking:
             while some := list(islice(files, _AT_ONCE * 8)):
-                found = asking.map(lambda file: _tags(store, file.entry.path), some)
+                found = asking.map(lambda file: _tags(store, file.entry), some)
                 for file, tags in zip(some, found, strict=True):
                     if tags is not None:  # else it went since it was listed
                         yield self._change(file, tags)
@@ -120,12 +123,20 @@ def _store(config: FilesConfig, outbound: Outbound) -> Store:
         return S3(config.store, outbound)
     if isinstance(config.store, SftpStore):
         return Sftp(config.store, outbound)
+    if isinstance(config.store, GcsStore):
+        return Gcs(config.store, outbound, tags=config.object_tags)
+    if isinstance(config.store, AzureStore):
+        return Azure(config.store, outbound, tags=config.object_tags)
+    if isinstance(config.store, SmbStore):
+        return Smb(config.store, outbound)
     return Webdav(config.store, outbound)
 
 
-def _tags(store: Opened, path: str) -> Mapping[str, str] | AccessUnknown | None:
+def _tags(store: Opened, entry: Entry) -> Mapping[str, str] | AccessUnknown | None:
+    if entry.tags is not None:
+        return entry.tags
     try:
-        return store.tags(path)
+        return store.tags(entry.path)
     except NotFound:
         return None
     except DocumentRejected as error:

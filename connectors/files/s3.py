@@ -19,6 +19,7 @@ from botocore.credentials import Credentials
 
 from connectors.files.config import S3Store
 from connectors.files.http import LISTING_BYTES, address, asked, inner, text_of, xml
+from connectors.files.keys import Pages
 from connectors.files.store import MANY, Enters, Entry, Folder, Found
 from vouch.core.errors import BadConfig, DocumentRejected, NotFound, Unavailable
 from vouch.core.types import Refused
@@ -56,21 +57,24 @@ class S3:
     def listing(self, enters: Enters) -> Iterator[Found]:
         """Objects by key; a bucket has no folders, so what is not wanted is listed with the rest."""
         token: str | None = None
+        pages = Pages(self._base.host)
         while True:
             query = {"list-type": "2", "max-keys": str(MANY), "encoding-type": "url", "prefix": self._config.prefix}
             answer = self._get("", query | ({"continuation-token": token} if token else {}), LISTING_BYTES)
             self._require_bucket(answer)
             page = xml(answer.body, self._base.host)
             coded = text_of(page, "EncodingType") == "url"
-            for item in inner(page, "Contents"):
+            items = inner(page, "Contents")
+            for item in items:
                 found = self._found(item, coded)
                 if found is not None:
                     yield found
             if text_of(page, "IsTruncated") != "true":
                 return
-            before, token = token, text_of(page, "NextContinuationToken")
-            if not token or token == before:
+            token = text_of(page, "NextContinuationToken")
+            if not token:
                 raise Unavailable(f"{self._base.host} ends its listing too early.")
+            pages.after(token, len(items))
 
     def read(self, path: str, limit: int) -> bytes:
         answer = self._get(self._config.prefix + path, {}, limit)

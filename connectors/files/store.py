@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from vouch.core.types import Refused
+from vouch.core.types import AccessUnknown, Refused
 
 MAX_DEPTH = 100
 """Folders below folders, from the root on."""
@@ -22,12 +22,14 @@ MANY = 1000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file. ``version`` differs whenever its bytes may; None where the store gives nothing to tell it by."""
+    """A file. ``version`` differs whenever its bytes may; None where the store gives nothing to tell it by. ``tags``:
+    what is pinned to it, where a listing tells that; None where it has to be asked for."""
 
     path: str
     size: int | None
     version: str | None
     modified_at: datetime | None = None
+    tags: Mapping[str, str] | AccessUnknown | None = None
 
 
 @dataclass(frozen=True, slots=True)

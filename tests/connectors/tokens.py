@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.connectors.api import Request
 
@@ -14,6 +16,21 @@ from tests.connectors.api import Request
 def key() -> RSAPrivateKey:
     """By which somebody proves to be who they are; making one takes a while."""
     return generate_private_key(65537, 2048)
+
+
+@cache
+def service_account() -> str:
+    """The JSON of a service account's key, as Google gives it."""
+    pem = key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return json.dumps(
+        {
+            "type": "service_account",
+            "client_email": "reader@project.example.org",
+            "private_key": pem,
+            "private_key_id": "k1",
+            "token_uri": "http://169.254.169.254/token",  # not followed: the configuration says where
+        }
+    )
 
 
 class Tokens(dict[str, tuple[str, str]]):

@@ -14,7 +14,9 @@ import pytest
 from connectors.files.connector import FilesConnector
 from connectors.protocol import Connector
 from connectors.registry import configured, make_connector
-from tests.connectors.files.stores import DOOR, PLACES, host_key
+from tests.connectors.files.places import PLACES
+from tests.connectors.files.stores import DOOR, host_key
+from tests.connectors.tokens import service_account
 from tests.outbound import hostile
 from tests.outbound.recording import PUBLIC, World
 from tests.outbound.serving import Asked, Reply, serving
@@ -33,6 +35,23 @@ ENVIRON = (
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "AWS_ENDPOINT_URL", "AWS_EC2_METADATA_SERVICE_ENDPOINT",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 )  # fmt: skip
+OF_A_URL: dict[str, list[Json]] = {
+    "endpoint": [
+        {"type": "s3", "bucket": "docs"},
+        {"type": "gcs", "bucket": "docs"},
+        {"type": "azure", "account": "files", "container": "docs"},
+    ],
+    "url": [{"type": "webdav"}],
+    "token_url": [{"type": "gcs", "bucket": "docs", "service_account": service_account()}],
+    "login": [{"type": "azure", "account": "files", "container": "docs", "tenant": "t", "client_id": "c",
+               "client_secret": "s"}],
+}  # fmt: skip
+"""By the field that holds an address: stores that go there first."""
+PAGES = {
+    "azure": b"<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>",
+    "gcs": b'{"kind": "storage#objects"}',
+    "s3": b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>",
+}
 _heard: list[tuple[str, object]] | None = None
 
 
@@ -59,9 +78,16 @@ def store(kind: str, host: str) -> Json:
     if kind == "sftp":
         keys = [host_key().export_public_key().decode()]
         return {"type": "sftp", "host": host, "path": "/srv", "host_keys": keys, "user": "u", "password": "p"}
+    if kind == "smb":
+        return {"type": "smb", "host": host, "share": "docs", "user": "u", "password": "p"}
     if kind == "s3":
         return {"type": "s3", "bucket": "docs", "endpoint": f"http://{shown}", "access_key_id": "a",
                 "secret_access_key": "b"}  # fmt: skip
+    if kind == "gcs":
+        return {"type": "gcs", "bucket": "docs", "endpoint": f"http://{shown}"}
+    if kind == "azure":
+        return {"type": "azure", "account": "files", "container": "docs", "endpoint": f"http://{shown}",
+                "account_key": "a2V5"}  # fmt: skip
     return {"type": "webdav", "url": f"http://{shown}/dav/", "user": "u", "password": "p"}
 
 
@@ -87,16 +113,16 @@ def test_an_address_that_is_blocked_or_written_oddly_is_connected_to_by_no_store
     assert world.attempts == []
 
 
-@pytest.mark.parametrize("field", ["endpoint", "url"])
+@pytest.mark.parametrize("field", sorted(OF_A_URL))
 def test_a_hostile_url_is_connected_to_by_no_store(field: str) -> None:
     world = World()
     world.resolve = _anywhere  # type: ignore[method-assign]
-    of = {"type": "s3", "bucket": "docs"} if field == "endpoint" else {"type": "webdav"}
-    for url in URLS:
-        if url == "":
-            continue
-        with pytest.raises((BadConfig, OutboundRefused)):
-            list(made(world, {**of, field: url}).scan(None))
+    for of in OF_A_URL[field]:
+        for url in URLS:
+            if url == "":
+                continue
+            with pytest.raises((BadConfig, OutboundRefused)):
+                list(made(world, {**of, field: url}).scan(None))
     assert world.attempts == []
 
 
@@ -116,23 +142,22 @@ def test_a_name_that_leads_there_is_refused_in_scan_and_fetch_also_beside_a_publ
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_name_that_changes_its_answer_is_judged_for_each_connection(kind: str) -> None:
-    page = b"<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>a.md</Key></Contents></ListBucketResult>"
     status = 207 if kind == "webdav" else 200
-    with serving(lambda asked: Reply(status, page)) as server:
-        port = 22 if kind == "sftp" else 80
+    with serving(lambda asked: Reply(status, PAGES.get(kind, b"<multistatus/>"))) as server:
+        port = {"sftp": 22, "smb": 445}.get(kind, 80)
         for address in ADDRESSES:
             world = World({"rebinding.example": [[PUBLIC], [address]]}, server.port)
             connector = made(world, store(kind, "rebinding.example"))
             try:
                 list(connector.scan(None))
             except Unavailable:
-                assert kind == "sftp"  # what answers there does not speak SSH
+                assert kind in ("sftp", "smb")  # what answers there speaks HTTP
             with pytest.raises(OutboundRefused):
                 connector.fetch("a.md")
             assert world.attempts == [(PUBLIC, port)], address
 
 
-@pytest.mark.parametrize("kind", ["s3", "webdav"])
+@pytest.mark.parametrize("kind", ["azure", "gcs", "s3", "webdav"])
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_no_redirect_is_followed_and_no_credential_leaves(kind: str, status: int) -> None:
     def script(asked: Asked) -> Reply:

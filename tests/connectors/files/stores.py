@@ -229,6 +229,3 @@ def sftp(folder: Path, server: type[asyncssh.SFTPServer] = asyncssh.SFTPServer) 
         "password": "of the tests", "host_keys": [host_key().export_public_key().decode().strip()],
     }  # fmt: skip
     return Place(store, put, remove, None, folder / "srv", stack)
-
-
-PLACES: dict[str, Callable[[Path], Place]] = {"s3": lambda folder: s3(), "sftp": sftp, "webdav": webdav}

@@ -224,6 +224,16 @@ def test_half_a_listing_fails_the_scan(place: Place, body: str) -> None:
         scan(place)
 
 
+def test_empty_pages_that_do_not_end_fail_the_scan(place: Place) -> None:
+    assert place.gate is not None
+    turns = iter(range(100_000))
+    more = "<NextContinuationToken>t{}</NextContinuationToken>"
+    place.gate.fault = lambda method, target: Reply(200, _PAGE.format("true", more.format(next(turns))).encode())
+    with pytest.raises(Unavailable):
+        scan(place)
+    assert 1000 < next(turns) < 1010
+
+
 def test_a_store_that_lists_what_was_not_asked_for_is_not_believed() -> None:
     place = s3(prefix="hr/")
     _answering(place, "list-type", Reply(200, _PAGE.format("false", _ENTRY.format("board/minutes.md")).encode()))

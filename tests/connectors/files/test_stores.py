@@ -11,7 +11,8 @@ import pytest
 from connectors.contract import CHECKS, Check, World, name_of
 from connectors.files.connector import FilesConnector
 from connectors.registry import make_connector
-from tests.connectors.files.stores import DOOR, PLACES, Place
+from tests.connectors.files.places import PLACES
+from tests.connectors.files.stores import DOOR, Place
 from vouch.core.errors import BadConfig, DocumentRejected, NotFound
 from vouch.core.types import AccessUnknown, Change, Checkpoint, RawClause, Refused, Upsert
 

@@ -3,44 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
 import jwt
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from connectors.google_drive.api import EXPORTS, FOLDER
 from connectors.protocol import Connector
 from connectors.registry import make_connector
 from tests.connectors.api import LOOPBACK, Api, Request, answering, as_json, paged
 from tests.connectors.seen import Seen, members
-from tests.connectors.tokens import Tokens, key
+from tests.connectors.tokens import Tokens, key, service_account
 from tests.outbound.serving import Reply
 
 DOC, SHEET, SLIDES = EXPORTS
 SHORTCUT, FORM = "application/vnd.google-apps.shortcut", "application/vnd.google-apps.form"
 ADMIN = "admin@example.org"
 AT = "2024-03-01T09:00:00.000Z"
-
-
-@cache
-def service_account() -> str:
-    pem = key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    return json.dumps(
-        {
-            "type": "service_account",
-            "client_email": "reader@project.example.org",
-            "private_key": pem,
-            "private_key_id": "k1",
-            "token_uri": "http://169.254.169.254/token",  # not followed: the configuration says where
-        }
-    )
 
 
 def user(name: str, role: str = "reader", **more: Any) -> dict[str, Any]:
