@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from connectors.accounts import People
 from connectors.confluence_access import Public
+from connectors.declared import Address
 
 _READABLE = ("pdf", "docx", "pptx", "xlsx", "odt", "epub", "rtf", "md", "txt", "csv", "tsv", "html", "eml", "msg")
 Key = Annotated[str, Field(pattern=r"^~?[A-Za-z0-9._:-]{1,255}$")]
@@ -25,9 +26,7 @@ class ConfluenceConfig(BaseModel):
     )  # fmt: skip
 
     site: str = Field(max_length=1000, description="Address of the wiki: `https://….atlassian.net/wiki`.")
-    base_url: str | None = Field(
-        None, pattern=r"^https?://[!-~]+$", max_length=1000, description="Where people open it; else `site`."
-    )
+    base_url: Address | None = Field(None, max_length=1000, description="Where people open it; else `site`.")
     user: str | None = Field(
         None, min_length=3, max_length=300, description="E-mail address of the account whose API token this is."
     )

@@ -25,7 +25,7 @@ from dulwich.repo import Repo
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from connectors.codeowners import CodeOwners
-from connectors.declared import PathRule, access_of, owner
+from connectors.declared import Address, PathRule, access_of, owner
 from connectors.git_snapshot import Entry, Snapshot, snapshot_at
 from connectors.protocol import Membership
 from connectors.rules import FILE_NAME
@@ -60,9 +60,7 @@ class GitConfig(BaseModel):
     )
     max_file_mb: int = Field(50, ge=1, le=200, description="Largest file offered, MiB.")
     max_files: int = Field(200_000, ge=1, le=2_000_000, description="A scan that meets more entries fails.")
-    base_url: str | None = Field(
-        None, pattern=r"^https?://[^\s]+$", max_length=2000, description="Where people open the files; else `file://`."
-    )
+    base_url: Address | None = Field(None, max_length=2000, description="Where people open the files; else `file://`.")
 
     @field_validator("path")
     @classmethod

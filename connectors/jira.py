@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from connectors.accounts import Account, Accounts, People
 from connectors.atlassian import as_dict, clean, credential, document, section, time_of
+from connectors.declared import Address
 from connectors.jira_access import Access, Public
 from connectors.jira_adf import html
 from connectors.jira_site import Issue, Project, Site
@@ -52,9 +53,7 @@ class JiraConfig(BaseModel):
     )  # fmt: skip
 
     site: str = Field(max_length=1000, description="Address of the site: `https://….atlassian.net`.")
-    base_url: str | None = Field(
-        None, pattern=r"^https?://[!-~]+$", max_length=1000, description="Where people open it; else `site`."
-    )
+    base_url: Address | None = Field(None, max_length=1000, description="Where people open it; else `site`.")
     user: str | None = Field(
         None, min_length=3, max_length=300, description="E-mail address of the account whose API token this is."
     )
