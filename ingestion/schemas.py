@@ -59,7 +59,8 @@ class Input(BaseModel):
         return value
 
 
-def _example(body: Json) -> ConfigDict:
+def example(body: Json) -> ConfigDict:
+    """What the reference shows of a body."""
     return ConfigDict(extra="forbid", json_schema_extra={"examples": [body]})
 
 
@@ -100,7 +101,7 @@ class FreshnessIn(Input):
 
 
 class SourceIn(Input):
-    model_config = _example(
+    model_config = example(
         {
             "name": "handbook",
             "kind": "filesystem",
@@ -130,7 +131,7 @@ class SourceIn(Input):
 class SourcePatch(Input):
     """What is given is changed; null clears."""
 
-    model_config = _example({"schedule": "1h", "freshness": {"review_every": "90d"}, "state": "active"})
+    model_config = example({"schedule": "1h", "freshness": {"review_every": "90d"}, "state": "active"})
 
     config: dict[str, Any] | None = None
     owner: PrincipalText | None = None
@@ -178,7 +179,7 @@ class SourcePage(BaseModel):
 
 
 class SyncIn(Input):
-    model_config = _example({"kind": "incremental"})
+    model_config = example({"kind": "incremental"})
 
     kind: Literal["incremental", "full", "access"] = "incremental"
     confirm_deletions: bool = Field(
@@ -205,7 +206,7 @@ class BulkAccess(AuthzToken):
 class DocumentIn(Input):
     """``text``, or ``content_base64`` with its ``mime``. Without ``access`` nobody may read the document."""
 
-    model_config = _example(
+    model_config = example(
         {
             "title": "Leave policy",
             "text": "Everyone has 27 days of leave a year.",
@@ -246,7 +247,7 @@ class DocumentIn(Input):
 class BulkDocumentIn(DocumentIn):
     """One line of many: a document, and the id it is to have."""
 
-    model_config = _example(
+    model_config = example(
         {"external_id": "hr/leave.md", "text": "Everyone has 27 days of leave.", "access": [{"allow": ["group:hr"]}]}
     )
 
@@ -339,54 +340,3 @@ class ConnectorOut(BaseModel):
 
 class ConnectorList(BaseModel):
     connectors: list[ConnectorOut]
-
-
-class UserIn(Input):
-    model_config = _example({"name": "Alice Okafor", "active": True})
-
-    name: Text200
-    active: bool = True
-
-
-class GroupIn(Input):
-    model_config = _example({"name": "Engineering", "members": ["user:alice", "group:platform"]})
-
-    name: Text200
-    members: Annotated[list[PrincipalText], Field(max_length=10_000)] | None = None
-
-
-class MembersIn(Input):
-    model_config = _example({"add": ["user:alice", "group:platform"], "remove": ["user:bob"]})
-
-    add: Annotated[list[PrincipalText], Field(max_length=10_000)] = []
-    remove: Annotated[list[PrincipalText], Field(max_length=10_000)] = []
-
-
-class KeyIn(Input):
-    model_config = _example({"name": "intranet", "scopes": ["ask", "act_as"]})
-
-    name: Text200
-    scopes: Annotated[list[str], Field(min_length=1, max_length=20)]
-    user: PrincipalText | None = Field(None, description="Bind the key to act for this user alone.")
-    expires_at: Time | None = None
-
-
-class KeyOut(BaseModel):
-    id: str
-    name: str
-    hint: str = Field(description="The key's last four characters.")
-    scopes: list[str]
-    user: str | None
-    created_by: str | None = Field(description="The user or key that made it.")
-    created_at: str | None
-    expires_at: str | None
-    revoked_at: str | None
-    last_used_at: str | None
-
-
-class KeyMade(KeyOut):
-    key: str = Field(description="The key itself, shown here and never again.")
-
-
-class KeyList(BaseModel):
-    keys: list[KeyOut]
