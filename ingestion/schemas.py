@@ -322,6 +322,10 @@ class JobOut(BaseModel):
     errors: list[dict[str, Any]] = Field(
         description="What failed: `external_id`, `stage`, `attempts`, `reason`, `detail`, and `retry`, the command."
     )
+    waiting: list[dict[str, Any]] = Field(
+        description="What was tried, and is to be tried again by itself: `stage`, `reason`, `detail`, of how many"
+        " `documents`, the `attempts` so far, and `next_at`."
+    )
     created_at: str | None
     started_at: str | None
     finished_at: str | None

@@ -246,6 +246,7 @@ class Job(Result):
     stages: tuple[Stage, ...]
     progress: Progress | None = None
     errors: tuple[dict[str, Any], ...]
+    waiting: tuple[dict[str, Any], ...] = ()
     created_at: AwareDatetime | None
     started_at: AwareDatetime | None
     finished_at: AwareDatetime | None
