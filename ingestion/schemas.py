@@ -168,7 +168,9 @@ class SourceOut(BaseModel):
     failing: FailingOut | None = Field(description="Set while its scans fail; `open`: none is started by schedule.")
     state: str
     documents: dict[str, int] = Field(description="Documents by state, and how many are readable by nobody.")
-    last_job: dict[str, Any] | None
+    last_job: dict[str, Any] | None = Field(
+        description="`job_id`, `state`, `created_at`, and `problem`: what keeps its scan from its end, or did."
+    )
     next_sync_at: str | None
     created_at: str
 

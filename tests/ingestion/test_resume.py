@@ -16,6 +16,7 @@ from connectors.protocol import Membership
 from connectors.registry import connector_kinds
 from ingestion import work
 from ingestion.jobs import find_job, start_sync, view
+from ingestion.sources import find_source, shown
 from ingestion.stages import resume
 from ingestion.work import run_stages
 from tests.ingestion.conftest import TENANT, Walk
@@ -257,6 +258,10 @@ def test_a_source_that_refuses_is_not_asked_again_and_what_it_kept_back_is_read_
     feed.fails_before = [(0, SourceRefuses("The feed does not accept the credential.", said=401))] * 2
     job = walk.sync(source)
     assert job["state"] == "failed" and job["errors"][-1]["reason"] == "source_refuses" and len(feed.fails_before) == 1
+    with walk.services.catalog.reading(TENANT) as session:
+        last = shown(session, find_source(session, TENANT, source.id))["last_job"]
+    assert last | {"state": "failed", "job_id": job["job_id"]} == last
+    assert last["problem"] == {"reason": "source_refuses", "detail": "The feed does not accept the credential."}
     feed.fails_before = []
     with monkeypatch.context() as patched:
         patched.setattr(FeedConnector, "fetch", _refuse)
