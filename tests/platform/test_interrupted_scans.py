@@ -1,6 +1,6 @@
 """`kill -9` in the middle of a scan, again and again: it goes on where it was, and nothing is lost, doubled or missed.
 
-Where a scan is when its worker is killed is no chance: the site holds back its next page.
+Where a scan is when its worker is killed is no chance: the site holds back its next page, or the catalog a row.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event
 from typing import Any
 
 import psycopg
 import pytest
 
+from ingestion.stages.intake import BATCH
 from ingestion.stages.resume import EVERY_S
 from tests.connectors.site import Site, page
 from tests.outbound.serving import Asked, Reply, serving
@@ -28,6 +31,8 @@ HELD_AT = (120, 220)
 """Pages before which the site falls silent: each after another hundred, which is when the walk keeps its point."""
 TEXTS = 25
 """Texts of the pages: what many say alike is embedded once."""
+FILES = 20
+"""In the first batch of a listing, and as many in the second."""
 
 
 @pytest.fixture(scope="module")
@@ -193,3 +198,72 @@ def test_a_walk_over_http_goes_on_from_its_point_however_often_its_worker_is_kil
         "SELECT external_id FROM document WHERE source_id = %s AND state = 'live' AND current_version > 1 ORDER BY 1"
     )
     assert _rows(platform, again, source) == [(slow.site.url(_path(10)),), (slow.site.url(_path(210)),)]
+
+
+@contextmanager
+def _held(platform: Platform, source: str, external_id: str) -> Iterator[psycopg.Connection[Any]]:
+    """While the block lasts, who comes to this document in the catalog waits, be it there yet or not."""
+    with psycopg.connect(database_url(platform.settings)) as connection:
+        connection.execute("SET session_replication_role = replica")  # or its source's row would be held too
+        find = "SELECT id FROM document WHERE source_id = %s AND external_id = %s FOR UPDATE"
+        if connection.execute(find, (source, external_id)).fetchone() is None:
+            connection.execute(
+                "INSERT INTO document (tenant_id, id, source_id, external_id, title, uri, mime, language, state,"
+                " fingerprint, last_version)"
+                " SELECT tenant_id, 'held', id, %s, '', '', '', 'und', 'pending', '', 0 FROM source WHERE id = %s",
+                (external_id, source),
+            )
+        yield connection
+        connection.rollback()
+
+
+def _until_it_waits(platform: Platform, holder: psycopg.Connection[Any]) -> int:
+    """The backend that waits for ``holder``."""
+    query = "SELECT pid FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid)) LIMIT 1"
+    mine = holder.info.backend_pid
+    return int(platform.until(lambda: _rows(platform, query, mine))[0][0])
+
+
+def _end(platform: Platform, backend: int) -> None:
+    """That its client is dead a backend notices only once it has what it waits for."""
+    _rows(platform, "SELECT pg_terminate_backend(%s)", backend)
+    gone = "SELECT 1 FROM pg_stat_activity WHERE pid = %s"
+    platform.until(lambda: not _rows(platform, gone, backend))
+
+
+def test_a_listing_of_a_folder_that_is_killed_between_two_batches(platform: Platform, tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / ".vouch.yaml").write_text("access: {allow: [group:staff]}\n")
+    names = [f"{part}{n:02}.md" for part in ("a", "z") for n in range(FILES)]
+    for name in names:
+        (folder / name).write_text(f"# Berth {name}\n\nBerth {name} takes ships of any length.\n")
+    for n in range(BATCH):  # a link is refused, which takes no time and its place in the batch
+        (folder / f"m{n:03}.md").symlink_to("a00.md")
+    source = platform.source("folder", "filesystem", config={"path": str(folder)})
+    with _held(platform, source, names[-1]) as holder:
+        job_id = platform.ok("POST", f"/v1/sources/{source}/syncs", json={})["job_id"]
+        for victim in (7, 11):
+            waits = _until_it_waits(platform, holder)
+            _kill(platform)
+            (folder / names.pop(victim)).unlink()  # it was named, and is gone before the listing came to its end
+            _end(platform, waits)
+    job = platform.ended(job_id)
+    assert (job["state"], job["counts"]["quarantined"]) == ("succeeded", 0), job
+    assert job["counts"]["refused"] == BATCH
+    _whole(platform, source, set(names))
+
+    embedded = _embedded(platform)
+    with _held(platform, source, names[-1]) as holder:
+        job_id = platform.ok("POST", f"/v1/sources/{source}/syncs", json={"kind": "full"})["job_id"]
+        _until_it_waits(platform, holder)
+        for name in (names.pop(3), names.pop(-2)):
+            (folder / name).unlink()
+        _kill(platform)
+    job = platform.ended(job_id)
+    counts = {name: job["counts"][name] for name in ("seen", "unchanged", "new", "changed", "deleted")}
+    there = len(names)
+    assert job["state"] == "succeeded", job
+    assert counts == {"seen": there, "unchanged": there, "new": 0, "changed": 0, "deleted": 2}
+    _whole(platform, source, set(names))
+    assert _embedded(platform) == embedded
