@@ -7,6 +7,7 @@ A kind says what a route may do for its caller, a scope what the credential has 
     counts       as ``key``; for a request that acts for a user also content, by their access of today
     user         the request acts for a user, by whose access of today everything in the answer is decided
     own_or_admin as ``user`` for what is one's own; with ``admin`` that it is there, without content
+    own_or_counts  as ``user`` for what one owns; with ``reports`` as ``counts``
     admin        a credential alone, of an administrator; never content
     break_glass  acts for a user who reads one document that is not theirs, in an emergency that they account for
 """
@@ -22,7 +23,7 @@ from starlette.routing import BaseRoute
 
 from vouch.core.errors import StartFailed
 
-Kind = Literal["public", "key", "counts", "user", "own_or_admin", "admin", "break_glass"]
+Kind = Literal["public", "key", "counts", "user", "own_or_admin", "own_or_counts", "admin", "break_glass"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ SOURCES = Rule("key", ("sources",))
 DIRECTORY = Rule("key", ("directory",))
 USER = Rule("user", ("ask",))
 REPORTS = Rule("counts", ("reports",))
+OWN_REPORT = Rule("own_or_counts", ("ask", "reports"))
 TRACES = Rule("own_or_admin", ("ask", "admin"))
 GRANTS = Rule("own_or_admin", ("break_glass", "admin"))
 ADMIN = Rule("admin", ("admin",))
@@ -80,7 +82,7 @@ ROUTES: dict[str, Rule] = {
     "GET /v1/webhooks/{webhook_id}/deliveries": SOURCES,
     "POST /v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver": SOURCES,
     # reports
-    "GET /v1/reports/staleness": REPORTS,
+    "GET /v1/reports/staleness": OWN_REPORT,
     "GET /v1/reports/staleness/group": REPORTS,
     "GET /v1/reports/schedule": ADMIN,
     "PUT /v1/reports/schedule": ADMIN,

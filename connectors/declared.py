@@ -1,14 +1,30 @@
-"""Access that is declared in a source's configuration, for sources that say nothing of it themselves."""
+"""What is declared in a source's configuration: access, for sources that say nothing of it themselves, and where people
+open what is read."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from vouch.core.errors import InvalidInput
 from vouch.core.types import RawClause, SourceAcl, principal_name
+
+_ADDRESS = re.compile(r"https?://[^\s/?#@\\]+(?:[/?#]\S*)?")
+
+
+def address(text: str) -> str:
+    """``text``, which readers are shown as where a document is opened. Raises ValueError."""
+    if not _ADDRESS.fullmatch(text):
+        raise ValueError("must be an http or https address, with no user or password in it: readers are shown it")
+    return text
+
+
+Address = Annotated[str, AfterValidator(address)]
+"""Where people open what is read, or its beginning. It is no place that a connector asks."""
 
 
 def principal(text: str) -> str:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from connectors import GROUP
 from connectors.protocol import Connector
 from vouch.core.errors import BadConfig, UnknownField
 from vouch.outbound.door import NOWHERE_PRIVATE, Outbound
+
+_LISTS = ("tuple_type", "list_type", "set_type", "frozen_set_type")
+_OBJECTS = ("model_type", "dict_type", "model_attributes_type", "mapping_type")
 
 
 @cache
@@ -63,7 +67,45 @@ def _validated(kind: type[Connector], config: Mapping[str, Any]) -> BaseModel:
     try:
         return kind.Config.model_validate(dict(config))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        field = ".".join(("config", *map(str, first["loc"])))
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(("config", *_place(first["loc"], config)))
         # From None: pydantic's own error quotes the input, which may be a secret.
-        raise BadConfig(f"{field}: {first['msg']}", field=field) from None
+        raise BadConfig(f"{field}: {_said(first, kind)}", field=field) from None
+
+
+def _place(loc: Sequence[int | str], given: object) -> Iterator[str]:
+    """Where it is in what was given: of one of several shapes pydantic also names which one it takes it for."""
+    for n, part in enumerate(loc, start=1):
+        if isinstance(given, Mapping) and part not in given and n < len(loc):
+            continue
+        yield str(part)
+        if isinstance(given, Mapping):
+            given = given.get(part)
+        elif isinstance(given, list | tuple) and isinstance(part, int) and part < len(given):
+            given = given[part]
+
+
+def _said(first: ErrorDetails, kind: type[Connector]) -> str:
+    """What is wrong, for who writes JSON and knows nothing of Python's types."""
+    what, context = first["type"], first.get("ctx", {})
+    if what == "missing":
+        return "is needed"
+    if what == "extra_forbidden":
+        there = f"; there are {', '.join(kind.Config.model_fields)}" if len(first["loc"]) == 1 else ""
+        return f"there is no such field{there}"
+    if what in _LISTS:
+        return "should be a list"
+    if what in _OBJECTS:
+        return "should be an object, with fields"
+    if what in ("too_short", "too_long"):
+        if context.get("min_length") == 1:
+            return "should not be empty"
+        unit = "characters" if context.get("field_type") == "Value" else "entries"  # a secret's text is a "Value"
+        if what == "too_short":
+            return f"should have at least {context['min_length']} {unit}"
+        return f"should have at most {context['max_length']} {unit}"
+    if what == "union_tag_not_found":
+        return f"should have a field {context['discriminator']}"
+    if what == "union_tag_invalid":
+        return f"its {context['discriminator']} should be one of {context['expected_tags']}"
+    return first["msg"].removeprefix("Value error, ")

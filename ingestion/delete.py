@@ -15,6 +15,19 @@ from vouch.catalog.database import Catalog
 from vouch.catalog.tables import DocumentChange
 from vouch.catalog.twins import forget
 
+_DELETE = sa.text(
+    """
+    WITH locked AS (
+        SELECT id FROM document WHERE tenant_id = :t AND source_id = :s AND state <> 'deleted'
+        AND (CAST(:ids AS text[]) IS NULL OR external_id = ANY(CAST(:ids AS text[])))
+        ORDER BY id FOR NO KEY UPDATE
+    )
+    UPDATE document d SET state = 'deleted', current_version = NULL, acl_id = NULL, fingerprint = '',
+        problem = NULL, updated_at = now()
+    FROM locked WHERE d.tenant_id = :t AND d.id = locked.id
+    RETURNING d.id
+    """
+)
 _DIGESTS = "SELECT unnest(ARRAY[raw, parsed, text]) AS digest FROM document_version"
 
 
@@ -27,37 +40,13 @@ def delete_documents(
     """
     if external_ids is not None and not external_ids:
         return 0
-    gone: Sequence[str] = (
-        session.execute(
-            sa.text(
-                """
-                WITH locked AS (
-                    SELECT id FROM document WHERE tenant_id = :t AND source_id = :s AND state <> 'deleted'
-                    AND (CAST(:ids AS text[]) IS NULL OR external_id = ANY(CAST(:ids AS text[])))
-                    ORDER BY id FOR NO KEY UPDATE
-                )
-                UPDATE document d SET state = 'deleted', current_version = NULL, acl_id = NULL, fingerprint = '',
-                    problem = NULL, updated_at = now()
-                FROM locked WHERE d.tenant_id = :t AND d.id = locked.id
-                RETURNING d.id
-                """
-            ),
-            {"t": tenant, "s": source_id, "ids": list(external_ids) if external_ids is not None else None},
-        )
-        .scalars()
-        .all()
-    )
+    named = None if external_ids is None else list(external_ids)
+    gone: Sequence[str] = session.execute(_DELETE, {"t": tenant, "s": source_id, "ids": named}).scalars().all()
     if not gone:
         return 0
     published, texts = _remove_content(session, tenant, gone)
-    epoch = epochs.bump(
-        session,
-        tenant,
-        kind="deleted",
-        subject=f"{len(gone)} documents",
-        actor=actor,
-        detail={"documents": list(gone[:100])},
-    )
+    told = {"documents": list(gone[:100])}
+    epoch = epochs.bump(session, tenant, kind="deleted", subject=f"{len(gone)} documents", actor=actor, detail=told)
     forget(session, tenant, texts)
     session.execute(
         insert(DocumentChange),

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from croniter import CroniterBadDateError, croniter
 from sqlmodel import Session, col, select
 
-from ingestion.progress import COUNT, RECENT_S, progress
+from ingestion.progress import COUNT, RECENT_S, progress, waiting
 from ingestion.webhooks.events import jobs_ended
 from vouch.catalog import ledger, outbox
 from vouch.catalog.tables import Document, Job, Source, Stage
@@ -181,6 +181,7 @@ def view(session: Session, job: Job) -> Json:
         "stages": stages,
         "progress": progress(job, rows),
         "errors": [*_failures(session, job), *job.problems],
+        "waiting": waiting(session, job) if job.state in OPEN else [],
         "created_at": rfc3339(job.created_at),
         "started_at": rfc3339(job.started_at),
         "finished_at": rfc3339(job.finished_at),

@@ -1,13 +1,16 @@
-"""How far a job is: how many of its documents have come to an end, how fast, and how long the rest will take."""
+"""How far a job is: how many of its documents have come to an end, how fast, how long the rest will take, and what it
+waits for."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import sqlalchemy as sa
+from sqlmodel import Session
 
 from vouch.catalog.tables import Job
 from vouch.core import clock
+from vouch.core.clock import rfc3339
 from vouch.core.types import Json
 
 RECENT_S = 60
@@ -23,6 +26,18 @@ COUNT = sa.text(
 )
 """The stages of a job, and what moved of late."""
 OPEN = ("ready", "leased", "waiting")
+MOST_WAITING = 20
+"""Reasons that are told of a job that waits."""
+
+_WAITING = sa.text(
+    """
+    SELECT name AS stage, problem ->> 'reason' AS reason, problem ->> 'detail' AS detail,
+        count(DISTINCT nullif(document_id, '')) AS documents, max(attempts) AS attempts, min(not_before) AS next_at
+    FROM stage WHERE tenant_id = :t AND job_id = :j AND state IN ('ready', 'leased') AND problem IS NOT NULL
+    AND problem <> 'null'
+    GROUP BY 1, 2, 3 ORDER BY name = 'scan' DESC, documents DESC, 1, 2, 3 LIMIT :most
+    """
+)
 
 
 def progress(job: Job, counted: Sequence[sa.Row[tuple[str, str, int, int, int]]]) -> Json:
@@ -49,3 +64,10 @@ def progress(job: Job, counted: Sequence[sa.Row[tuple[str, str, int, int, int]]]
     elif job.scanned and rate:
         left = round((documents - done) / rate)
     return {"documents": documents, "done": done, "per_second": round(rate, 2), "seconds_left": left}
+
+
+def waiting(session: Session, job: Job) -> list[Json]:
+    """What was tried and is tried again, by stage and reason: as long as nothing is said of it, a source that does not
+    answer looks like one that has much to say."""
+    rows = session.execute(_WAITING, {"t": job.tenant_id, "j": job.id, "most": MOST_WAITING}).all()
+    return [{**row._mapping, "next_at": rfc3339(row.next_at)} for row in rows]

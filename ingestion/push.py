@@ -59,51 +59,47 @@ def push(services: Services, source: Source, pushed: Pushed, *, actor: str) -> t
             tenant_id=tenant, id=new_id(), source_id=source.id, external_id=pushed.external_id, title="", uri=""
         )
         new, before = document.current_version is None, (document.owner, document.modified_at)
-        document.title = pushed.title or document.title
-        document.uri = pushed.uri or f"vouch:{source.name}/{pushed.external_id}"
-        document.owner = pushed.owner or source.owner
-        document.modified_at = pushed.modified_at or clock.now()
-        document.supersedes = list(pushed.supersedes)
-        if document.state == "deleted":
-            document.state = "pending"
+        _describe(document, source, pushed)
         session.add(document)
         session.flush()
         epoch = assign(session, tenant, {document.id: pushed.acl}, actor=actor)
-        counts = {
-            "seen": 1,
-            "new": int(new),
-            "changed": int(not new),
-            "unchanged": 0,
-            "unreadable": int(not pushed.acl),
-        }
-        job = Job(tenant_id=tenant, id=job_id, source_id=source.id, kind="push", scanned=True, counts=counts)
-        job.state, job.started_at = "running", clock.now()
+        job = _job(source, job_id, new=new, readable=bool(pushed.acl))
         session.add(job)
         session.flush()
         meta = {"fingerprint": sha256(pushed.body.data), "given_title": pushed.title}
         version = store_version(services, session, (tenant, document.id), pushed.body, meta)
         if version is None:
             job.state, job.finished_at = "succeeded", clock.now()
-            job.counts = {**counts, "changed": 0, "unchanged": 1}
+            job.counts = {**job.counts, "changed": 0, "unchanged": 1}
             if (document.owner, document.modified_at) != before:  # the index holds these of each point
                 outbox.append(session, tenant, "write", [document.id])
         else:
             ready = ledger.add(session, tenant, job_id, "parse", document.id, version, {"version": version, **meta})
         session.flush()
-        pushed_as = {"job": job_id, "version": version, "epoch": epoch}
-        audit.append(
-            session,
-            tenant,
-            chain="use",
-            actor=actor,
-            action="document.push",
-            subject=f"document:{document.id}",
-            detail=pushed_as,
-        )
+        told, subject = {"job": job_id, "version": version, "epoch": epoch}, f"document:{document.id}"
+        audit.append(session, tenant, chain="use", actor=actor, action="document.push", subject=subject, detail=told)
     services.ring("parse", [ready] if ready else [])
     if epoch is not None or version is None:
         services.ring_projector()
     return job_id, epoch
+
+
+def _describe(document: Document, source: Source, pushed: Pushed) -> None:
+    document.title = pushed.title or document.title
+    document.uri = pushed.uri or f"vouch:{source.name}/{pushed.external_id}"
+    document.owner = pushed.owner or source.owner
+    document.modified_at = pushed.modified_at or clock.now()
+    document.supersedes = list(pushed.supersedes)
+    if document.state == "deleted":
+        document.state = "pending"
+
+
+def _job(source: Source, job_id: str, *, new: bool, readable: bool) -> Job:
+    """Of one document, which has begun."""
+    counts = {"seen": 1, "new": int(new), "changed": int(not new), "unchanged": 0, "unreadable": int(not readable)}
+    job = Job(tenant_id=source.tenant_id, id=job_id, source_id=source.id, kind="push", scanned=True, counts=counts)
+    job.state, job.started_at = "running", clock.now()
+    return job
 
 
 def set_access(services: Services, source: Source, external_id: str, acl: Acl | None, *, actor: str) -> int:

@@ -59,7 +59,8 @@ class Input(BaseModel):
         return value
 
 
-def _example(body: Json) -> ConfigDict:
+def example(body: Json) -> ConfigDict:
+    """What the reference shows of a body."""
     return ConfigDict(extra="forbid", json_schema_extra={"examples": [body]})
 
 
@@ -100,7 +101,7 @@ class FreshnessIn(Input):
 
 
 class SourceIn(Input):
-    model_config = _example(
+    model_config = example(
         {
             "name": "handbook",
             "kind": "filesystem",
@@ -130,7 +131,7 @@ class SourceIn(Input):
 class SourcePatch(Input):
     """What is given is changed; null clears."""
 
-    model_config = _example({"schedule": "1h", "freshness": {"review_every": "90d"}, "state": "active"})
+    model_config = example({"schedule": "1h", "freshness": {"review_every": "90d"}, "state": "active"})
 
     config: dict[str, Any] | None = None
     owner: PrincipalText | None = None
@@ -167,7 +168,9 @@ class SourceOut(BaseModel):
     failing: FailingOut | None = Field(description="Set while its scans fail; `open`: none is started by schedule.")
     state: str
     documents: dict[str, int] = Field(description="Documents by state, and how many are readable by nobody.")
-    last_job: dict[str, Any] | None
+    last_job: dict[str, Any] | None = Field(
+        description="`job_id`, `state`, `created_at`, and `problem`: what keeps its scan from its end, or did."
+    )
     next_sync_at: str | None
     created_at: str
 
@@ -178,7 +181,7 @@ class SourcePage(BaseModel):
 
 
 class SyncIn(Input):
-    model_config = _example({"kind": "incremental"})
+    model_config = example({"kind": "incremental"})
 
     kind: Literal["incremental", "full", "access"] = "incremental"
     confirm_deletions: bool = Field(
@@ -205,7 +208,7 @@ class BulkAccess(AuthzToken):
 class DocumentIn(Input):
     """``text``, or ``content_base64`` with its ``mime``. Without ``access`` nobody may read the document."""
 
-    model_config = _example(
+    model_config = example(
         {
             "title": "Leave policy",
             "text": "Everyone has 27 days of leave a year.",
@@ -246,7 +249,7 @@ class DocumentIn(Input):
 class BulkDocumentIn(DocumentIn):
     """One line of many: a document, and the id it is to have."""
 
-    model_config = _example(
+    model_config = example(
         {"external_id": "hr/leave.md", "text": "Everyone has 27 days of leave.", "access": [{"allow": ["group:hr"]}]}
     )
 
@@ -321,6 +324,10 @@ class JobOut(BaseModel):
     errors: list[dict[str, Any]] = Field(
         description="What failed: `external_id`, `stage`, `attempts`, `reason`, `detail`, and `retry`, the command."
     )
+    waiting: list[dict[str, Any]] = Field(
+        description="What was tried, and is to be tried again by itself: `stage`, `reason`, `detail`, of how many"
+        " `documents`, the `attempts` so far, and `next_at`."
+    )
     created_at: str | None
     started_at: str | None
     finished_at: str | None
@@ -339,54 +346,3 @@ class ConnectorOut(BaseModel):
 
 class ConnectorList(BaseModel):
     connectors: list[ConnectorOut]
-
-
-class UserIn(Input):
-    model_config = _example({"name": "Alice Okafor", "active": True})
-
-    name: Text200
-    active: bool = True
-
-
-class GroupIn(Input):
-    model_config = _example({"name": "Engineering", "members": ["user:alice", "group:platform"]})
-
-    name: Text200
-    members: Annotated[list[PrincipalText], Field(max_length=10_000)] | None = None
-
-
-class MembersIn(Input):
-    model_config = _example({"add": ["user:alice", "group:platform"], "remove": ["user:bob"]})
-
-    add: Annotated[list[PrincipalText], Field(max_length=10_000)] = []
-    remove: Annotated[list[PrincipalText], Field(max_length=10_000)] = []
-
-
-class KeyIn(Input):
-    model_config = _example({"name": "intranet", "scopes": ["ask", "act_as"]})
-
-    name: Text200
-    scopes: Annotated[list[str], Field(min_length=1, max_length=20)]
-    user: PrincipalText | None = Field(None, description="Bind the key to act for this user alone.")
-    expires_at: Time | None = None
-
-
-class KeyOut(BaseModel):
-    id: str
-    name: str
-    hint: str = Field(description="The key's last four characters.")
-    scopes: list[str]
-    user: str | None
-    created_by: str | None = Field(description="The user or key that made it.")
-    created_at: str | None
-    expires_at: str | None
-    revoked_at: str | None
-    last_used_at: str | None
-
-
-class KeyMade(KeyOut):
-    key: str = Field(description="The key itself, shown here and never again.")
-
-
-class KeyList(BaseModel):
-    keys: list[KeyOut]

@@ -15,7 +15,7 @@ from ingestion.schemas import InSearchIn, SourceIn, SourcePatch
 from ingestion.sealed import checked
 from ingestion.sealed import shown as shown_config
 from vouch.catalog import epoch as epochs
-from vouch.catalog.tables import Job, Source
+from vouch.catalog.tables import Job, Source, Stage
 from vouch.core import clock
 from vouch.core.clock import duration, rfc3339
 from vouch.core.errors import Conflict, NotFound
@@ -204,10 +204,20 @@ def shown(session: Session, source: Source) -> Json:
         "failing": failing(source),
         "state": source.state,
         "documents": dict(zip(("live", "pending", "quarantined", "readable_by_nobody"), counts, strict=True)),
-        "last_job": {"job_id": job.id, "state": job.state, "created_at": rfc3339(job.created_at)} if job else None,
+        "last_job": _job(session, job) if job else None,
         "next_sync_at": rfc3339(source.next_sync_at),
         "created_at": rfc3339(source.created_at),
     }
+
+
+def _job(session: Session, job: Job) -> Json:
+    """With what keeps its scan from coming to its end, or did: nobody should have to look for that."""
+    query = select(Stage.problem).where(
+        col(Stage.tenant_id) == job.tenant_id, col(Stage.job_id) == job.id, col(Stage.name) == "scan"
+    )
+    found = session.exec(query).first() if job.state != "succeeded" else None
+    problem = {"reason": found.get("reason"), "detail": found.get("detail")} if found else None
+    return {"job_id": job.id, "state": job.state, "created_at": rfc3339(job.created_at), "problem": problem}
 
 
 def _not_kept(asked: InSearchIn) -> Json:

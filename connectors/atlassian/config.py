@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from connectors.accounts import Issuer, People
+from connectors.declared import Address
 from connectors.rest import Token
 from vouch.core.errors import BadConfig
 
@@ -23,9 +24,7 @@ class SiteConfig(BaseModel):
     )
 
     site: str = Field(max_length=1000, description="Address of the site: `https://….atlassian.net`.")
-    base_url: str | None = Field(
-        None, pattern=r"^https?://[!-~]+$", max_length=1000, description="Where people open it; else `site`."
-    )
+    base_url: Address | None = Field(None, max_length=1000, description="Where people open it; else `site`.")
     user: str | None = Field(
         None, min_length=3, max_length=300, description="E-mail address of the account whose API token this is."
     )

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from connectors.declared import Clauses
+from connectors.declared import Address, Clauses
 
 Secret = Annotated[SecretStr, Field(min_length=1, max_length=20_000)]
 Name = Annotated[str, Field(min_length=1, max_length=255)]
@@ -208,9 +208,7 @@ class FilesConfig(BaseModel):
     hidden: bool = Field(False, description="Whether names that begin with a dot, and Office's `~$` locks, are read.")
     max_file_mb: int = Field(50, ge=1, le=200, description="Largest file offered, MiB.")
     max_files: int = Field(100_000, ge=1, le=1_000_000, description="A scan that meets more files and folders fails.")
-    base_url: str | None = Field(
-        None, pattern=r"^https?://[^\s]+$", max_length=2000, description="Where people open the files."
-    )
+    base_url: Address | None = Field(None, max_length=2000, description="Where people open the files.")
     access: Clauses = Field((), max_length=16, description="Clauses of every file; rules in the store add to them.")
     object_tags: bool = Field(
         False, description="Whether each object's tags `vouch-allow` and `vouch-deny` are one more clause."

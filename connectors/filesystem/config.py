@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from connectors.accounts import People
-from connectors.declared import principal
+from connectors.declared import Address, principal
 
 
 class FilesystemConfig(BaseModel):
@@ -26,9 +26,7 @@ class FilesystemConfig(BaseModel):
     exclude: tuple[str, ...] = Field((), max_length=100, description="Globs over the relative path; none may match.")
     hidden: bool = Field(False, description="Whether names that begin with a dot, and Office's `~$` locks, are read.")
     max_file_mb: int = Field(50, ge=1, le=200, description="Largest file offered, MiB.")
-    base_url: str | None = Field(
-        None, pattern=r"^https?://[^\s]+$", max_length=2000, description="Where people open the files; else `file://`."
-    )
+    base_url: Address | None = Field(None, max_length=2000, description="Where people open the files; else `file://`.")
 
     watch: bool = Field(
         False,

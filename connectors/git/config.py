@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
-from connectors.declared import PathRule, owner
+from connectors.declared import Address, PathRule, owner
 
 _SCP = re.compile(r"[^/\s]+@[^/\s:]+:|[^/\s:]{2,}:(?!//)")
 
@@ -37,9 +37,7 @@ class GitConfig(BaseModel):
     )
     max_file_mb: int = Field(50, ge=1, le=200, description="Largest file offered, MiB.")
     max_files: int = Field(200_000, ge=1, le=2_000_000, description="A scan that meets more entries fails.")
-    base_url: str | None = Field(
-        None, pattern=r"^https?://[^\s]+$", max_length=2000, description="Where people open the files; else `file://`."
-    )
+    base_url: Address | None = Field(None, max_length=2000, description="Where people open the files; else `file://`.")
 
     @field_validator("path")
     @classmethod

@@ -210,7 +210,8 @@ def _host(host: str, port: int, outbound: Outbound) -> str:
         if ":" in host or ENDS_IN_NUMBER.fullmatch(host):
             outbound.ways.open_to(host, port, PORTS)
     except InvalidInput as error:
-        raise BadConfig(f"config.host: {error.detail}", field="config.host") from error
+        said = "the name of a host alone is meant, with no https:// before it" if "/" in host else error.detail
+        raise BadConfig(f"config.host: {said}", field="config.host") from error
     return url.host
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from connectors.declared import Clauses
+from connectors.declared import Clauses, address
 from connectors.sql.template import template
 from vouch.core.settings import SOURCE_VARIABLES
 
@@ -40,7 +40,7 @@ class SqlConfig(BaseModel):
     key: tuple[Column, ...] = Field(min_length=1, max_length=8, description="Columns that together name a row.")
     body: Text = Field(description="Markdown with `{column}` in it: the document's text.")
     title: Text | None = Field(None, description="Template of the title; else the document's own.")
-    uri: Annotated[Text, Field(pattern=r"^https?://")] | None = Field(
+    uri: Annotated[Text, AfterValidator(address)] | None = Field(
         None, description="Template of where people open it; values are escaped."
     )
     cursor: Column | None = Field(None, description="Column that grows with every change of a row.")

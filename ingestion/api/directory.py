@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from fastapi import APIRouter
+from pydantic import Field
 
 from acl import directory
 from ingestion.api.requests import DirectoryCaller, Id, ServicesDep
-from ingestion.schemas import AuthzToken, GroupIn, MembersIn, UserIn
+from ingestion.schemas import AuthzToken, Input, PrincipalText, Text200, example
 from ingestion.services import Services
 from vouch.catalog.epoch import token
 from vouch.core.errors import Forbidden, InvalidInput, NotFound
@@ -14,6 +17,27 @@ from vouch.serving.responses import problems
 
 router = APIRouter(prefix="/directory", tags=["directory"])
 _ERRORS = problems(InvalidInput, Forbidden, NotFound)
+
+
+class UserIn(Input):
+    model_config = example({"name": "Alice Okafor", "active": True})
+
+    name: Text200
+    active: bool = True
+
+
+class GroupIn(Input):
+    model_config = example({"name": "Engineering", "members": ["user:alice", "group:platform"]})
+
+    name: Text200
+    members: Annotated[list[PrincipalText], Field(max_length=10_000)] | None = None
+
+
+class MembersIn(Input):
+    model_config = example({"add": ["user:alice", "group:platform"], "remove": ["user:bob"]})
+
+    add: Annotated[list[PrincipalText], Field(max_length=10_000)] = []
+    remove: Annotated[list[PrincipalText], Field(max_length=10_000)] = []
 
 
 def _answer(services: Services, tenant: str, epoch: int) -> AuthzToken:

@@ -2,18 +2,51 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
 from sqlmodel import col, select
 
 from acl.keys import SCOPES, create_key, grantable, revoke_key
 from ingestion.api.requests import AdminCaller, Id, ServicesDep
-from ingestion.schemas import KeyIn, KeyList, KeyMade
+from ingestion.schemas import Input, PrincipalText, Text200, Time, example
 from vouch.catalog.tables import ApiKey
 from vouch.core.clock import rfc3339
 from vouch.core.errors import Forbidden, InvalidInput, NotFound
 from vouch.serving.responses import problems
 
 router = APIRouter(prefix="/keys", tags=["keys"])
+
+
+class KeyIn(Input):
+    model_config = example({"name": "intranet", "scopes": ["ask", "act_as"]})
+
+    name: Text200
+    scopes: Annotated[list[str], Field(min_length=1, max_length=20)]
+    user: PrincipalText | None = Field(None, description="Bind the key to act for this user alone.")
+    expires_at: Time | None = None
+
+
+class KeyOut(BaseModel):
+    id: str
+    name: str
+    hint: str = Field(description="The key's last four characters.")
+    scopes: list[str]
+    user: str | None
+    created_by: str | None = Field(description="The user or key that made it.")
+    created_at: str | None
+    expires_at: str | None
+    revoked_at: str | None
+    last_used_at: str | None
+
+
+class KeyMade(KeyOut):
+    key: str = Field(description="The key itself, shown here and never again.")
+
+
+class KeyList(BaseModel):
+    keys: list[KeyOut]
 
 
 def _shown(row: ApiKey) -> dict[str, object]:

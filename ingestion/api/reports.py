@@ -1,4 +1,4 @@
-"""`/v1/reports`: what the owners of documents should look at (scope reports)."""
+"""`/v1/reports`: what the owners of documents should look at (scope reports; of one's own, ask)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AfterValidator, BaseModel, Field, PlainSerializer
 
 from acl.audit import record_reading
-from acl.caller import Caller, scope
+from acl.caller import Caller, asking, calling, scope
 from ingestion.api.requests import Cursor, ServicesDep, possible
 from ingestion.api.twins import ReportedConflict, ReportedDuplicate
 from ingestion.reports.broken_links import BrokenLink
@@ -20,7 +20,7 @@ from ingestion.reports.delimited import as_csv
 from ingestion.reports.html import as_html
 from ingestion.reports.staleness import FIRST, Listed, Position, Quarantined, Report, staleness
 from vouch.core.clock import rfc3339
-from vouch.core.errors import AccessIncomplete, Forbidden, InvalidInput, NotFound
+from vouch.core.errors import AccessIncomplete, ActsForNobody, Forbidden, InvalidInput, NotFound
 from vouch.core.freshness import State
 from vouch.core.types import Json, principal_name
 from vouch.serving.responses import problems
@@ -29,6 +29,16 @@ router = APIRouter(prefix="/reports", tags=["reports"])
 
 Moment = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
 ReportsCaller = Annotated[Caller, Depends(scope("reports"))]
+
+
+def _looking(caller: Annotated[Caller, Depends(calling)]) -> Caller:
+    """Dependency: one who may see reports, or who may ask and acts for a user, whose own report it then is."""
+    if "reports" not in caller.scopes:
+        asking(scope("ask")(caller))
+    return caller
+
+
+OwnOrReports = Annotated[Caller, Depends(_looking)]
 _POSITION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d)\.([0-9A-Za-z-]{1,64})")
 MOST_IN_A_PAGE = 1_000
 # What is one person's to read is not for caches; and whatever is in the page, it does and fetches nothing.
@@ -272,10 +282,10 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 @router.get(
     "/staleness",
     response_model=StalenessReport,
-    responses={**problems(Forbidden, NotFound, InvalidInput, AccessIncomplete), **_RESPONSES},
+    responses={**problems(Forbidden, ActsForNobody, NotFound, InvalidInput, AccessIncomplete), **_RESPONSES},
 )
 def get_staleness(
-    caller: ReportsCaller,
+    caller: OwnOrReports,
     services: ServicesDep,
     response: Response,
     owner: Annotated[str | None, Query(max_length=200), AfterValidator(_possible)] = None,
@@ -285,8 +295,8 @@ def get_staleness(
 ) -> StalenessReport | Response:
     """What should be looked at of the documents that an owner answers for, the most used first.
 
-    For the user that the request acts for: what they own, alone or in a group, and may read today. Acting for nobody:
-    ids, states and counts, and no names.
+    For the user that the request acts for: what they own, alone or in a group, and may read today; the scope `ask` is
+    enough. Acting for nobody: ids, states and counts, and no names; for the scope `reports` alone.
     """
     named = None if owner is None else principal_name(owner, field="owner")
     after = _decode(cursor)

@@ -48,10 +48,7 @@ def assemble(draft: Draft, name: str, mime: str) -> Parsed:
         start = length + len(separator)
         length = start + len(text)
         pieces += len(lines) if block.kind == "table" else 1
-        if length > MAX_TEXT:
-            raise DocumentRejected(f"The text is longer than {MAX_TEXT:,} characters", reason="too_large")
-        if pieces > MAX_PIECES:
-            raise DocumentRejected(f"The text has more than {MAX_PIECES:,} paragraphs and rows", reason="too_large")
+        _bounded(length, pieces)
         parts += [separator, text]
         tables[block.place] += block.kind == "table"
         steps = tuple(step for _, step in path)
@@ -70,6 +67,13 @@ def assemble(draft: Draft, name: str, mime: str) -> Parsed:
     said = draft.language or language(whole)
     notes = (*draft.notes, *_invisible(draft))
     return Parsed(whole, tuple(elements), title, mime, said, notes, kept(links, draft.links, mime))
+
+
+def _bounded(length: int, pieces: int) -> None:
+    if length > MAX_TEXT:
+        raise DocumentRejected(f"The text is longer than {MAX_TEXT:,} characters", reason="too_large")
+    if pieces > MAX_PIECES:
+        raise DocumentRejected(f"The text has more than {MAX_PIECES:,} paragraphs and rows", reason="too_large")
 
 
 def _invisible(draft: Draft) -> tuple[str, ...]:

@@ -82,6 +82,7 @@ class Intake:
     def go_on(self, point: resume.Point, *, anew: bool) -> None:
         """Count on from ``point``; with ``anew`` the scan from there names everything again."""
         if anew:
+            self._points = resume.Keeper(self.lease, len(point.seen))
             return
         self.seen.update(point.seen)
         self.counts.update(point.counts)

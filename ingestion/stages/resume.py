@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -19,8 +19,11 @@ from vouch.catalog.ledger import Lease
 from vouch.catalog.tables import ScanPoint
 from vouch.core.types import Json
 
-EVERY_S = 20.0
-"""Least seconds between two points of a scan: what it has seen is written anew with each."""
+EVERY_S = 1.0
+"""Least seconds between two points of a scan."""
+COST = 20
+"""Between two points passes at least so many times what the last one took: what a scan has seen is written anew with
+each, and of a large source that is much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +37,29 @@ class Point:
 
 
 class Keeper:
-    """Keeps the points of one scan, not too often."""
+    """Keeps the points of one scan, not too often. ``known``: items that a scan which names everything again has to
+    have met before it is any further than the try before it was."""
 
-    def __init__(self, lease: Lease) -> None:
+    def __init__(self, lease: Lease, known: int = 0) -> None:
+        self._known = known
         self._lease = lease
         self._kept_at = time.monotonic()
+        self._pause = EVERY_S
 
-    def keep(self, session: Session, cursor: Json, told: tuple[Json, list[Json]], seen: Iterable[str]) -> None:
+    def keep(self, session: Session, cursor: Json, told: tuple[Json, list[Json]], seen: Collection[str]) -> None:
         """In the transaction of what was yielded before ``cursor``. ``told``: counts and problems."""
         now = time.monotonic()
-        if now - self._kept_at < EVERY_S:
+        if now - self._kept_at < self._pause or (self._known and len(seen) <= self._known):
             return
-        self._kept_at = now
         counts, problems = told
         packed = zlib.compress("\0".join(seen).encode(), 1)  # PostgreSQL's texts, and so external ids, have no NUL
         point = ScanPoint(tenant_id=self._lease.tenant, job_id=self._lease.job_id, fence=self._lease.fence, seen=packed)
         point.cursor, point.counts, point.problems = cursor, counts, problems
         session.merge(point)
+        session.flush()
         ledger.forgive(session, self._lease)
+        self._kept_at = time.monotonic()
+        self._pause = EVERY_S * max(1.0, COST * (self._kept_at - now))
 
 
 def load(session: Session, lease: Lease) -> Point | None:

@@ -10,6 +10,7 @@ import httpx
 import jwt
 import pytest
 import sqlalchemy as sa
+from fastapi.testclient import TestClient
 
 from acl import directory, jwks
 from acl.caller import Caller, authenticate, require_standing
@@ -67,6 +68,16 @@ def test_a_token_is_for_asking_as_its_user_until_it_ends(identity: Identity) -> 
     assert enter(identity, identity.provider.token(), ALICE).user == ALICE
     with pytest.raises(Forbidden):
         enter(identity, identity.provider.token(), "user:bob")
+
+
+def test_a_person_reads_the_report_of_what_they_own_with_their_token(identity: Identity, http: TestClient) -> None:
+    headers = {"Authorization": f"Bearer {identity.provider.token()}"}
+    identity.user("user:bob")
+    found = http.get("/v1/reports/staleness", headers=headers)
+    assert (found.status_code, found.json()["user"]) == (200, ALICE)
+    assert http.get("/v1/reports/staleness", params={"owner": "user:bob"}, headers=headers).status_code == 404
+    group = http.get("/v1/reports/staleness/group", params={"group": "group:staff"}, headers=headers)
+    assert (group.status_code, group.json()["code"]) == (403, "forbidden")
 
 
 @pytest.mark.parametrize("typ", ["JWT", "jwt", "at+jwt", "application/at+jwt", "AT+JWT"])

@@ -14,10 +14,11 @@ import yaml
 from pydantic import TypeAdapter
 
 from connectors.rules import FILE_NAME, Rule, read_rule
+from ingestion.api.directory import GroupIn
 from ingestion.api.issuers import IssuerIn
 from ingestion.api.mail import ScheduleIn
 from ingestion.api.webhooks import WebhookIn
-from ingestion.schemas import AccessIn, DocumentIn, GroupIn, SourceIn, SourcePatch
+from ingestion.schemas import AccessIn, DocumentIn, SourceIn, SourcePatch
 from retrieval.schemas import AskRequest, ReviewRequest, SearchRequest
 from retrieval.schemas.break_glass import BreakGlassRequest
 from tests.docs.pages import PAGES, Example, examples, routes, shell_commands

@@ -140,9 +140,18 @@ def test_who_acts_for_nobody_is_told_states_and_counts_and_no_names(reports: Rep
         assert found["documents"][0]["document_id"] in text
 
 
-def test_the_scope_is_needed(world: World, reports: Reporting) -> None:
-    response = reports.http.get("/v1/reports/staleness", headers=world.headers("bob", "ask", "act_as"))
-    assert (response.status_code, response.json()["code"]) == (403, "forbidden")
+def test_who_may_ask_reads_their_own_report_and_no_other(world: World, reports: Reporting) -> None:
+    def get(path: str = "", user: str | None = "bob", scope: str = "ask", **query: str) -> tuple[int, Any]:
+        headers = world.headers(user, scope, "act_as")
+        response = reports.http.get(f"/v1/reports/staleness{path}", params=query, headers=headers)
+        return response.status_code, response.json()
+
+    assert get(scope="reports")[1] | {"generated_at": "", "since": ""} == get()[1] | {"generated_at": "", "since": ""}
+    assert sorted(row["title"] for row in get()[1]["documents"]) == ["Boats", "Hotels"]
+    assert get(owner="user:alice") == get(owner="user:nobody") and get(owner="user:alice")[0] == 404
+    refused = [get(user=None), get("/group", group="group:hr"), get(scope="sources"), get(user=None, scope="sources")]
+    codes = [(status, body["code"]) for status, body in refused]
+    assert codes == [(403, "acts_for_nobody"), *[(403, "forbidden")] * 3]
 
 
 def test_the_most_used_come_first_with_how_many_people_they_reached(reports: Reporting, world: World) -> None:

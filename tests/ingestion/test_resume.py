@@ -15,7 +15,8 @@ from connectors import registry
 from connectors.protocol import Membership
 from connectors.registry import connector_kinds
 from ingestion import work
-from ingestion.jobs import start_sync
+from ingestion.jobs import find_job, start_sync, view
+from ingestion.sources import find_source, shown
 from ingestion.stages import resume
 from ingestion.work import run_stages
 from tests.ingestion.conftest import TENANT, Walk
@@ -120,6 +121,28 @@ def test_a_scan_goes_on_from_the_page_that_it_had_reached(walk: Walk, feed: Feed
     assert walk.scalar("SELECT count(*) FROM scan_point") == 0 and walk.verify().clean
 
 
+def test_a_job_says_what_it_waits_for(walk: Walk, feed: Feed, source: Source) -> None:
+    def waiting() -> list[dict[str, object]]:
+        with walk.services.catalog.reading(TENANT) as session:
+            return list(view(session, find_job(session, TENANT, job_id))["waiting"])
+
+    feed.fails_before, feed.silent = [(0, Unavailable("The feed does not answer."))], {"2.txt", "3.txt"}
+    job_id, stage = start(walk, source)
+    assert waiting() == []
+    run_stages(walk.services, [stage])
+    [scan] = waiting()
+    assert scan | {"stage": "scan", "reason": "source_unreachable", "attempts": 1, "documents": 0} == scan
+    assert scan["detail"] == "The feed does not answer." and str(scan["next_at"]).endswith("Z")
+    due(walk.services.catalog)
+    walk.drain()
+    [fetch] = waiting()
+    assert fetch | {"stage": "fetch", "reason": "source_unreachable", "detail": "the feed is away"} == fetch
+    assert fetch["documents"] == 2
+    feed.silent = set()
+    due(walk.services.catalog)
+    assert walk.finish(job_id)["waiting"] == []
+
+
 def test_what_is_gone_is_found_by_a_scan_in_two_parts(walk: Walk, feed: Feed, source: Source) -> None:
     walk.sync(source)
     del feed.items["5.txt"]
@@ -172,6 +195,21 @@ def test_one_that_does_not_is(walk: Walk, feed: Feed, source: Source) -> None:
     assert walk.scalar("SELECT count(*) FROM document") == 2
 
 
+def test_nor_is_one_endless_that_names_everything_again_and_comes_no_further(
+    walk: Walk, feed: Feed, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It passes the same checkpoints with each try, which is no progress."""
+    from_cursor = FeedConnector.scan
+    monkeypatch.setattr(FeedConnector, "lists_everything", True)
+    monkeypatch.setattr(FeedConnector, "scan", lambda self, cursor: from_cursor(self, None))
+    feed.fails_before = [(2, Unavailable("away"))] * 99
+    job_id, _ = start(walk, source)
+    for _ in range(MAX_ATTEMPTS + 2):
+        walk.drain()
+        due(walk.services.catalog)
+    assert walk.finish(job_id)["state"] == "failed"
+
+
 def test_a_point_that_expired_begins_anew(walk: Walk, feed: Feed, source: Source) -> None:
     feed.fails_before = [(2, Unavailable("away"))]
     job_id, stage = start(walk, source)
@@ -220,6 +258,10 @@ def test_a_source_that_refuses_is_not_asked_again_and_what_it_kept_back_is_read_
     feed.fails_before = [(0, SourceRefuses("The feed does not accept the credential.", said=401))] * 2
     job = walk.sync(source)
     assert job["state"] == "failed" and job["errors"][-1]["reason"] == "source_refuses" and len(feed.fails_before) == 1
+    with walk.services.catalog.reading(TENANT) as session:
+        last = shown(session, find_source(session, TENANT, source.id))["last_job"]
+    assert last | {"state": "failed", "job_id": job["job_id"]} == last
+    assert last["problem"] == {"reason": "source_refuses", "detail": "The feed does not accept the credential."}
     feed.fails_before = []
     with monkeypatch.context() as patched:
         patched.setattr(FeedConnector, "fetch", _refuse)

@@ -181,7 +181,7 @@ def scene(platform: Platform) -> Iterator[Scene]:
 
 def _concerned(scene: Scene, whose: str) -> Iterator[Operation]:
     """The routes on which ids of theirs are foreign: to an administrator of the tenant those of its users are not."""
-    personal = ("user", "own_or_admin", "break_glass")
+    personal = ("user", "own_or_admin", "own_or_counts", "break_glass")
     found = [one for one in scene.operations if whose == OTHERS or ROUTES[one.name].kind in personal]
     yield from sorted(found, key=lambda one: one.method != "GET")  # what is written shows in lists for a while
 

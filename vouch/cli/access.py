@@ -12,7 +12,7 @@ from vouch.cli import output
 from vouch.cli.connection import connect, user_name
 from vouch.cli.output import AsJson, line
 from vouch.client import AccessChange, AgeOf, Explanation, Moved, Replay
-from vouch.client.results import ExplainedClause
+from vouch.client.access import ExplainedClause
 from vouch.core.errors import InvalidInput
 
 group = typer.Typer(help="Who may read what, and why (scope `admin`).", no_args_is_help=True)

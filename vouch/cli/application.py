@@ -16,6 +16,7 @@ import retrieval.api
 from acl.routes import require_classified
 from acl.watch import Watch
 from ingestion.mail.letters import Desk
+from ingestion.metrics import Readings
 from ingestion.services import Services as IngestionServices
 from retrieval.services import Services as RetrievalServices
 from vouch import __version__
@@ -59,6 +60,7 @@ def create_application(settings: Settings, which: Which = "all") -> FastAPI:
         app.state.watch = Watch(Catalog(database_url(settings), pool=1))
         if which != "retrieval":
             app.state.ingestion = IngestionServices.open(settings)
+            app.state.deliveries = Readings(app.state.catalog)
         if which != "ingestion":
             app.state.retrieval = RetrievalServices.open(settings)
         yield
@@ -116,6 +118,8 @@ def _add_health(app: FastAPI, settings: Settings) -> None:
     @app.get("/metrics", tags=["health"], response_class=Response, responses=text)
     def metrics() -> Response:
         """Prometheus text format; no label is made of anything a user wrote."""
+        if hasattr(app.state, "deliveries"):
+            app.state.deliveries.refresh()
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -13,6 +13,7 @@ from vouch.core.errors import Unavailable
 
 EVERY_S = 2.0
 _SHOWN_ERRORS = 20
+_SHOWN_WAITING = 2
 _COUNTED = {
     "seen": "seen",
     "new": "new",
@@ -39,7 +40,7 @@ def _bars(events: Iterable[Job]) -> Job:
     with Progress(*columns, TextColumn("{task.fields[pace]}"), console=output.console()) as progress:
         tasks: dict[str, TaskID] = {}
         for last in events:
-            said = ", ".join(pace(last))
+            said = ", ".join([*pace(last), *held(last)])
             for n, stage in enumerate(last.stages):
                 if stage.name not in tasks:
                     tasks[stage.name] = progress.add_task(stage.name, total=None, pace="")
@@ -53,7 +54,7 @@ def _lines(events: Iterable[Job], say: Callable[[str], None]) -> Job:
     last: Job | None = None
     said, text = 0.0, ""
     for last in events:
-        now = ", ".join([*(f"{s.name} {s.total - s.open}/{s.total}" for s in last.stages), *pace(last)])
+        now = ", ".join([*(f"{s.name} {s.total - s.open}/{s.total}" for s in last.stages), *pace(last), *held(last)])
         if now != text and (last.ended or time.monotonic() - said >= EVERY_S):
             say(f"  {now}")
             said, text = time.monotonic(), now
@@ -71,6 +72,15 @@ def pace(job: Job) -> list[str]:
     return said
 
 
+def held(job: Job) -> list[str]:
+    """What goes wrong just now, and is tried again without anybody's doing."""
+    return [
+        f"{one['stage']} is tried again ({one['reason']}: {one['detail']})" + of
+        for one in job.waiting[:_SHOWN_WAITING]
+        for of in [f", {one['documents']} documents" if one.get("documents", 0) > 1 else ""]
+    ]
+
+
 def _ended(last: Job | None) -> Job:
     if last is None or not last.ended:
         raise Unavailable("The job's events ended before the job did.")
@@ -83,6 +93,8 @@ def print_job(job: Job, *, indent: str = "") -> None:
     counts = [f"{job.counts[name]} {words}" for name, words in _COUNTED.items() if job.counts.get(name)]
     if counts:
         output.line(f"{indent}  {', '.join(counts)}")
+    for said in held(job):
+        output.line(f"{indent}  {said}", "yellow")
     for error in job.errors[:_SHOWN_ERRORS]:
         what = error.get("external_id") or error.get("stage") or "scan"
         tried = f" ({error['stage']}, attempt {error['attempts']})" if error.get("attempts") else ""

@@ -14,7 +14,9 @@ from vouch.client import Client, GroupStaleness, StalenessReport
 from vouch.client.reports import BrokenLink, PairedDocument, QuarantinedDocument, ReportedDocument
 
 Format = Literal["json", "csv", "html"]
-group = typer.Typer(help="What should be looked at, and by whom (scope `reports`).", no_args_is_help=True)
+group = typer.Typer(
+    help="What should be looked at, and by whom (scope `reports`; of your own, `ask`).", no_args_is_help=True
+)
 
 
 @group.command()

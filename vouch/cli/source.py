@@ -105,7 +105,7 @@ def list_(json: AsJson = False) -> None:
                 source.documents["live"],
                 source.documents["quarantined"],
                 source.documents["readable_by_nobody"],
-                (source.last_job or {}).get("state"),
+                _last(source),
                 _failing(source),
                 source.next_sync_at,
                 source.id,
@@ -115,10 +115,18 @@ def list_(json: AsJson = False) -> None:
     )
 
 
+def _last(source: Source) -> str | None:
+    if source.last_job is None:
+        return None
+    problem = source.last_job.get("problem")
+    return f"{source.last_job['state']}: {problem['reason']}" if problem else str(source.last_job["state"])
+
+
 def _failing(source: Source) -> str | None:
     if source.failing is None:
         return None
-    since = f"{source.failing['failures']} times since {source.failing['since']}"
+    times = source.failing["failures"]
+    since = f"{'once' if times == 1 else f'{times} times'} since {source.failing['since']}"
     return f"{since}, next try {source.failing['next_try']}" if source.failing["next_try"] else since
 
 

@@ -8,6 +8,7 @@
 Failures are raised as the same classes of `vouch.core.errors` that the platform raised, told apart by their `code`.
 """
 
+from vouch.client.access import AccessChange, AgeOf, Explanation, Moved, ReadableDocument, Reader, Replay
 from vouch.client.audit import AuditBreak, AuditChain, AuditEntry, AuditHead, AuditVerified
 from vouch.client.break_glass import Grant, Notification
 from vouch.client.client import Client
@@ -24,26 +25,19 @@ from vouch.client.reports import (
 )
 from vouch.client.results import (
     Abstention,
-    AccessChange,
-    AgeOf,
     Answer,
     Citation,
     Claim,
     Connector,
     Conversation,
     Document,
-    Explanation,
     Freshness,
     Hit,
     Issuer,
     Job,
     Key,
     MadeKey,
-    Moved,
     Notice,
-    ReadableDocument,
-    Reader,
-    Replay,
     Review,
     SearchResult,
     Source,

@@ -1,4 +1,4 @@
-"""`/v1/reports` (scope `reports`): what the owners of documents should look at."""
+"""`/v1/reports` (scope `reports`; of one's own, `ask`): what the owners of documents should look at."""
 
 from __future__ import annotations
 

@@ -46,14 +46,17 @@ class VouchError(Exception):
 
     ``detail`` is for people and never names an object that the caller may not know of.
     ``field`` points at the offending input, in the request's own words (``filter.mime``).
+    It may quote what was sent, and is cut where that was endless.
     """
 
+    LONGEST: ClassVar[int] = 2_000
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
     title: ClassVar[str] = "Something went wrong"
     retryable: ClassVar[bool] = False
 
     def __init__(self, detail: str = "", *, field: str | None = None, **extra: Any) -> None:
+        detail = detail if len(detail) <= self.LONGEST else f"{detail[: self.LONGEST]}…"
         super().__init__(detail or self.title)
         self.detail = detail or self.title
         self.field = field

@@ -51,7 +51,7 @@ def parse_url(text: str) -> Url:
     backslashes, credentials, addresses in any but their canonical form, trailing dots, zone ids.
     """
     if len(text) > MAX_LENGTH or not _PLAIN.fullmatch(text) or "\\" in text:
-        raise OutboundRefused(f"A URL has at most {MAX_LENGTH} characters of ASCII, and no backslash.")
+        raise OutboundRefused(f"A URL has 1 to {MAX_LENGTH} characters of ASCII, and no backslash.")
     match = _URL.fullmatch(text)
     if match is None:
         raise OutboundRefused("Only an http or https URL with a plain host, without a user in it, is reached.")
