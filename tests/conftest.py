@@ -101,9 +101,12 @@ def database_url(servers: Settings, migrated: str) -> Iterator[str]:
 
 @contextmanager
 def fresh_database(servers: Settings, template: str) -> Iterator[str]:
-    """The URL of a copy of ``template``, for as long as the block lasts."""
+    """The URL of a copy of ``template``, for as long as the block lasts.
+
+    Copied file by file: a server without crash safety does that in half the time that its log takes.
+    """
     name = f"test_{new_id().replace('-', '')}"
-    _run(servers, f"CREATE DATABASE {name} TEMPLATE {template}")
+    _run(servers, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     yield _url(servers, name)
     _run(servers, f"DROP DATABASE {name} WITH (FORCE)")
 
