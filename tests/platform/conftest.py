@@ -75,7 +75,7 @@ class Platform:
                     return found
             except httpx.HTTPError:
                 pass  # the API itself may be what was killed
-            time.sleep(0.1)
+            time.sleep(0.05)
         raise AssertionError("it did not come about in time")
 
     def job(self, job_id: str) -> Any:
