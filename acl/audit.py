@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from acl.caller import Asker, Caller
+from acl.who import Asker, Caller
 from vouch.catalog import audit
 from vouch.catalog.audit import Chain
 from vouch.catalog.database import Catalog

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Annotated
 
 import sqlalchemy as sa
@@ -14,6 +13,9 @@ from sqlmodel import Session
 
 from acl.keys import TOUCH_EVERY_S, find_key, is_live, touch_key
 from acl.oidc import looks_like_token, sign_in
+from acl.who import OIDC
+from acl.who import Asker as Asker
+from acl.who import Caller as Caller
 from vouch.catalog import epoch as epochs
 from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.catalog.tables import ApiKey, Issuer
@@ -25,45 +27,6 @@ _bearer = HTTPBearer(auto_error=False, description="An API key, `vouch_…`, or 
 
 TOKEN_SCOPES = frozenset({"ask"})
 """What a token may do: ask and read, for its own user."""
-_OIDC = "oidc:"
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """An authenticated request. ``user`` is set only when it acts for one, and only then may it read content.
-
-    ``key_id`` is the API key's, or ``oidc:okta`` for a token of that issuer; ``expires_at`` the end of either.
-    """
-
-    tenant: str
-    key_id: str
-    scopes: frozenset[str]
-    user: str | None
-    expires_at: datetime | None = None
-
-    @property
-    def actor(self) -> str:
-        """For logs of who did what: by which key, and whom it acted for."""
-        return _actor(self.user, self.key_id)
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """A caller who acts for a user."""
-
-    tenant: str
-    user: str
-    key_id: str
-    expires_at: datetime | None = None
-
-    @property
-    def actor(self) -> str:
-        return _actor(self.user, self.key_id)
-
-
-def _actor(user: str | None, key_id: str) -> str:
-    credential = key_id if key_id.startswith(_OIDC) else f"key:{key_id}"
-    return f"{user} via {credential}" if user else credential
 
 
 def authenticate(catalog: Catalog, secret_key: str, bearer: str | None, acts_for: str | None) -> Caller:
@@ -78,7 +41,7 @@ def authenticate(catalog: Catalog, secret_key: str, bearer: str | None, acts_for
     if looks_like_token(presented):
         signed_in = sign_in(catalog, presented)
         caller = Caller(
-            signed_in.tenant, f"{_OIDC}{signed_in.issuer}", TOKEN_SCOPES, signed_in.user, signed_in.expires_at
+            signed_in.tenant, f"{OIDC}{signed_in.issuer}", TOKEN_SCOPES, signed_in.user, signed_in.expires_at
         )
         return _for_user(caller, wanted)
     with catalog.reading(ACROSS_TENANTS) as session:
@@ -101,8 +64,8 @@ def require_standing(session: Session, caller: Caller | Asker) -> None:
     if caller.expires_at is not None and caller.expires_at <= clock.now():
         raise Unauthenticated()
     bound = None
-    if caller.key_id.startswith(_OIDC):
-        issuer = session.get(Issuer, (caller.tenant, caller.key_id.removeprefix(_OIDC)))
+    if caller.key_id.startswith(OIDC):
+        issuer = session.get(Issuer, (caller.tenant, caller.key_id.removeprefix(OIDC)))
         stands = issuer is not None and issuer.enabled
     else:
         key = session.get(ApiKey, (caller.tenant, caller.key_id))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from acl.caller import Asker
+from acl.who import Asker
 from vouch.catalog.tables import Notification
 from vouch.core import clock
 from vouch.core.errors import NotFound

@@ -32,21 +32,27 @@ _TEMPLATE = "migrated"
 _DATA = Path(os.environ.get("VOUCH_EVAL_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
 
-_LONG = (
-    "retrieval/test_non_interference.py",
-    "platform/test_crashes.py",
-    "platform/test_http_revocation.py",
-    "cli/test_up.py",
-    "cli/test_commands.py",
-    "cli/test_sample.py",
-    "gateway/test_prepare.py",
+_FIRST = (
+    "/retrieval/test_non_interference.py",
+    "/platform/test_crashes.py",
+    "/platform/test_http_revocation.py",
+    "/platform/",
+    "/cli/",
+    "/gateway/test_prepare.py",
 )
-"""Files of minutes. They come first, so that no process has one of them left when the others are through."""
+"""What takes minutes comes first, so that no process has it left when the others are through. The files of a folder
+that share a running platform stay together: it is stopped when the last of them is done.
+"""
+
+
+def _turn(item: pytest.Item) -> int:
+    path = item.path.as_posix()
+    return next((n for n, part in enumerate(_FIRST) if f"/tests{part}" in path), len(_FIRST))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Long files first; and leave out what needs the public evaluation data where that is not there."""
-    items.sort(key=lambda item: not item.path.as_posix().endswith(_LONG))
+    """What takes long first; and leave out what needs the public evaluation data where that is not there."""
+    items.sort(key=_turn)
     if _DATA.is_dir():
         return
     needing = [item for item in items if item.get_closest_marker("data")]
@@ -101,9 +107,12 @@ def database_url(servers: Settings, migrated: str) -> Iterator[str]:
 
 @contextmanager
 def fresh_database(servers: Settings, template: str) -> Iterator[str]:
-    """The URL of a copy of ``template``, for as long as the block lasts."""
+    """The URL of a copy of ``template``, for as long as the block lasts.
+
+    Copied file by file: a server without crash safety does that in half the time that its log takes.
+    """
     name = f"test_{new_id().replace('-', '')}"
-    _run(servers, f"CREATE DATABASE {name} TEMPLATE {template}")
+    _run(servers, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     yield _url(servers, name)
     _run(servers, f"DROP DATABASE {name} WITH (FORCE)")
 

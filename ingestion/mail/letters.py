@@ -15,7 +15,7 @@ from html import escape
 
 from sqlmodel import Session
 
-from acl.caller import Caller
+from acl.who import Caller
 from ingestion.mail.deliveries import Delivery
 from ingestion.mail.links import message_id, token
 from ingestion.mail.server import Mailer

@@ -15,11 +15,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from acl.caller import Caller
 from acl.managers import inside, managers
 from acl.owners import OWNER
 from acl.recheck import PERMITTED, THERE, parameters
 from acl.resolve import resolve
+from acl.who import Caller
 from ingestion.reports.judged import SOURCE, judged
 from ingestion.reports.staleness import TO_LOOK_AT, WINDOW, Named
 from vouch.core import clock

@@ -15,10 +15,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from acl.caller import Caller
 from acl.owners import OWNED_BY, OWNER, names
 from acl.recheck import PERMITTED, THERE, WOULD_PERMIT, parameters
 from acl.resolve import resolve
+from acl.who import Caller
 from ingestion.reports.broken_links import BrokenLinks, broken_links
 from ingestion.reports.judged import SOURCE, judged
 from ingestion.reports.twins import Scope, Twins, twins

@@ -96,7 +96,7 @@ def models(model_settings: Settings, embedder: Embedder) -> Path:
     return model_settings.models_dir
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[Up]:
     """One platform for all tests here; each makes sources of its own."""
     with up(tmp_path_factory.mktemp("platform") / "data", models) as running:

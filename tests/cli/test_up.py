@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.cli.conftest import COMMAND, Up, Vouch, environment, up
 
@@ -81,7 +82,21 @@ def test_sigterm_ends_it_within_ten_seconds_with_work_in_hand_and_a_stream_open(
 def test_the_supervisor_stays_small() -> None:
     """What `vouch up` holds for as long as it runs: nothing that the catalog, a model or a worker needs."""
     heavy = "{'torch', 'openvino', 'numpy', 'sqlalchemy', 'sqlmodel', 'celery', 'fastapi', 'uvicorn', 'unstructured'}"
-    code = f"import sys, vouch.cli, vouch.embedded.platform; sys.exit(' '.join({heavy} & sys.modules.keys()) or 0)"
+    code = f"import sys, vouch.cli.main, vouch.embedded.platform; sys.exit(' '.join({heavy} & sys.modules.keys()) or 0)"
+    done = subprocess.run([COMMAND[0], "-P", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("ingestion.worker", {"fastapi", "typer", "uvicorn", "vouch.client"}),
+        ("vouch.cli.first_start", {"fastapi", "typer", "celery", "vouch.client"}),
+    ],
+)
+def test_a_part_loads_nothing_of_what_others_do(module: str, heavy: set[str]) -> None:
+    """Each start pays for every import of every part."""
+    code = f"import sys, {module}; sys.exit(' '.join({heavy} & sys.modules.keys()) or 0)"
     done = subprocess.run([COMMAND[0], "-P", "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -1,4 +1,9 @@
-"""The whole platform as people run it: every part a process of its own, reached over HTTP."""
+"""The whole platform as people run it: every part a process of its own, reached over HTTP.
+
+In each process of pytest one runs for all files that make do with its settings, and each of them has a tenant of its
+own there: as empty as a platform of its own, and a start of ten seconds cheaper. A file that kills parts or needs
+other settings starts its own (``platform_on``).
+"""
 
 from __future__ import annotations
 
@@ -14,9 +19,11 @@ import httpx
 import pytest
 
 from acl.compile import compile_payload
+from acl.keys import ADMINISTRATOR, create_key
 from tests.history import unrecorded
 from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.catalog.outbox import active_generation
+from vouch.catalog.tables import Tenant
 from vouch.cli.platform import prepare_in_child
 from vouch.core.settings import Settings
 from vouch.embedded.addresses import database_url, http_url
@@ -44,14 +51,15 @@ def problem(response: httpx.Response, status: int, code: str, field: str | None 
 
 @dataclass
 class Platform:
-    """A running platform, and how a test talks to it."""
+    """A running platform, and how a test talks to it, with a key of ``tenant``."""
 
     running: Running
     http: httpx.Client
+    tenant: str
 
     @property
     def settings(self) -> Settings:
-        return self.running.settings
+        return self.running.settings.model_copy(update={"tenant": self.tenant})
 
     def ok(self, method: str, path: str, **kw: Any) -> Any:
         response = self.http.request(method, path, **kw)
@@ -67,7 +75,7 @@ class Platform:
                     return found
             except httpx.HTTPError:
                 pass  # the API itself may be what was killed
-            time.sleep(0.1)
+            time.sleep(0.05)
         raise AssertionError("it did not come about in time")
 
     def job(self, job_id: str) -> Any:
@@ -132,29 +140,70 @@ class Platform:
 
 
 @contextmanager
-def platform_on(data_dir: Path, model_settings: Settings, **given: Any) -> Iterator[Platform]:
-    """A platform with alice and bob, of whom alice is in the group staff; ``given`` are further settings."""
+def running_on(data_dir: Path, model_settings: Settings, **given: Any) -> Iterator[Running]:
+    """Every part on ``data_dir``; ``given`` are further settings."""
     data_dir.mkdir(mode=0o700, exist_ok=True)
     if not (data_dir / "models").exists():
         shutil.copytree(model_settings.models_dir, data_dir / "models")
     settings = Settings(data_dir=data_dir, port=0, lease_s=4, sweep_every_s=0.5, **given)
     with running_platform(settings, PARTS, prepare=prepare_in_child, durable=True) as running:
-        key = (data_dir / "admin.key").read_text().strip()
-        with httpx.Client(
-            base_url=http_url(running.settings), headers={"Authorization": f"Bearer {key}"}, timeout=30
-        ) as http:
-            platform = Platform(running, http)
-            platform.ok("PUT", "/v1/directory/users/alice", json={"name": "Alice"})
-            platform.ok("PUT", "/v1/directory/users/bob", json={"name": "Bob"})
-            platform.ok("PUT", "/v1/directory/groups/staff", json={"name": "Staff", "members": ["user:alice"]})
-            yield platform
-            assert platform.unrecorded() == [], "a write of access that history does not know"
+        yield running
+
+
+@contextmanager
+def peopled(running: Running, tenant: str, key: str) -> Iterator[Platform]:
+    """The platform for one tenant, with alice and bob, of whom alice is in the group staff."""
+    with httpx.Client(
+        base_url=http_url(running.settings), headers={"Authorization": f"Bearer {key}"}, timeout=30
+    ) as http:
+        platform = Platform(running, http, tenant)
+        platform.ok("PUT", "/v1/directory/users/alice", json={"name": "Alice"})
+        platform.ok("PUT", "/v1/directory/users/bob", json={"name": "Bob"})
+        platform.ok("PUT", "/v1/directory/groups/staff", json={"name": "Staff", "members": ["user:alice"]})
+        yield platform
+        assert platform.unrecorded() == [], "a write of access that history does not know"
+
+
+def admin_key(settings: Settings) -> str:
+    """The key that the first start made."""
+    return (settings.data_dir / "admin.key").read_text().strip()
+
+
+@contextmanager
+def platform_on(data_dir: Path, model_settings: Settings, **given: Any) -> Iterator[Platform]:
+    """A platform of its own, with the tenant and the key that its first start makes."""
+    with (
+        running_on(data_dir, model_settings, **given) as running,
+        peopled(running, running.settings.tenant, admin_key(running.settings)) as platform,
+    ):
+        yield platform
+
+
+def new_tenant(settings: Settings, tenant: str) -> str:
+    """Add a tenant; the secret of its administrator's key."""
+    assert settings.secret_key is not None
+    catalog = Catalog(database_url(settings), audit_key=settings.audit_key)
+    try:
+        with catalog.transaction(ACROSS_TENANTS) as session:
+            session.add(Tenant(id=tenant, name=tenant))
+        with catalog.transaction(tenant) as session:
+            secret_key = settings.secret_key.get_secret_value()
+            made = create_key(session, secret_key, tenant, name="administrator", scopes=ADMINISTRATOR, actor="test")
+            return made.secret
+    finally:
+        catalog.close()
+
+
+@pytest.fixture(scope="package")
+def shared(tmp_path_factory: pytest.TempPathFactory, model_settings: Settings, embedder: object) -> Iterator[Running]:
+    """The parts that the files share; they read documents of up to 1 MiB."""
+    with running_on(tmp_path_factory.mktemp("platform") / "data", model_settings, max_document_mb=1) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
-def platform(
-    tmp_path_factory: pytest.TempPathFactory, model_settings: Settings, embedder: object
-) -> Iterator[Platform]:
-    """One platform for the tests of a module; each makes sources of its own."""
-    with platform_on(tmp_path_factory.mktemp("platform") / "data", model_settings) as platform:
+def platform(shared: Running, request: pytest.FixtureRequest) -> Iterator[Platform]:
+    """A tenant for the tests of a file; each test makes sources of its own."""
+    tenant = request.path.stem.replace("_", "-")
+    with peopled(shared, tenant, new_tenant(shared.settings, tenant)) as platform:
         yield platform

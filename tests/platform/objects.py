@@ -50,7 +50,7 @@ def bearer(secret: str) -> dict[str, str]:
 def holding(platform: Platform, secret: str) -> Iterator[Platform]:
     """The same platform, for who holds another key."""
     with httpx.Client(base_url=platform.http.base_url, headers=bearer(secret), timeout=30) as http:
-        yield Platform(platform.running, http)
+        yield Platform(platform.running, http, platform.tenant)
 
 
 @contextmanager

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 from redis import Redis
 
-from tests.platform.conftest import Platform
+from tests.platform.conftest import Platform, platform_on
+from vouch.core.settings import Settings
 from vouch.embedded.addresses import database_url, redis_client_url
 
 PAGES = 90
+
+
+@pytest.fixture(scope="module")
+def platform(
+    tmp_path_factory: pytest.TempPathFactory, model_settings: Settings, embedder: object
+) -> Iterator[Platform]:
+    """Its own: what is killed here is in nobody else's way."""
+    with platform_on(tmp_path_factory.mktemp("platform") / "data", model_settings) as platform:
+        yield platform
 
 
 def _pages(folder: Path, tag: str) -> Path:

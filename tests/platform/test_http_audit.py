@@ -153,9 +153,10 @@ def test_a_query_that_cannot_be_is_refused(platform: Platform, query: dict[str, 
 def test_the_command_verifies_and_names_what_is_broken(
     platform: Platform, office: str, vouch: Vouch, tmp_path: Path
 ) -> None:
-    """Last in this module: afterwards the log is not whole."""
+    """Last in this module: afterwards the tenant's log is not whole."""
     file = platform.settings.data_dir / "audit" / "heads.jsonl"
-    platform.until(file.exists)  # the scheduler has written it
+    ours = f"tenant_id = '{platform.tenant}'"
+    platform.until(lambda: file.exists() and platform.tenant in file.read_text())  # the scheduler has written its heads
     platform.search("alice", "visitors")
     kept = tmp_path / "heads.jsonl"
     kept.write_text(vouch.ok("audit", "head"))
@@ -175,15 +176,15 @@ def test_the_command_verifies_and_names_what_is_broken(
     kept.write_text(kept.read_text() + json.dumps(last) + "\n")
     superuser(
         platform,
-        f"DELETE FROM audit_entry WHERE chain = 'use' AND seq = {last['seq']}",
+        f"DELETE FROM audit_entry WHERE {ours} AND chain = 'use' AND seq = {last['seq']}",
         "UPDATE audit_head h SET seq = e.seq, mac = e.mac FROM audit_entry e WHERE e.chain = h.chain"
-        f" AND h.chain = 'use' AND e.seq = {last['seq'] - 1}",
+        f" AND e.tenant_id = h.tenant_id AND h.{ours} AND h.chain = 'use' AND e.seq = {last['seq'] - 1}",
     )
     cut = vouch("audit", "verify", "--head", str(kept))
     assert cut.returncode == 1
     assert f"use {last['seq']}: truncated" in cut.stdout
 
-    superuser(platform, "UPDATE audit_entry SET subject = 'user:nobody' WHERE chain = 'access' AND seq = 2")
+    superuser(platform, f"UPDATE audit_entry SET subject = 'user:nobody' WHERE {ours} AND chain = 'access' AND seq = 2")
     edited = vouch("audit", "verify", "--json")
     assert edited.returncode == 1
     broken = json.loads(edited.stdout)["broken"]

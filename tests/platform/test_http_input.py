@@ -11,8 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.platform.conftest import Platform, acting, platform_on, problem
-from vouch.core.settings import Settings
+from tests.platform.conftest import Platform, acting, problem
 
 ABSENT = "01a1fcd9-a730-7b58-b619-3ad047ed8908"
 JSON = {"Content-Type": "application/json"}
@@ -20,13 +19,10 @@ LIMIT = 1024 * 1024
 
 
 @pytest.fixture(scope="module")
-def platform(
-    tmp_path_factory: pytest.TempPathFactory, model_settings: Settings, embedder: object
-) -> Iterator[Platform]:
-    """One that reads documents of up to 1 MiB."""
-    with platform_on(tmp_path_factory.mktemp("platform") / "data", model_settings, max_document_mb=1) as platform:
-        platform.source("box")
-        yield platform
+def platform(platform: Platform) -> Platform:
+    """With a source to push to; documents of up to 1 MiB are read."""
+    platform.source("box")
+    return platform
 
 
 # --- questions ---------------------------------------------------------------------------------------
@@ -274,6 +270,13 @@ def test_multipart(platform: Platform, parts: Any, code: str, field: str) -> Non
     problem(platform.http.delete("/v1/sources/box/documents/bad"), 404, "not_found")
 
 
+@pytest.fixture(scope="module")
+def kept(platform: Platform) -> str:
+    """A document that is there: its path. No work on it is left that would change what is compared below."""
+    platform.pushed("box", "kept", "kept")
+    return "/v1/sources/box/documents/kept"
+
+
 @pytest.mark.parametrize(
     ("clauses", "code", "field"),
     [
@@ -285,9 +288,8 @@ def test_multipart(platform: Platform, parts: Any, code: str, field: str) -> Non
         ([{"allow": ["user:a"]}] * 65, "invalid_input", "body"),
     ],
 )
-def test_access_lists(platform: Platform, clauses: Any, code: str, field: str) -> None:
-    platform.http.put("/v1/sources/box/documents/kept", json={"text": "kept"})
-    problem(platform.http.put("/v1/sources/box/documents/kept/access", json=clauses), 422, code, field)
+def test_access_lists(platform: Platform, kept: str, clauses: Any, code: str, field: str) -> None:
+    problem(platform.http.put(f"{kept}/access", json=clauses), 422, code, field)
 
 
 # --- sources -------------------------------------------------------------------------------------------

@@ -8,12 +8,20 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.platform.conftest import Platform, acting, problem
+from tests.platform.conftest import Platform, acting, admin_key, peopled, problem
+from vouch.embedded.platform import Running
 
 OPEN = {"/healthz", "/readyz", "/metrics", "/mail/confirm", "/mail/unsubscribe"}
 TEXTS = {"text/event-stream", "text/plain", "text/csv", "text/html"}
 METHODS = {"get", "put", "post", "patch", "delete"}
 ID = "01a1fcd9-a730-7b58-b619-3ad047ed8908"
+
+
+@pytest.fixture(scope="module")
+def platform(shared: Running) -> Iterator[Platform]:
+    """For the tenant of the first start, which is the one that the examples name."""
+    with peopled(shared, shared.settings.tenant, admin_key(shared.settings)) as platform:
+        yield platform
 
 
 @pytest.fixture(scope="module")

@@ -19,9 +19,9 @@ from vouch.client import Client
 from vouch.core.errors import Unauthenticated
 from vouch.core.settings import Settings
 from vouch.embedded.addresses import http_url
+from vouch.embedded.folder import ADMIN_KEY
 
 AsUser = Annotated[str | None, typer.Option("--as", metavar="USER", help="Act for this user: `alice`, `user:alice`.")]
-ADMIN_KEY = "admin.key"
 
 
 def connect(as_user: str | None = None) -> Client:

@@ -19,7 +19,7 @@ import typer
 
 from vouch.cli import output, sample
 from vouch.cli.ask import print_answer
-from vouch.cli.connection import ADMIN_KEY, connect_here, running_url
+from vouch.cli.connection import connect_here, running_url
 from vouch.cli.directory import import_people
 from vouch.cli.output import AsJson
 from vouch.cli.platform import prepare_in_child
@@ -27,6 +27,7 @@ from vouch.cli.progress import watch
 from vouch.client import Client, Source
 from vouch.core.errors import AlreadyRunning, NotFound, VouchError
 from vouch.core.settings import Settings
+from vouch.embedded.folder import ADMIN_KEY
 
 Say = Callable[[str], None]
 SOURCE = "company"

@@ -14,11 +14,11 @@ from ingestion.chunk import CHUNKER
 from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.catalog.migrate import migrate
 from vouch.catalog.tables import ApiKey, IndexGeneration, Tenant
-from vouch.cli.connection import ADMIN_KEY as ADMIN_KEY
 from vouch.core.errors import BadConfig, StartFailed, VouchError
 from vouch.core.sealing import key_file, make_key_file
 from vouch.core.settings import Settings
 from vouch.embedded.addresses import database_url
+from vouch.embedded.folder import ADMIN_KEY as ADMIN_KEY
 from vouch.gateway.embed import embedder_name, load_embedder, prepare
 from vouch.gateway.weights import locate
 from vouch.outbound.door import Outbound

@@ -13,10 +13,10 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from vouch.cli.connection import ADMIN_KEY
 from vouch.cli.output import AsJson
 from vouch.core.errors import StartFailed
 from vouch.core.settings import Settings
+from vouch.embedded.folder import ADMIN_KEY
 
 STOP_S = 2
 """Seconds that requests in hand are given when the server stops; event streams are ended."""

@@ -19,6 +19,8 @@ from pydantic import SecretStr
 from vouch.core.errors import AlreadyRunning, BadConfig, PortTaken, StartFailed
 from vouch.core.settings import Settings
 
+ADMIN_KEY = "admin.key"
+"""The file of the administrator's key, made by the first start."""
 _LOCK = "lock"
 _AFTERMATH_S = 12.0  # the guard of a supervisor that was killed needs a moment to clear up
 
