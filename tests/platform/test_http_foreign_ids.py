@@ -43,6 +43,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "issuer": ("issuer_id",),
     "webhook_id": ("webhook_id",),
     "delivery_id": ("delivery_id",),
+    "generation_id": ("job_id",),  # of the whole platform: none is anybody's
     "resource_id": ("scim_user_id", "scim_group_id"),
     "user": ("user",),
     "owner": ("user",),
@@ -84,6 +85,7 @@ NAME_NOTHING_IN_BODIES = {
     "kind", "priority", "name", "schedule", "content_base64", "mime", "text", "title", "uri", "scopes[]",
     "algorithms[]", "audience", "groups_claim", "jwks_uri", "url", "user_claim", "heads[].mac", "heads[].tenant",
     "address", "schemas[]", "filter.language[]", "filter.mime[]", "query", "question", "comment", "reason",
+    "chunker", "context", "lexical",
 }  # fmt: skip
 PERSONAL = {"document_id", "conversation_id"}
 """What a user of a tenant has to themselves, and a body can name; but break-glass is for documents of others."""

@@ -11,6 +11,7 @@ Failures are raised as the same classes of `vouch.core.errors` that the platform
 from vouch.client.audit import AuditBreak, AuditChain, AuditEntry, AuditHead, AuditVerified
 from vouch.client.break_glass import Grant, Notification
 from vouch.client.client import Client
+from vouch.client.generations import Generation, GenerationList
 from vouch.client.mail import MailStanding
 from vouch.client.reports import (
     Delivery,
@@ -76,6 +77,8 @@ __all__ = [
     "Document",
     "Explanation",
     "Freshness",
+    "Generation",
+    "GenerationList",
     "Grant",
     "GroupStaleness",
     "Hit",
