@@ -16,14 +16,13 @@ import sqlalchemy as sa
 from sqlmodel import col
 
 from acl.compile import compile_payload
-from ingestion.generations.prepare import fall_back, lacking, prepare
+from ingestion.generations.prepare import FAILS, fall_back, lacking, prepare, told
 from ingestion.services import Services
 from vouch.catalog import generations
 from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.outbox import newest
 from vouch.catalog.tables import IndexGeneration, IndexOpRow
 from vouch.core import clock
-from vouch.core.errors import VouchError
 from vouch.index.points import FIRST, Version, visible_versions
 from vouch.index.verify import Difference, Place, verify
 
@@ -54,10 +53,10 @@ def build_waiting(services: Services, *, enough_s: float = ENOUGH_S) -> bool:
             if not _fill(services, row.id, enough):
                 return True
             _finish(services, row.id)
-        except VouchError as error:
-            log.warning("generation %s cannot be filled: %s", row.id, error.detail)
+        except FAILS as error:
+            log.warning("generation %s cannot be filled", row.id, exc_info=error)
             with services.catalog.transaction(ACROSS_TENANTS) as noting:
-                generations.note_problem(noting, row.id, error.detail)
+                generations.note_problem(noting, row.id, told(error))
     return False
 
 

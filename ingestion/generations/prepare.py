@@ -14,12 +14,21 @@ from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.generations import put_back
 from vouch.catalog.tables import Embedding, IndexGeneration
 from vouch.catalog.vectors import Named, chunks_of, unembedded
+from vouch.core.errors import VouchError
 from vouch.index.points import batched
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 512
 """Texts embedded and stored together: a worker stopped by its time limit loses no more than these."""
+
+FAILS = (VouchError, RuntimeError, ValueError, OSError)
+"""What making ready for a generation may raise: a model, or a part, that is not there or does not work."""
+
+
+def told(error: Exception) -> str:
+    """For people. A library's message may quote a document: it goes to the log alone."""
+    return error.detail if isinstance(error, VouchError) else type(error).__name__
 
 
 def prepare(services: Services, tenant: str, versions: Sequence[Named], generation: IndexGeneration) -> None:

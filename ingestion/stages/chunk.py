@@ -7,6 +7,7 @@ import logging
 import sqlalchemy as sa
 
 from ingestion.generations.cut import rows_of
+from ingestion.generations.prepare import FAILS, told
 from ingestion.parse import Parsed
 from ingestion.services import Services
 from ingestion.stages.version import building, note, unwanted
@@ -14,7 +15,7 @@ from vouch.catalog import ledger
 from vouch.catalog.generations import live
 from vouch.catalog.ledger import Lease
 from vouch.catalog.tables import Chunk
-from vouch.core.errors import DocumentRejected, VouchError
+from vouch.core.errors import DocumentRejected
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +42,8 @@ def chunk(services: Services, lease: Lease) -> Lease | None:
     for other in {one.chunker: one for one in others if one.chunker != active.chunker}.values():
         try:
             rows += rows_of(services, other, place, parsed, title)
-        except VouchError as error:  # made up for, or that generation put back, when the version is published
-            log.warning("%s was not cut for %s: %s", lease.document_id, other.id, error.detail)
+        except FAILS as error:  # made up for, or that generation put back, when the version is published
+            log.warning("%s was not cut for %s: %s", lease.document_id, other.id, told(error))
     with services.catalog.transaction(lease.tenant, durable=False) as session:
         if building(session, lease, lock=True) is None:
             ledger.cancel(session, lease)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from ingestion.generations.prepare import embed_for
+from ingestion.generations.prepare import FAILS, embed_for, told
 from ingestion.services import Services
 from vouch.catalog import ledger
 from vouch.catalog.generations import live
@@ -46,5 +46,5 @@ def _embed(services: Services, tenant: str, versions: Sequence[tuple[str, int]])
     for generation in others:
         try:
             embed_for(services, tenant, versions, generation)
-        except VouchError as error:
-            log.warning("%d documents were not embedded for %s: %s", len(versions), generation.id, error.detail)
+        except FAILS as error:
+            log.warning("%d documents were not embedded for %s: %s", len(versions), generation.id, told(error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from ingestion.generations.prepare import fall_back, lacking, prepare
+from ingestion.generations.prepare import FAILS, fall_back, lacking, prepare, told
 from ingestion.services import Services
 from ingestion.stages.version import Building, building
 from vouch.catalog import ledger, outbox
@@ -64,21 +64,25 @@ def _complete(services: Services, lease: Lease) -> None:
     """
     place = (lease.document_id, lease.version)
     with services.catalog.reading(lease.tenant) as session:
-        unfinished = [one for one in live(session) if lacking(session, lease.tenant, place, one)]
+        found = live(session)
+        if len(found) == 1:
+            return  # the stages before have seen to that one
+        unfinished = [one for one in found if lacking(session, lease.tenant, place, one)]
     for generation in unfinished:
         try:
             prepare(services, lease.tenant, [place], generation)
-        except VouchError as error:
+        except FAILS as error:
             if generation.state == "active":
                 raise
-            fall_back(services, generation.id, error.detail)
+            fall_back(services, generation.id, told(error))
 
 
 def _verify(session: Session, lease: Lease, version: Building) -> None:
     """Every generation that is, or may become, the active one has all of the version; what one that is being filled
     lacks is looked for at its end. None is made before the commit."""
     place = (lease.document_id, lease.version)
-    handing_over(session)
+    if lease.wait_seq is None:
+        handing_over(session)
     for generation in live(session):
         if generation.state != "active" and (generation.state == "building" or lease.wait_seq is not None):
             continue

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,12 @@ from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.tables import Document, IndexGeneration, Source
 from vouch.core import clock
 from vouch.core.errors import BadConfig, Conflict, IndexUnavailable, ModelUnavailable, NotFound
-from vouch.core.types import Body, Clause, IndexQuery
+from vouch.core.types import Body, Clause, IndexQuery, Matrix
+from vouch.gateway.embed import Embedder
 from vouch.index.edge import EdgeIndex
 from vouch.index.lexical import analysis_named
 from vouch.index.projector import Projector
-from vouch.index.protocol import Index
+from vouch.index.protocol import Index, RemoveVersions
 from vouch.index.verify import Difference, verify
 
 STAFF = (Clause(frozenset({"group:staff"})),)
@@ -131,6 +133,49 @@ def test_a_generation_is_filled_verified_and_swapped_to(walk: Walk, shards: Shar
         swap(walk, "g2")
     assert swap(walk, "g1") == "g2"  # and back
     assert [row(walk, g).state for g in ("g1", "g2")] == ["active", "retired"]
+
+
+class Mirrored:
+    """Another model, as far as vectors go: the same texts are near each other, and none is near the first one's."""
+
+    name, max_tokens = "mirrored@0123.r1", 256
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder, self.dimensions, self.texts = embedder, embedder.dimensions, list[str]()
+
+    def embed(self, texts: Sequence[str]) -> Matrix:
+        self.texts += texts
+        vectors: Matrix = self._embedder.embed(texts)[:, ::-1].copy()
+        return vectors
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [2 * tokens for tokens in self._embedder.count_tokens(texts)]
+
+
+def test_another_model_cuts_and_embeds_for_itself_and_nothing_twice(walk: Walk, shards: Shards, source: Source) -> None:
+    model = Mirrored(walk.services.embedder)
+    walk.services._embedders[model.name] = model
+    usual = recipe_by(walk.services.settings)
+    recipe = replace(usual, model=model.name, chunker=f"structure.v1@{model.name}")
+    with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
+        generations.create(session, recipe, "elsewhere", model.dimensions)
+    build_waiting(walk.services, enough_s=60)
+    assert row(walk, "g2").state == "ready" and compared(walk, shards, "g2").clean
+    points = {g: shards.open(g).state().points for g in ("g1", "g2")}
+    assert points["g2"] > points["g1"]  # by its own tokens, of which there are twice as many
+    assert sorted(model.texts) == sorted(set(model.texts))
+    pushed(walk, source, "again", LONG)  # under another title, so in another context
+    pushed(walk, source, "elbe", "The Elbe floods in spring, they say.")
+    assert sorted(model.texts) == sorted(set(model.texts))
+    query = walk.services.embedder.embed(["Which river floods?"])[0]
+    with walk.services.catalog.reading(ACROSS_TENANTS) as session:
+        access = compile_filter(resolve(session, TENANT, "user:alice"))
+    plain, mirrored = (
+        shards.open(g).search(IndexQuery(vector, None, 1), access).dense[0]
+        for g, vector in (("g1", query), ("g2", query[::-1].copy()))
+    )
+    assert plain.document_id == mirrored.document_id and abs(plain.score - mirrored.score) < 1e-3
+    assert swap(walk, "g2") == "g1"
 
 
 def test_what_happens_meanwhile_happens_to_every_generation(walk: Walk, shards: Shards, source: Source) -> None:
@@ -269,8 +314,6 @@ def test_a_stray_or_missing_point_is_put_right_before_it_is_ready(walk: Walk, sh
     index = shards.open("g2")
     build_waiting(walk.services, enough_s=0)
     points = [point for page in index.scan() for point in page]
-    from vouch.index.protocol import RemoveVersions
-
     index.apply([RemoveVersions(TENANT, points[0].document_id)], upto=index.state().applied_seq)
     with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
         session.execute(sa.text("UPDATE index_generation SET state = 'building' WHERE id = 'g2'"))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pydantic import AwareDatetime
 
 from vouch.client.http import Connection, segment
 from vouch.client.results import Result
+
+LONG_S: Final = 600.0
+"""Seconds that hundreds of questions, or what is left to bring a generation up to, may take."""
 
 
 class Recipe(Result):
@@ -80,12 +83,14 @@ class Generations:
 
     def compare(self, generation_id: str, *, questions: int = 100) -> dict[str, Any]:
         """Figures of the active generation and another one, on what was asked last."""
-        found = self.connection.send("POST", f"{_path(generation_id)}/compare", {"questions": questions})
+        found = self.connection.send(
+            "POST", f"{_path(generation_id)}/compare", {"questions": questions}, timeout_s=LONG_S
+        )
         return dict(found["compared"])
 
     def swap(self, generation_id: str) -> Swap:
         """Make a generation the one that is asked."""
-        return Swap.model_validate(self.connection.send("POST", f"{_path(generation_id)}/swap"))
+        return Swap.model_validate(self.connection.send("POST", f"{_path(generation_id)}/swap", timeout_s=LONG_S))
 
     def drop(self, generation_id: str) -> None:
         """Let go of one that is not asked."""
