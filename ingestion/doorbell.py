@@ -11,11 +11,12 @@ from redis import Redis, RedisError
 
 log = logging.getLogger(__name__)
 
-QUEUES = ("project", "publish", "mail", "webhooks", "embed", "documents", "scan", "compare")
+QUEUES = ("project", "publish", "mail", "webhooks", "embed", "documents", "scan", "compare", "build")
 """In the order a worker empties them: what is nearly done goes first, so searchable comes early. Of mail a batch is
 under way at most, of webhooks two, and neither waits for a backlog of documents. What is published is compared with
-other documents when nothing else is to be done."""
+other documents, and a new index generation filled, when nothing else is to be done."""
 QUEUE_OF = {"scan": "scan", "fetch": "documents", "parse": "documents", "chunk": "documents", "embed": "embed"}
+BUILD = "build"
 BATCH = 32
 """Documents per message, which says how many to do more than which (``vouch/catalog/turns.py``): enough for well-filled
 embedding batches, few enough to share among workers."""
@@ -88,6 +89,11 @@ def ring_mail(bell: Celery, due: Sequence[tuple[str, str]]) -> None:
 def ring_compare(bell: Celery) -> None:
     """Ask a worker to compare documents that have not been compared with others yet."""
     _send(bell, "ingestion.compare", "compare", [])
+
+
+def ring_build(bell: Celery) -> None:
+    """Ask a worker to go on filling an index generation, and to clear away what is left of removed ones."""
+    _send(bell, "ingestion.build", BUILD, [])
 
 
 def ring_webhooks(bell: Celery, batches: Sequence[Sequence[tuple[str, str]]]) -> None:

@@ -46,8 +46,10 @@ must not tell that they were there."""
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """What both walks share: the query as searched, and hits that the asker may read, best first."""
+    """What both walks share: the services, on the generation that was asked; the query as searched; and hits that the
+    asker may read, best first."""
 
+    services: Services
     access: Access
     query: str
     hits: tuple[Hit, ...]
@@ -79,6 +81,7 @@ def ask(
     writer = choose_profile(services, profile)
     trace = Recorder("ask", asker, question, follow)
     found = _find(services, asker, question, trace)
+    services = found.services
     texts = Texts(services.blobs, asker.tenant)
 
     with trace.step("pack"):
@@ -104,6 +107,7 @@ def ask(
 
 def _find(services: Services, asker: Asker, question: Question, trace: Recorder) -> _Evidence:
     with trace.step("resolve"), services.catalog.reading(asker.tenant) as session:
+        services = services.pinned(session)
         access = resolve(session, asker.tenant, asker.user)
         previous = previous_query(session, asker.tenant, asker.user, question.conversation_id)
     with trace.step("rewrite"):
@@ -138,7 +142,7 @@ def _find(services: Services, asker: Asker, question: Question, trace: Recorder)
     with trace.step("demote"):
         hits = demote(hits)
     trace.note(**search_facts(services, rewritten, found, admitted, hits))
-    return _Evidence(access, rewritten.query, hits)
+    return _Evidence(services, access, rewritten.query, hits)
 
 
 def _count(verified: Verified, released: Released) -> None:

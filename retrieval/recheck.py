@@ -35,7 +35,7 @@ _LOAD = sa.text(
     JOIN source s ON s.tenant_id = d.tenant_id AND s.id = d.source_id
     JOIN document_version v ON v.tenant_id = d.tenant_id AND v.document_id = d.id AND v.version = k.version
     JOIN chunk c ON c.tenant_id = d.tenant_id AND c.document_id = d.id AND c.version = k.version
-        AND c.ordinal = k.ordinal
+        AND c.chunker = :chunker AND c.ordinal = k.ordinal
     {REVIEWED}
     """  # noqa: S608 - constants, no input
 )
@@ -107,7 +107,7 @@ def recheck_candidates(
         waiting = candidates
         while waiting and len(hits) < want:
             batch, waiting = waiting[: want - len(hits)], waiting[want - len(hits) :]
-            rows = _load(session, fresh.tenant, batch)
+            rows = _load(session, fresh.tenant, services.recipe.chunker, batch)
             hits += [_hit(c, rows[c.key], decided) for c in batch if c.key in rows]
             outdated += len(batch) - len(rows)
     return Admitted(fresh, tuple(hits), waiting, refused, reasons, outdated, dropped, frozenset(left_out), want)
@@ -152,11 +152,19 @@ def _demoted(document_id: str, decided: _Decided) -> Aged | None:
     return told.state if told is not None and told.done == "demote" else None
 
 
-def _load(session: Session, tenant: str, candidates: Sequence[Candidate]) -> dict[tuple[str, int, int], Any]:
+def _load(
+    session: Session, tenant: str, chunker: str, candidates: Sequence[Candidate]
+) -> dict[tuple[str, int, int], Any]:
     documents, versions, ordinals = zip(*(c.key for c in candidates), strict=True)
     rows = session.execute(
         _LOAD,
-        {"tenant": tenant, "documents": list(documents), "versions": list(versions), "ordinals": list(ordinals)},
+        {
+            "tenant": tenant,
+            "chunker": chunker,
+            "documents": list(documents),
+            "versions": list(versions),
+            "ordinals": list(ordinals),
+        },
     )
     return {(row.document_id, row.version, row.ordinal): row for row in rows}
 

@@ -93,7 +93,7 @@ def search_facts(
     return {
         "access": {"epoch": admitted.access.epoch, "principals_hash": admitted.access.principals_hash},
         "rewrite": asdict(rewritten),
-        "index": {"generation": services.generation, "embedder": services.embedder.name, "plan": found.hits.plan},
+        "index": {"generation": services.generation, "embedder": services.recipe.model, "plan": found.hits.plan},
         "candidates": [*map(_scored, hits), *map(_scored, admitted.rest)],
         "demoted": [_fell(one) for one in hits if one.demoted is not None],
         "dropped": [{**_scored(one), "state": state} for one, state in admitted.dropped],

@@ -12,6 +12,7 @@ from vouch.client.access import AccessChange, AgeOf, Explanation, Moved, Readabl
 from vouch.client.audit import AuditBreak, AuditChain, AuditEntry, AuditHead, AuditVerified
 from vouch.client.break_glass import Grant, Notification
 from vouch.client.client import Client
+from vouch.client.generations import Generation, GenerationList
 from vouch.client.mail import MailStanding
 from vouch.client.reports import (
     Delivery,
@@ -70,6 +71,8 @@ __all__ = [
     "Document",
     "Explanation",
     "Freshness",
+    "Generation",
+    "GenerationList",
     "Grant",
     "GroupStaleness",
     "Hit",
