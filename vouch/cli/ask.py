@@ -133,7 +133,8 @@ def _print_facets(found: SearchResult) -> None:
     if found.matched is None or found.facets is None:
         return
     line()
-    line(f"{'' if found.matched.exact else 'At least '}{found.matched.documents} documents fit.")
+    fit = "1 document fits" if found.matched.documents == 1 else f"{found.matched.documents} documents fit"
+    line(f"{fit}." if found.matched.exact else f"{fit}, at least.")
     rows = [(facet, one.name or one.value, one.documents) for facet, values in found.facets.items() for one in values]
     output.table(("facet", "value", "documents"), rows)
 
