@@ -50,6 +50,7 @@ def likeness(services: Services, session: Session, access: Access, document_id: 
 
 
 def search_like(services: Services, access: Access, near: Vector | None, question: Question, depth: int) -> Found:
-    """At most ``depth`` chunks: those nearest to ``near``, and those with the words of the question, if it has any."""
-    words = query_vector(question.text) if question.text else None
+    """At most ``depth`` chunks: those nearest to ``near``, and those with the words of the question, if it has any and
+    its mode goes by words."""
+    words = query_vector(question.text) if question.text and question.mode != "dense" else None
     return look(services, access, IndexQuery(near, words or None, depth, question.where))

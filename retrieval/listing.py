@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
 from acl.recheck import PERMITTED, parameters, recheck
 from acl.resolve import Access
+from retrieval.facets import MATCHES, Fitting
 from retrieval.freshness import successors, treatments
 from retrieval.recheck import Decided, hit_of, load
 from retrieval.services import Services
@@ -18,27 +18,35 @@ from retrieval.sieve import Sieve
 from retrieval.types import Candidate, Hit, Scores
 from vouch.core.types import Json, SearchFilter
 
-MOST = 4_000
-"""Documents that are looked at."""
 _STEP = 4
+"""Times as many documents that are looked at where too few of them pass; :data:`MATCHES` at most."""
 
-# A document whose source tells no date counts as older than any, here as in the index.
+# A document whose source tells no date counts as older than any, here as in the index. Documents are taken in their
+# order and looked at one by one until there are enough (OFFSET 0 keeps the lookups apart): left to itself PostgreSQL
+# decides about all that there are and sorts them then.
 _FITTING = sa.text(
     f"""
-    SELECT d.id, d.current_version AS version, o.ordinal FROM document d
-    JOIN source s ON s.tenant_id = d.tenant_id AND s.id = d.source_id
-    JOIN document_version v ON v.tenant_id = d.tenant_id AND v.document_id = d.id AND v.version = d.current_version
+    SELECT d.id, d.current_version AS version, o.ordinal FROM (
+        SELECT * FROM document d
+        WHERE d.tenant_id = :tenant AND d.state = 'live'
+        AND (cardinality(CAST(:source AS text[])) = 0 OR d.source_id = ANY(CAST(:source AS text[])))
+        AND (cardinality(CAST(:owner AS text[])) = 0 OR d.owner = ANY(CAST(:owner AS text[])))
+        AND (CAST(:after AS timestamptz) IS NULL OR d.modified_at >= CAST(:after AS timestamptz))
+        AND (CAST(:before AS timestamptz) IS NULL OR d.modified_at IS NULL OR d.modified_at < :before)
+        ORDER BY d.modified_at DESC NULLS LAST, d.id OFFSET 0
+    ) d
+    CROSS JOIN LATERAL (SELECT * FROM source s WHERE s.tenant_id = d.tenant_id AND s.id = d.source_id OFFSET 0) s
+    CROSS JOIN LATERAL (
+        SELECT v.meta FROM document_version v
+        WHERE v.tenant_id = d.tenant_id AND v.document_id = d.id AND v.version = d.current_version OFFSET 0
+    ) v
     CROSS JOIN LATERAL (
         SELECT min(c.ordinal) AS ordinal FROM chunk c
-        WHERE c.tenant_id = d.tenant_id AND c.document_id = d.id AND c.version = d.current_version
+        WHERE c.tenant_id = d.tenant_id AND c.document_id = d.id AND c.version = d.current_version OFFSET 0
     ) o
     WHERE {PERMITTED} AND o.ordinal IS NOT NULL
-    AND (cardinality(CAST(:source AS text[])) = 0 OR d.source_id = ANY(CAST(:source AS text[])))
-    AND (cardinality(CAST(:owner AS text[])) = 0 OR d.owner = ANY(CAST(:owner AS text[])))
     AND (cardinality(CAST(:mime AS text[])) = 0 OR v.meta ->> 'mime' = ANY(CAST(:mime AS text[])))
     AND (cardinality(CAST(:language AS text[])) = 0 OR v.meta ->> 'language' = ANY(CAST(:language AS text[])))
-    AND coalesce(d.modified_at, 'epoch') >= coalesce(CAST(:after AS timestamptz), '-infinity')
-    AND coalesce(d.modified_at, 'epoch') < coalesce(CAST(:before AS timestamptz), 'infinity')
     ORDER BY d.modified_at DESC NULLS LAST, d.id LIMIT :limit
     """  # noqa: S608 - constants, no input
 )
@@ -46,11 +54,10 @@ _FITTING = sa.text(
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """``whole``: there are no more than these."""
+    """``access``: what decided."""
 
     access: Access
     hits: tuple[Hit, ...]
-    whole: bool
 
 
 def listing(services: Services, access: Access, where: SearchFilter, sieve: Sieve, limit: int) -> Listed:
@@ -60,31 +67,47 @@ def listing(services: Services, access: Access, where: SearchFilter, sieve: Siev
     """
     with services.catalog.reading(access.tenant) as session:
         access, _ = recheck(session, access, ())
-        looked_at = min(MOST, 2 * limit)
+        looked_at = min(MATCHES, 2 * limit)
         while True:
-            rows = session.execute(_FITTING, {**parameters(access), **_given(where), "limit": looked_at}).all()
-            hits = _hits(session, access, rows, sieve)
-            whole = len(rows) < looked_at
-            if whole or len(hits) >= limit or looked_at >= MOST:
-                return Listed(access, hits[:limit], whole and len(hits) <= limit)
-            looked_at = min(MOST, looked_at * _STEP)
+            found = _fitting(session, access, where, looked_at)
+            hits = _hits(session, access, found, sieve)
+            if len(found) < looked_at or len(hits) >= limit or looked_at >= MATCHES:
+                return Listed(access, hits[:limit])
+            looked_at = min(MATCHES, looked_at * _STEP)
 
 
-def _given(where: SearchFilter) -> Json:
+def fitting_filters(services: Services, access: Access, where: SearchFilter, sieve: Sieve) -> Fitting:
+    """The opening passages of all documents that would be listed, up to :data:`retrieval.facets.MATCHES`."""
+    with services.catalog.reading(access.tenant) as session:
+        access, _ = recheck(session, access, ())
+        found = _fitting(session, access, where, MATCHES + 1)
+        kept = found[:MATCHES]
+        treated = treatments(session, access.tenant, {one.document_id for one in kept})
+        kept = [one for one in kept if one.document_id not in treated or treated[one.document_id].done != "drop"]
+        if sieve and kept:
+            loaded = load(session, access.tenant, kept)
+            kept = [one for one in kept if one.key in loaded and sieve.passes(loaded[one.key])]
+    return Fitting(tuple(kept), len(found) <= MATCHES)
+
+
+def _fitting(session: Session, access: Access, where: SearchFilter, most: int) -> list[Candidate]:
+    """The newest documents that are permitted and fit, each by its opening passage."""
     names: Json = {name: list(getattr(where, name)) for name in ("source", "owner", "mime", "language")}
-    return names | {"after": where.modified_after, "before": where.modified_before}
+    given = {**parameters(access), **names, "after": where.modified_after, "before": where.modified_before}
+    rows = session.execute(_FITTING, {**given, "limit": most})
+    return [Candidate(row.id, row.version, row.ordinal, Scores()) for row in rows]
 
 
-def _hits(session: Session, access: Access, rows: Sequence[Any], sieve: Sieve) -> tuple[Hit, ...]:
-    """Of documents that are permitted, in their order; those left out that their source wants left out."""
-    documents = {row.id for row in rows}
+def _hits(session: Session, access: Access, fitting: Sequence[Candidate], sieve: Sieve) -> tuple[Hit, ...]:
+    """Their hits, in their order; those left out that their source wants left out."""
+    documents = {one.document_id for one in fitting}
     if not documents:
         return ()
     replaced_by = successors(session, access.tenant, documents)
     _, readable = recheck(session, access, documents.union(*replaced_by.values()))
     decided = Decided(readable, replaced_by, treatments(session, access.tenant, documents))
     dropped = {one for one, told in decided.treated.items() if told.done == "drop"}
-    candidates = [Candidate(row.id, row.version, row.ordinal, Scores()) for row in rows if row.id not in dropped]
+    candidates = [one for one in fitting if one.document_id in readable - dropped]
     loaded = load(session, access.tenant, candidates) if candidates else {}
     found = [(one, loaded[one.key]) for one in candidates if one.key in loaded]
     # They stand by their date, so that none stands lower than it would.

@@ -25,7 +25,7 @@ from retrieval.generate import Profile, choose_profile, generate
 from retrieval.guard import guard_input, guard_output
 from retrieval.highlight import Marked, mark, sought
 from retrieval.like import likeness, search_like
-from retrieval.listing import MOST, listing
+from retrieval.listing import fitting_filters, listing
 from retrieval.metrics import ABSTENTIONS, REJECTED_CLAIMS
 from retrieval.narrow import narrow
 from retrieval.pack import pack
@@ -39,7 +39,7 @@ from retrieval.services import Services
 from retrieval.sieve import Sieve
 from retrieval.texts import Texts
 from retrieval.trace import Follow, Recorder, listing_facts, outcome_facts, save_search, search_facts
-from retrieval.types import Candidate, Hit, Question, Released, Rewritten, Verified
+from retrieval.types import Hit, Question, Released, Rewritten, Verified
 from retrieval.verify import verify
 from vouch.core.types import Vector
 
@@ -68,11 +68,11 @@ class _Meant:
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """Hits that the asker may read, best first; ``looked_at`` by ``access``, and what else fits."""
+    """Hits that the asker may read, best first, and all that was ``looked_at`` for them; None of a list."""
 
     access: Access
     hits: tuple[Hit, ...]
-    looked_at: Fitting
+    looked_at: Fitting | None
 
 
 def search(services: Services, asker: Asker, question: Question) -> Results:
@@ -85,8 +85,8 @@ def search(services: Services, asker: Asker, question: Question) -> Results:
     query = understand(question, field="query")
     trace = Recorder("search", asker, question)
     meant = _mean(services, asker, question, query, trace)
-    listed = query.lists and question.like is None
-    found = _list(services, meant, trace) if listed else _find(services, meant, trace)
+    lists = query.lists and question.like is None
+    found = _list(services, meant, trace) if lists else _find(services, meant, trace)
     hits = found.hits[: question.limit]
     with trace.step("highlight"):
         wanted = sought(meant.rewritten.query, query.phrases)
@@ -94,8 +94,7 @@ def search(services: Services, asker: Asker, question: Question) -> Results:
     matched = None
     if question.facets:
         with trace.step("facets"):
-            fits = found.looked_at if listed else fitting(services, found.access, meant.question, query, meant.sieve)
-            matched = count(services, found.access, fits or found.looked_at, question.facets)
+            matched = count(services, found.access, _fitting(services, meant, found), question.facets)
     save_search(services.catalog, trace, hits, found.access.epoch)
     return Results(hits, marked, matched, trace.id)
 
@@ -191,11 +190,16 @@ def _list(services: Services, meant: _Meant, trace: Recorder) -> _Evidence:
     """Where there is no word to look for: what fits, the newest first."""
     question = meant.question
     with trace.step("list"):
-        limit = MOST if question.facets else question.limit
-        listed = listing(services, meant.access, question.where, meant.sieve, limit)
-    trace.note(**listing_facts(services, meant.rewritten, listed, question.limit))
-    chunks = tuple(Candidate(*hit.key, hit.scores) for hit in listed.hits)
-    return _Evidence(listed.access, listed.hits, Fitting(chunks, listed.whole))
+        listed = listing(services, meant.access, question.where, meant.sieve, question.limit)
+    trace.note(**listing_facts(services, meant.rewritten, listed))
+    return _Evidence(listed.access, listed.hits, None)
+
+
+def _fitting(services: Services, meant: _Meant, found: _Evidence) -> Fitting:
+    """What is counted by facets."""
+    if found.looked_at is None:
+        return fitting_filters(services, found.access, meant.question.where, meant.sieve)
+    return fitting(services, found.access, meant.question, meant.query, meant.sieve) or found.looked_at
 
 
 def _count(verified: Verified, released: Released) -> None:

@@ -103,13 +103,13 @@ def search_facts(
     }
 
 
-def listing_facts(services: Services, rewritten: Rewritten, listed: Listed, limit: int) -> Json:
+def listing_facts(services: Services, rewritten: Rewritten, listed: Listed) -> Json:
     """What a list leaves behind, for which no index was asked: the shape is that of a search."""
     return {
         "access": {"epoch": listed.access.epoch, "principals_hash": listed.access.principals_hash},
         "rewrite": asdict(rewritten),
         "index": {"generation": services.generation, "embedder": services.embedder.name, "plan": {}},
-        "candidates": [_scored(hit) for hit in listed.hits[:limit]],
+        "candidates": [_scored(hit) for hit in listed.hits],
     }
 
 
