@@ -12,7 +12,6 @@ Filters hold, and nothing that is left out counts.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -23,7 +22,6 @@ from sqlmodel import Session
 
 from acl.recheck import PERMITTED, parameters, recheck
 from acl.resolve import Access
-from retrieval.folding import fold
 from retrieval.freshness import successors, treatments
 from retrieval.query import Query
 from retrieval.query_values import short_name
@@ -31,6 +29,7 @@ from retrieval.recheck import load
 from retrieval.search import look
 from retrieval.services import Services
 from retrieval.sieve import Sieve
+from retrieval.terms import told_by_words
 from retrieval.types import Candidate, Facet, Question, Scores
 from vouch.catalog.freshness import FACTS, REVIEWED, STATE
 from vouch.core import clock
@@ -74,7 +73,6 @@ _OF: dict[int, tuple[Facet, str]] = {
     0b111110: ("freshness", "freshness"),
 }
 _ALL = 0b111111
-_WORDS = re.compile(r"[a-z]+(?:\s+[a-z]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +105,12 @@ def fitting(services: Services, access: Access, question: Question, query: Query
     """The chunks that fit, where the index can tell them by words; None where it cannot."""
     if question.mode == "dense" or question.like is not None:
         return None
-    told = not query.phrases or _told_by_words(query)
+    told = not query.phrases or told_by_words(query.phrases)
     words = query_vector(" ".join(query.phrases) if query.phrases and told else query.words)
     if not words:
         return None
     found = _by_words(services, access, words, question, sieve)
     return found if told else Fitting(found.chunks, False)
-
-
-def _told_by_words(query: Query) -> bool:
-    """Whether every passage with the phrases has the stems of their words: they are cut as the index cuts them, and
-    are not stop words alone."""
-    return all(_WORDS.fullmatch(fold(one)) and query_vector(one) for one in query.phrases)
 
 
 def _by_words(services: Services, access: Access, words: SparseVector, question: Question, sieve: Sieve) -> Fitting:

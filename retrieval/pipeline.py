@@ -37,6 +37,7 @@ from retrieval.rewrite import previous_query, rewrite
 from retrieval.search import search as search_index
 from retrieval.services import Services
 from retrieval.sieve import Sieve
+from retrieval.terms import told_by_words
 from retrieval.texts import Texts
 from retrieval.trace import Follow, Recorder, listing_facts, outcome_facts, save_search, search_facts
 from retrieval.types import Hit, Question, Released, Rewritten, Verified
@@ -87,15 +88,16 @@ def search(services: Services, asker: Asker, question: Question) -> Results:
     meant = _mean(services, asker, question, query, trace)
     lists = query.lists and question.like is None
     found = _list(services, meant, trace) if lists else _find(services, meant, trace)
-    hits = found.hits[: question.limit]
+    access, hits, matched = found.access, found.hits[: question.limit], None
+    if question.facets:
+        with trace.step("facets"):
+            matched = count(services, access, _fitting(services, meant, found), question.facets)
+        with trace.step("recheck"):  # that took its time
+            access, hits = still_readable(services, access, hits)
     with trace.step("highlight"):
         wanted = sought(meant.rewritten.query, query.phrases)
         marked = tuple(mark(wanted, hit.text) for hit in hits)
-    matched = None
-    if question.facets:
-        with trace.step("facets"):
-            matched = count(services, found.access, _fitting(services, meant, found), question.facets)
-    save_search(services.catalog, trace, hits, found.access.epoch)
+    save_search(services.catalog, trace, hits, access.epoch)
     return Results(hits, marked, matched, trace.id)
 
 
@@ -157,7 +159,8 @@ def _find(services: Services, meant: _Meant, trace: Recorder) -> _Evidence:
     question, access, words = meant.question, meant.access, meant.rewritten.query
     reranks = question.rerank and services.reranker is not None and bool(words)
     want = max(question.limit, DEPTH) if reranks else question.limit
-    depth = Depth(want, meant.sieve)
+    by_words = question.mode != "dense" and question.like is None and told_by_words(meant.query.phrases)
+    depth = Depth(want, meant.sieve, by_words=by_words)
     while True:
         with trace.step("search"):
             if question.like is None:

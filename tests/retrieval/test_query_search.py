@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import product
 
 import pytest
 import sqlalchemy as sa
 
-from retrieval.depth import SHALLOWEST
+from retrieval.depth import SHALLOWEST, Depth
 from retrieval.folding import fold
+from retrieval.search import Found
+from retrieval.sieve import Sieve
 from tests.retrieval.world import TENANT, World
 from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.tables import Document, DocumentVersion
 from vouch.core import clock
-from vouch.core.types import Json
+from vouch.core.types import IndexHit, IndexHits, Json
 
 
 def titles(hits: list[Json]) -> list[str]:
@@ -61,14 +64,13 @@ def found(world: World, query: str, user: str = "bob", **body: object) -> set[st
 # --- what comes back ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
-@pytest.mark.parametrize("rerank", [True, False])
-def test_a_phrase_stands_in_every_hit(shelf: World, mode: str, rerank: bool) -> None:
-    more = {"mode": mode, "rerank": rerank}
-    assert found(shelf, '"parental leave"', **more) == {"Leave 2023", "Leave 2025", "Undated"}
-    assert found(shelf, '"parental leave" "20 weeks"', **more) == {"Leave 2025"}
-    assert found(shelf, "„Parental Leave“ how many weeks", **more) == {"Leave 2023", "Leave 2025", "Undated"}
-    assert found(shelf, '"leave parental"', **more) == set()
+def test_a_phrase_stands_in_every_hit_of_every_mode(shelf: World) -> None:
+    for mode, rerank in product(("hybrid", "dense", "lexical"), (True, False)):
+        more = {"mode": mode, "rerank": rerank}
+        assert found(shelf, '"parental leave"', **more) == {"Leave 2023", "Leave 2025", "Undated"}
+        assert found(shelf, '"parental leave" "20 weeks"', **more) == {"Leave 2025"}
+        assert found(shelf, "„Parental Leave“ how many weeks", **more) == {"Leave 2023", "Leave 2025", "Undated"}
+        assert found(shelf, '"leave parental"', **more) == set()
 
 
 def test_what_is_left_out_stands_in_none(shelf: World) -> None:
@@ -128,13 +130,32 @@ def test_pages_are_full_however_many_passages_are_sifted_out(empty: World) -> No
         empty.document(f"Noise {n}", words, project=False)
     for n in range(6):
         empty.document(
-            f"Rare {n}", f"In room {n} there is, among other furniture of ours, a travel desk to book with. " * 2
+            f"Rare {n}",
+            f"In room {n} there is, among other furniture of ours, a travel desk to book with. " * 2,
+            project=n == 5,
         )
     hits = empty.search("bob", 'travel desk "a travel desk to"', limit=6, rerank=False)
     assert sorted(titles(hits)) == [f"Rare {n}" for n in range(6)]
     hits = empty.search("bob", "travel desk -number", limit=6, rerank=False)
     assert sorted(titles(hits)) == [f"Rare {n}" for n in range(6)]
     assert min(hit["scores"]["fused"] for hit in hits) >= 2 / 16  # ranked as though nothing else had been found
+
+
+def test_it_is_looked_deeper_only_while_there_may_be_more() -> None:
+    def arm(size: int) -> tuple[IndexHit, ...]:
+        return tuple(IndexHit(f"d{n}", 1, 0, 1.0) for n in range(size))
+
+    def found(dense: int, lexical: int, depth: int) -> Found:
+        return Found(IndexHits(arm(dense), arm(lexical), {}), depth)
+
+    plain, sifted = Depth(10, Sieve()), Depth(10, Sieve(("a b",)))
+    assert not plain.deepen(found(60, 60, 60), (), False) and not plain.deepen(found(59, 3, 60), (), True)
+    assert plain.deepen(found(60, 60, 60), (), True) and plain.asked == 240
+    assert sifted.deepen(found(60, 3, 60), (), True) and sifted.asked == 960
+    assert sifted.deepen(found(960, 3, 960), (), True) and sifted.asked == 3_840
+    assert not sifted.deepen(found(3_840, 3, 3_840), (), True)
+    # The lexical arm has every passage with the phrase: what only meaning finds does not have it.
+    assert not Depth(10, Sieve(("a b",)), by_words=True).deepen(found(60, 3, 60), (), True)
 
 
 def test_filters_alone_list_the_newest_first(shelf: World) -> None:
