@@ -17,6 +17,7 @@ from acl.audit import record, record_reading, shown
 from acl.caller import Asker, Caller
 from acl.recheck import recheck
 from acl.resolve import Access, resolve
+from retrieval.listing import Listed
 from retrieval.metrics import QUESTION_SECONDS, STEP_SECONDS
 from retrieval.pack import Packed
 from retrieval.recheck import Admitted
@@ -99,6 +100,16 @@ def search_facts(
         "dropped": [{**_scored(one), "state": state} for one, state in admitted.dropped],
         "refused": [_scored(one) for one in admitted.refused],
         "outdated": admitted.outdated,
+    }
+
+
+def listing_facts(services: Services, rewritten: Rewritten, listed: Listed) -> Json:
+    """What a list leaves behind, for which no index was asked: the shape is that of a search."""
+    return {
+        "access": {"epoch": listed.access.epoch, "principals_hash": listed.access.principals_hash},
+        "rewrite": asdict(rewritten),
+        "index": {"generation": services.generation, "embedder": services.recipe.model, "plan": {}},
+        "candidates": [_scored(hit) for hit in listed.hits],
     }
 
 

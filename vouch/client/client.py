@@ -108,19 +108,26 @@ class Client:
 
     def search(
         self,
-        query: str,
+        query: str = "",
         *,
         limit: int = 10,
         mode: Literal["hybrid", "dense", "lexical"] = "hybrid",
         rerank: bool = True,
         filter: Filter | None = None,
+        **more: Any,
     ) -> SearchResult:
-        """The passages that the user may read and that fit ``query`` best."""
-        body = {"query": query, "limit": limit, "mode": mode, "rerank": rerank, "filter": dict(filter or {})}
+        """The passages that the user may read and that fit ``query`` best; with filters alone, the newest documents.
+
+        ``more``: ``facets`` to count by, the document to be ``like`` (its id), ``syntax="plain"`` for text that is
+        words alone."""
+        body = {"query": query, "limit": limit, "mode": mode, "rerank": rerank, "filter": dict(filter or {}), **more}
+        if isinstance(more.get("like"), str):
+            body["like"] = {"document_id": more["like"]}
         return SearchResult.model_validate(self._connection.send("POST", "/v1/search", body))
 
     def ask(self, question: str, *, filter: Filter | None = None, **options: Any) -> Answer:
-        """An answer, or an abstention with its reason. ``options``: ``limit``, ``conversation_id``, ``profile``."""
+        """An answer, or an abstention with its reason. ``options``: ``limit``, ``conversation_id``, ``profile``,
+        ``syntax``."""
         body = {"question": question, "filter": dict(filter or {}), **options}
         return Answer.model_validate(self._connection.send("POST", "/v1/ask", body))
 

@@ -106,6 +106,14 @@ class Document(SQLModel, table=True):
         sa.Index("document_by_series", "tenant_id", "series", postgresql_where=sa.text("series <> ''")),
         # By hash, for an address may be longer than an index that is ordered takes.
         sa.Index("document_by_uri", "uri", postgresql_using="hash"),
+        # The newest first, and what has no date last, for lists by filters alone.
+        sa.Index(
+            "document_by_recency",
+            "tenant_id",
+            sa.text("modified_at DESC NULLS LAST"),
+            "id",
+            postgresql_where=sa.text("state = 'live'"),
+        ),
         sa.Index("document_deleted", "tenant_id", "source_id", postgresql_where=sa.text("state = 'deleted'")),
     )
     tenant_id: str = Field(primary_key=True)
