@@ -10,16 +10,16 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from evals import profiles, sets
 from evals.answers import AnswerReport
-from evals.datasets import RetrievalSet
 from evals.gates import Gate, Reference, failed, gates
 from evals.profiles import Profile
 from evals.run import ANSWERS, Report, SearchReport, figures, run_answers, run_search, to_json
 from evals.runs import Writer
+from vouch.core.clock import now
 from vouch.core.errors import InvalidInput, VouchError
 from vouch.core.settings import Settings
 
@@ -41,20 +41,24 @@ def _run(given: argparse.Namespace) -> int:
     source = sets.source(given.data)
     if given.set is not None and given.set not in (*source.names, *(ANSWERS if source.answers else ())):
         raise InvalidInput(f"no run has a set called {given.set!r}", field="set")
-    chosen = tuple(profiles.profile(name, given.profiles) for name in given.profile or profiles.STANDING)
+    names = dict.fromkeys(given.profile or profiles.STANDING)
+    chosen = tuple(profiles.profile(name, given.profiles) for name in names)
     reports: list[Report] = []
     kept: list[Path] = []
     if given.kind != "answers":
-        names = [name for name in source.names if given.set in (None, name)]
-        searched, kept = _searches([(name, source.load) for name in names], chosen, given.out)
+        searches = [name for name in source.names if given.set in (None, name)]
+        searched, kept = _searches(source, searches, chosen, given.out)
         reports += searched
     if given.kind != "search" and source.answers and not given.profile:
         reports += _answers(source.answers, [name for name in ANSWERS if given.set in (None, name)])
+    if not reports:
+        raise InvalidInput("this leaves nothing to run: sets of answers know no profiles and no data but our own")
     ours = source.answers is not None or given.data in sets.SETS
     wanted, references = gates() if ours else ((), {})
     found = {name: value for report in reports for name, value in figures(report).items()}
     partial = bool(given.kind or given.set or given.data in sets.SETS or given.profile)
-    wrong = failed(found, tuple(gate for gate in wanted if not partial or gate.figure in found))
+    held = tuple(gate for gate in wanted if not partial or gate.figure in found)
+    wrong = failed(found, held)
     if given.json:
         body = {"reports": [to_json(r) for r in reports], "runs": [str(path) for path in kept], "failed": wrong}
         print(json.dumps(body, ensure_ascii=False, indent=2))
@@ -62,23 +66,25 @@ def _run(given: argparse.Namespace) -> int:
         print(table(found, wanted, references))
         print("".join(remarks(report) for report in reports), end="")
         print("".join(f"kept in {path}\n" for path in kept), end="")
-        print("\n".join(f"FAILED  {line}" for line in wrong) or "all gates hold")
+        said = [f"FAILED  {line}" for line in wrong]
+        print("\n".join(said or ["all gates hold" if held else "no gate is on these figures"]))
     return 1 if wrong else 0
 
 
 def _searches(
-    loaders: Sequence[tuple[str, Callable[[str], RetrievalSet]]], chosen: Sequence[Profile], out: Path | None
+    source: sets.Source, names: Sequence[str], chosen: Sequence[Profile], out: Path | None
 ) -> tuple[list[SearchReport], list[Path]]:
-    """Every set by every profile, and the folders of the runs, one a profile."""
+    """Every set by every profile, and the folders of the runs, one a profile; made once a set has been searched."""
     writers: dict[str, Writer] = {}
+    at = now()
     reports: list[SearchReport] = []
-    for name, load in loaders:
+    for name in names:
         began = time.monotonic()
-        data = load(name)
+        data = source.load(name)
         report = run_search(data, chosen, Settings())
         for result in report.results:
             if result.profile.name not in writers:
-                writers[result.profile.name] = Writer(result.profile.name, out)
+                writers[result.profile.name] = Writer(result.profile.name, out, at)
             writers[result.profile.name].add(data, result)
         reports.append(report)
         _took(f"search {name}", began)

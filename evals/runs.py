@@ -18,6 +18,7 @@ import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from evals.bootstrap import SEED, interval
@@ -59,9 +60,9 @@ class Run:
 class Writer:
     """Keeps one profile's run, set by set; :meth:`close` makes it whole."""
 
-    def __init__(self, name: str, folder: Path | None = None) -> None:
-        """``folder``: where runs are kept, else the evaluation cache's. Makes a folder of this run in it."""
-        self._began = now()
+    def __init__(self, name: str, folder: Path | None = None, began: datetime | None = None) -> None:
+        """``folder``: where runs are kept, else the evaluation cache's; a folder of this run is made in it."""
+        self._began = began or now()
         self.folder = _fresh_folder(folder or cache_folder() / "runs", f"{self._began:%Y%m%dT%H%M%SZ}-{_slug(name)}")
         self._name = name
         self._sets: list[Json] = []

@@ -93,26 +93,7 @@ def searchable(
             continue
         texts[document.id] = parsed.text
         sections += _sections(document, parsed, embedder.count_tokens, size)
-    vectors = embedder.embed([in_context(s.title, s.headings, s.text) for s in sections])
-    payload = compile_payload(_ACL)
-    points = tuple(
-        Point(
-            id=point_id(_TENANT, s.document, 1, s.ordinal, "evals"),
-            tenant=_TENANT,
-            document_id=s.document,
-            version=1,
-            ordinal=s.ordinal,
-            source_id="evals",
-            dense=vector,
-            lexical=document_vector(lexical_context(s.title, s.headings, s.text)),
-            access=payload,
-            mime="text/plain",
-            language="en",
-            owner="",
-            modified_at=0,
-        )
-        for s, vector in zip(sections, vectors, strict=True)
-    )
+    points = _points(sections, embedder)
     access = compile_filter(Access(_TENANT, "user:evals", frozenset({"user:evals", AUTHENTICATED}), 1))
     by_place = {(s.document, s.ordinal): s for s in sections}
     with TemporaryDirectory() as folder:
@@ -165,6 +146,29 @@ def _reranked(found: Searchable, reranker: Reranker, query: str, ranking: Rankin
 def _found(section: Section, score: float, offsets: Offsets | None) -> Found:
     # Of a document that answers nothing only the length counts, and that is about the same as it was read.
     return Found(section.document, score, offsets.of(section.span) if offsets is not None else section.span)
+
+
+def _points(sections: Sequence[Section], embedder: Embedder) -> tuple[Point, ...]:
+    vectors = embedder.embed([in_context(s.title, s.headings, s.text) for s in sections])
+    payload = compile_payload(_ACL)
+    return tuple(
+        Point(
+            id=point_id(_TENANT, s.document, 1, s.ordinal, "evals"),
+            tenant=_TENANT,
+            document_id=s.document,
+            version=1,
+            ordinal=s.ordinal,
+            source_id="evals",
+            dense=vector,
+            lexical=document_vector(lexical_context(s.title, s.headings, s.text)),
+            access=payload,
+            mime="text/plain",
+            language="en",
+            owner="",
+            modified_at=0,
+        )
+        for s, vector in zip(sections, vectors, strict=True)
+    )
 
 
 def _sections(document: RawDocument, parsed: Parsed, count: CountTokens, size: ChunkSize) -> Iterator[Section]:

@@ -123,7 +123,7 @@ def _spread(found: Comparison) -> str:
 def _worst(found: Comparison) -> str:
     if not found.worst:
         return "<h2>Questions that lost</h2><p>None.</p>"
-    return f"<h2>The {len(found.worst)} questions that lost most</h2>" + "".join(map(_pair, found.worst))
+    return "<h2>Questions that lost most</h2>" + "".join(map(_pair, found.worst))
 
 
 def _pair(pair: Pair) -> str:

@@ -189,6 +189,7 @@ def test_wrong_use_and_missing_data_are_said(
     assert _run("search", "--data", tmp_path / "nowhere") == 2
     assert _run("search", "--data", folder, "--profile", "magic") == 2
     assert "hybrid+reranker" in capsys.readouterr().err
+    assert _run("answers", "--data", "scifact") == _run("answers", "--data", folder, "--profile", "hybrid") == 2
     own = tmp_path / "own"
     data.abstracts(own)
     (own / "queries.jsonl").write_text("{}\n")
