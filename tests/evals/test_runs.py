@@ -193,6 +193,7 @@ def test_wrong_use_and_missing_data_are_said(
     own = tmp_path / "own"
     data.abstracts(own)
     (own / "queries.jsonl").write_text("{}\n")
+    capsys.readouterr()
     assert _run("search", "--data", own, "--out", tmp_path / "runs", "--json") == 2
     problem = json.loads(capsys.readouterr().err)
     assert (problem["code"], problem["line"], problem["reason"]) == ("bad_eval_set", 1, "missing_field")
