@@ -11,7 +11,7 @@ import pytest
 import evals.__main__ as command
 from evals import beir, datasets, ranked, sets
 from evals.answers import AnswerReport
-from evals.datasets import RawDocument, RetrievalSet
+from evals.datasets import Evidence, RawDocument, RetrievalSet
 from evals.gates import Gate, failed, gates
 from evals.profiles import STANDING, ChunkSize, Profile, fingerprint, profile
 from evals.ranked import Found
@@ -20,6 +20,7 @@ from evals.runs import load
 from tests.evals import data
 from vouch.core.errors import BadConfig, BadEvalSet, InvalidInput
 from vouch.core.settings import Settings
+from vouch.core.types import Span
 from vouch.gateway.embed import Embedder
 
 
@@ -90,6 +91,18 @@ def test_passages_are_held_against_evidence(folder: Path) -> None:
     texts = {d.id: d.data.decode() for d in sets.load("chunk-spans", folder).documents}
     best, _ = one.asked[0].passages[0]
     assert data.TOPICS["leave"][1] in best.span.of(texts[best.document])
+
+
+def test_evidence_is_found_where_the_set_has_it_though_reading_squeezes_the_text() -> None:
+    fact = "Hotels may cost 140 euros a night."
+    text = f"Written     by the people   team.\n\n\n\n\nAsk    them.\n\n\n\n{fact}\n\n\nNothing   more."
+    span = Span(text.index(fact), text.index(fact) + len(fact))
+    documents = (RawDocument("d", "d.txt", "", text.encode()),)
+    asked = RetrievalSet("s", documents, {"q": "hotels?"}, {"q": {"d": 1}}, evidence={"q": (Evidence("d", span),)})
+    (result,) = run_search(asked, [Profile("p", chunk=ChunkSize(8, 12))], Settings()).results
+    (one,) = result.ranked[0].asked
+    assert one.measures["evidence_recall_5"] == 1
+    assert fact in {passage.span.of(text) for passage, _ in one.passages}
 
 
 def test_a_profile_of_smaller_chunks_cuts_smaller(folder: Path) -> None:
