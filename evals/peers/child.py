@@ -1,0 +1,67 @@
+"""``python -m evals.peers.child NAME SETUP``: one peer in a process and an environment of its own.
+
+It hears commands on standard input and answers on standard output, a line of JSON each. What libraries print goes to
+standard error. With vectors that we give, it asks for them in the middle of a command and hears them as the next line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from evals.peers.kinds import build
+from evals.peers.wire import Message, Peer, Setup, hear, read_documents, say, unpacked
+
+
+class AskedVectors:
+    """:class:`evals.peers.wire.Vectors` from the one who started us; queries asked twice are remembered."""
+
+    def __init__(self, into: TextIO, out: TextIO) -> None:
+        self._in, self._out = into, out
+
+    def of(self, texts: Sequence[str]) -> list[list[float]]:
+        say(self._out, {"embed": list(texts)})
+        answer = hear(self._in)
+        if answer is None:
+            raise SystemExit("nobody answers")
+        return unpacked(answer["vectors"])
+
+
+def main() -> int:
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    name, setup = sys.argv[1], Setup(**json.loads(sys.argv[2]))
+    _threads(setup)
+    peer = build(name, setup, None if setup.own_embedder else AskedVectors(sys.stdin, out))
+    say(out, {"ready": name})
+    while (message := hear(sys.stdin)) is not None:
+        say(out, answer(peer, message))
+    return 0
+
+
+def answer(peer: Peer, message: Message) -> Message:
+    """Seconds are of the peer alone: neither reading the file nor the pipe counts."""
+    if "ingest" in message:
+        documents = list(read_documents(Path(message["ingest"])))
+        began = time.perf_counter()
+        passages = peer.ingest(documents)
+        return {"passages": passages, "seconds": time.perf_counter() - began}
+    began = time.perf_counter()
+    found = peer.search(message["search"], message["limit"], message["groups"])
+    return {"found": found, "seconds": time.perf_counter() - began}
+
+
+def _threads(setup: Setup) -> None:
+    if setup.own_embedder:
+        import torch
+
+        torch.set_num_threads(setup.threads)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
