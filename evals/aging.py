@@ -18,7 +18,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from evals import datasets, measures
+from evals import datasets, measures, sets
 from evals.datasets import RawDocument, RetrievalSet
 from evals.measures import Run
 from evals.run import evaluation_embedder
@@ -145,7 +145,7 @@ def _hash(text: str) -> int:
 
 def main(print_line: Callable[[str], None] = print) -> int:
     folder = datasets.data_folder(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
-    data = aged(datasets.scifact(folder))
+    data = aged(sets.load("scifact", folder))
     sizes = ", ".join(f"{sum(its == kind for its in data.kinds.values())} {kind}" for kind in KINDS)
     print_line(f"{data.data.name}: {len(data.data.documents)} documents, {len(data.old)} of them old; claims: {sizes}")
     embedder = evaluation_embedder(Settings())

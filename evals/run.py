@@ -7,18 +7,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from evals import answers, datasets, handbook_answers, search
+from evals import answers, datasets, handbook_answers, search, sets
 from evals.answers import AnswerReport
 from evals.embedding_cache import CachedEmbedder, cache_folder
 from evals.handbook_answers import HandbookReport
 from evals.search import SearchReport
-from vouch.core.errors import InvalidInput
 from vouch.core.settings import Settings
 from vouch.core.types import Json
 from vouch.gateway.embed import Embedder, load_embedder
 
 Report = SearchReport | AnswerReport | HandbookReport
-SEARCH = ("scifact", "handbook")
+SEARCH = tuple(sets.SETS)
 ANSWERS = ("clapnq", "xquad", "chunk-spans", "handbook")
 GATES = Path(__file__).with_name("gates.toml")
 _LESS_SOURCE = "less source pages"
@@ -47,14 +46,11 @@ class Reference:
 
 
 def run_search(name: str, settings: Settings, *, data: Path | None = None, limit: int | None = None) -> SearchReport:
-    """Retrieval on ``scifact`` or ``handbook`` (or ``handbook-questions``), every mode.
+    """Retrieval on one of :data:`SEARCH`, every mode.
 
-    ``data`` is the evaluation folder. Raises :class:`InvalidInput` on another name, :class:`BadConfig` without data.
+    Raises as :func:`evals.sets.load`.
     """
-    if name not in datasets.RETRIEVAL:
-        raise InvalidInput(f"{name!r} is not one of {', '.join(datasets.RETRIEVAL)}", field="name")
-    loaded = datasets.RETRIEVAL[name](datasets.data_folder(data))
-    return search.run(loaded, evaluation_embedder(settings), limit=limit)
+    return search.run(sets.load(name, data), evaluation_embedder(settings), limit=limit)
 
 
 def run_answers(

@@ -114,7 +114,7 @@ def test_wrong_use_and_missing_data_are_said(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(InvalidInput, match="scifact"):
-        run_search("cranfield", Settings(), data=folder)
+        run_search("trec", Settings(), data=folder)
     with pytest.raises(InvalidInput, match="clapnq"):
         run_answers("trivia", Settings(), data=folder)
     monkeypatch.setenv("VOUCH_EVAL_DATA", str(tmp_path / "nowhere"))

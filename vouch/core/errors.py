@@ -6,6 +6,7 @@
     │  ├─ QuestionTooLong             422  question_too_long        no
     │  ├─ UnknownField                422  unknown_field            no
     │  ├─ BadConfig                   422  bad_config               no   (file, line and field)
+    │  ├─ BadEvalSet                  422  bad_eval_set             no   (file, line and reason)
     │  ├─ OutboundRefused             422  outbound_refused         no   (an address that may not be reached)
     │  └─ PayloadTooLarge             413  payload_too_large        no
     ├─ Unauthenticated                401  unauthenticated          no   (one text for every reason)
@@ -91,6 +92,12 @@ class UnknownField(InvalidInput):
 
 class BadConfig(InvalidInput):
     code, title = "bad_config", "The configuration is not valid"
+
+
+class BadEvalSet(InvalidInput):
+    """A set of questions with judgements that cannot be used: ``file``, ``line`` (0: the whole file), ``reason``."""
+
+    code, title = "bad_eval_set", "The evaluation set is not valid"
 
 
 class OutboundRefused(InvalidInput):
