@@ -15,16 +15,20 @@ from pathlib import Path
 from typing import TextIO
 
 from evals.peers.kinds import build
-from evals.peers.wire import Message, Peer, Setup, hear, read_documents, say, unpacked
+from evals.peers.own_vectors import OwnVectors
+from evals.peers.wire import Message, Peer, Setup, Vectors, hear, read_documents, say, unpacked
 
 
 class AskedVectors:
-    """:class:`evals.peers.wire.Vectors` from the one who started us; queries asked twice are remembered."""
+    """:class:`evals.peers.wire.Vectors` from the one who started us, until ``own`` is there."""
 
     def __init__(self, into: TextIO, out: TextIO) -> None:
         self._in, self._out = into, out
+        self.own: Vectors | None = None
 
     def of(self, texts: Sequence[str]) -> list[list[float]]:
+        if self.own is not None:
+            return self.own.of(texts)
         say(self._out, {"embed": list(texts)})
         answer = hear(self._in)
         if answer is None:
@@ -36,10 +40,16 @@ def main() -> int:
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     name, setup = sys.argv[1], Setup(**json.loads(sys.argv[2]))
-    _threads(setup)
-    peer = build(name, setup, None if setup.own_embedder else AskedVectors(sys.stdin, out))
+    if setup.embeds != "nothing":
+        import torch
+
+        torch.set_num_threads(setup.threads)
+    asked = AskedVectors(sys.stdin, out)
+    peer = build(name, setup, None if setup.embeds == "everything" else asked)
     say(out, {"ready": name})
     while (message := hear(sys.stdin)) is not None:
+        if "search" in message and setup.embeds == "queries" and asked.own is None:
+            asked.own = OwnVectors(setup.model)
         say(out, answer(peer, message))
     return 0
 
@@ -54,13 +64,6 @@ def answer(peer: Peer, message: Message) -> Message:
     began = time.perf_counter()
     found = peer.search(message["search"], message["limit"], message["groups"])
     return {"found": found, "seconds": time.perf_counter() - began}
-
-
-def _threads(setup: Setup) -> None:
-    if setup.own_embedder:
-        import torch
-
-        torch.set_num_threads(setup.threads)
 
 
 if __name__ == "__main__":

@@ -21,4 +21,4 @@ def readable(documents: Sequence[RawDocument]) -> Iterator[Document]:
 
 
 def titled(title: str, text: str) -> str:
-    return text if not title or text.startswith(title) else f"{title}\n\n{text}"
+    return text if not title or text.startswith(title) else f"{title}\n{text}"

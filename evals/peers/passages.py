@@ -1,4 +1,4 @@
-"""Passages for peers that bring no splitter of their own: runs of 200 words, the length that Haystack cuts by default."""
+"""Passages for peers that bring no splitter of their own: runs of 200 words, which is what Haystack cuts by default."""
 
 from __future__ import annotations
 

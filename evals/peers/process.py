@@ -63,7 +63,7 @@ class PeerProcess:
     def __init__(self, name: str, setup: Setup, embedder: Embedder | None, python: Path | None = None) -> None:
         self.name = name
         self._embedder = embedder
-        self._complaints: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+        self._complaints: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         threads = str(setup.threads)
         self._child = subprocess.Popen(
             [str(python or peers_python()), "-m", "evals.peers.child", name, json.dumps(asdict(setup))],

@@ -11,9 +11,10 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, Literal, Protocol, TextIO
 
 Message = dict[str, Any]
+Embeds = Literal["nothing", "queries", "everything"]
 Found = list[tuple[str, float]]
 """Document id and score, best first."""
 
@@ -32,14 +33,16 @@ class Setup:
     """How a peer is to be built.
 
     ``model``: the folder of the weights. ``folder``: where it may keep files. ``split``: the documents are long, so a
-    peer's splitter is used. ``own_embedder``: it embeds with its own component, else it asks us for each vector.
+    peer's splitter is used. ``embeds``: what it embeds with its own component; for the rest it asks us for vectors.
+    ``depth``: passages asked of each arm.
     """
 
     model: str
     folder: str
     language: str = "en"
     split: bool = False
-    own_embedder: bool = False
+    embeds: Embeds = "nothing"
+    depth: int = 200
     threads: int = 2
 
 

@@ -14,7 +14,6 @@ from chromadb.utils.embedding_functions import SentenceTransformerEmbeddingFunct
 from evals.peers.passages import passages
 from evals.peers.wire import Document, Found, Setup, Vectors, best_first
 
-DEPTH = 200
 BATCH = 1_000
 
 
@@ -24,7 +23,7 @@ class GivenVectors(EmbeddingFunction):
     def __init__(self, vectors: Vectors) -> None:
         self._vectors = vectors
 
-    def __call__(self, input: list[str]) -> list[Any]:  # noqa: A002 - Chroma's own name
+    def __call__(self, input: list[str]) -> list[Any]:
         return [np.asarray(row, np.float32) for row in self._vectors.of(list(input))]
 
     @staticmethod
@@ -41,7 +40,7 @@ class GivenVectors(EmbeddingFunction):
 
 class Chroma:
     def __init__(self, setup: Setup, vectors: Vectors | None) -> None:
-        self._split = setup.split
+        self._split, self._depth = setup.split, setup.depth
         client = chromadb.PersistentClient(setup.folder, Settings(anonymized_telemetry=False))
         embedder: Any = GivenVectors(vectors) if vectors else SentenceTransformerEmbeddingFunction(setup.model)
         self._collection: Any = client.create_collection(
@@ -64,7 +63,7 @@ class Chroma:
     def search(self, query: str, limit: int, groups: Sequence[str] | None = None) -> Found:
         found = self._collection.query(
             query_texts=[query],
-            n_results=min(DEPTH, self._passages),
+            n_results=min(self._depth, self._passages),
             where=None if groups is None else {"group": {"$in": list(groups)}},
             include=["metadatas", "distances"],
         )

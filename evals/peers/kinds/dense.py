@@ -7,23 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from evals.peers.own_vectors import OwnVectors
 from evals.peers.passages import passages
 from evals.peers.wire import Document, Found, Setup, Vectors, best_first
-
-
-class OwnVectors:
-    """:class:`evals.peers.wire.Vectors` by sentence-transformers in float32, as peers use it by default."""
-
-    def __init__(self, model: str) -> None:
-        from sentence_transformers import SentenceTransformer
-
-        self._model = SentenceTransformer(model, device="cpu", local_files_only=True)
-
-    def of(self, texts: Sequence[str]) -> list[list[float]]:
-        rows: list[list[float]] = self._model.encode(
-            list(texts), normalize_embeddings=True, show_progress_bar=False
-        ).tolist()
-        return rows
 
 
 class Dense:

@@ -24,8 +24,6 @@ from haystack_integrations.components.embedders.sentence_transformers import (
 
 from evals.peers.wire import Document, Found, Setup, Vectors, best_first
 
-DEPTH = 200
-
 
 @component
 class GivenDocumentVectors:
@@ -104,8 +102,8 @@ def _querying(setup: Setup, vectors: Vectors | None, store: Any) -> Any:
     )
     pipeline = Pipeline()
     pipeline.add_component("embedder", embedder)
-    pipeline.add_component("dense", InMemoryEmbeddingRetriever(document_store=store, top_k=DEPTH))
-    pipeline.add_component("lexical", InMemoryBM25Retriever(document_store=store, top_k=DEPTH))
+    pipeline.add_component("dense", InMemoryEmbeddingRetriever(document_store=store, top_k=setup.depth))
+    pipeline.add_component("lexical", InMemoryBM25Retriever(document_store=store, top_k=setup.depth))
     pipeline.add_component("joiner", DocumentJoiner(join_mode="reciprocal_rank_fusion"))
     pipeline.connect("embedder.embedding", "dense.query_embedding")
     pipeline.connect("lexical", "joiner")

@@ -9,11 +9,11 @@ import lancedb
 from lancedb.embeddings import TextEmbeddingFunction, get_registry, register
 from lancedb.pydantic import LanceModel, Vector
 from lancedb.rerankers import RRFReranker
+from pydantic import create_model
 
 from evals.peers.passages import passages
 from evals.peers.wire import Document, Found, Setup, Vectors, best_first
 
-DEPTH = 200
 DIMENSIONS = 384
 _LANGUAGES = {"en": "English", "de": "German", "es": "Spanish"}
 _given: list[Vectors] = []
@@ -33,7 +33,7 @@ class GivenVectors(TextEmbeddingFunction):
 
 class LanceDb:
     def __init__(self, setup: Setup, vectors: Vectors | None) -> None:
-        self._split = setup.split
+        self._split, self._depth = setup.split, setup.depth
         self._language = _LANGUAGES[setup.language]
         if vectors:
             _given[:] = [vectors]
@@ -44,13 +44,15 @@ class LanceDb:
             else registry.get("sentence-transformers").create(name=setup.model, device="cpu", trust_remote_code=False)
         )
 
-        class Row(LanceModel):
-            document: str
-            access: str
-            text: str = embedder.SourceField()
-            vector: Vector(DIMENSIONS) = embedder.VectorField()
-
-        self._table: Any = lancedb.connect(setup.folder).create_table("documents", schema=Row)
+        row: Any = create_model(
+            "Row",
+            __base__=LanceModel,
+            document=(str, ...),
+            access=(str, ...),
+            text=(str, embedder.SourceField()),
+            vector=(Vector(DIMENSIONS), embedder.VectorField()),
+        )
+        self._table: Any = lancedb.connect(setup.folder).create_table("documents", schema=row)
         self._indexed = False
 
     def ingest(self, documents: Sequence[Document]) -> int:
@@ -67,7 +69,7 @@ class LanceDb:
         return len(rows)
 
     def search(self, query: str, limit: int, groups: Sequence[str] | None = None) -> Found:
-        asked = self._table.search(query, query_type="hybrid").rerank(reranker=RRFReranker()).limit(DEPTH)
+        asked = self._table.search(query, query_type="hybrid").rerank(reranker=RRFReranker()).limit(self._depth)
         if groups is not None:
             names = ", ".join(f"'{group}'" for group in groups)
             asked = asked.where(f"access IN ({names})", prefilter=True)

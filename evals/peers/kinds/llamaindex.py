@@ -22,7 +22,6 @@ from llama_index.retrievers.bm25 import BM25Retriever
 
 from evals.peers.wire import Document, Found, Setup, Vectors, best_first
 
-DEPTH = 200
 CHUNK = 256
 _STEMMERS = {"en": "english", "de": "german", "es": "spanish"}
 _KEYS = ["document", "group"]
@@ -72,7 +71,7 @@ class LlamaIndex:
         self._nodes += nodes
         self._lexical = BM25Retriever.from_defaults(
             nodes=self._nodes,
-            similarity_top_k=min(DEPTH, len(self._nodes)),
+            similarity_top_k=min(self._setup.depth, len(self._nodes)),
             stemmer=Stemmer.Stemmer(_STEMMERS[self._setup.language]),
             language=self._setup.language,
         )
@@ -82,15 +81,13 @@ class LlamaIndex:
         filters = (
             None
             if groups is None
-            else MetadataFilters(
-                filters=[MetadataFilter(key="group", value=list(groups), operator=FilterOperator.IN)]
-            )
+            else MetadataFilters(filters=[MetadataFilter(key="group", value=list(groups), operator=FilterOperator.IN)])
         )
         fusion = QueryFusionRetriever(
-            [self._index.as_retriever(similarity_top_k=DEPTH, filters=filters), self._lexical],
+            [self._index.as_retriever(similarity_top_k=self._setup.depth, filters=filters), self._lexical],
             llm=MockLLM(),
             mode="reciprocal_rerank",
-            similarity_top_k=2 * DEPTH,
+            similarity_top_k=2 * self._setup.depth,
             num_queries=1,
             use_async=False,
         )

@@ -11,7 +11,6 @@ from txtai import Embeddings
 from evals.peers.passages import passages
 from evals.peers.wire import Document, Found, Setup, Vectors, best_first
 
-DEPTH = 200
 _SQL = "select id, score from txtai where similar(:query, {candidates}) and access in ({groups}) limit {limit}"
 _SEPARATOR = "\x1f"
 
@@ -20,7 +19,7 @@ class Txtai:
     """Content is stored where there are groups, since its filters are SQL over what is stored."""
 
     def __init__(self, setup: Setup, vectors: Vectors | None) -> None:
-        self._split = setup.split
+        self._split, self._depth = setup.split, setup.depth
         self._embedder = _given(vectors) if vectors else {"path": setup.model, "method": "sentence-transformers"}
         self._embeddings: Any = None
 
@@ -42,10 +41,10 @@ class Txtai:
 
     def search(self, query: str, limit: int, groups: Sequence[str] | None = None) -> Found:
         if groups is None:
-            ranked = self._embeddings.search(query, DEPTH)
+            ranked = self._embeddings.search(query, self._depth)
         else:
             names = ", ".join(f"'{group}'" for group in groups)
-            sql = _SQL.format(candidates=DEPTH, groups=names, limit=limit)
+            sql = _SQL.format(candidates=self._depth, groups=names, limit=limit)
             ranked = self._embeddings.search(sql, parameters={"query": query})
         pairs = ((one["id"], one["score"]) if isinstance(one, dict) else one for one in ranked)
         return best_first(((key.rpartition(_SEPARATOR)[0], score) for key, score in pairs), limit)
