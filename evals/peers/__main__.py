@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from evals import sets
 from evals.bench.report import Report
 from evals.peers import ingestion, latency, quality
 from evals.peers.kinds import KINDS
-from evals.peers.process import PeerFailed, peers_python
+from evals.peers.process import PeerFailed, PeerProcess, peers_python
 from evals.peers.report import (
     ingestion_table,
     judge_ingestion,
@@ -53,10 +54,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _quality(arguments: argparse.Namespace, settings: Settings, report: Report) -> tuple[Any, str]:
     embedder, compared = evaluation_embedder(settings), list[quality.Compared]()
-    for name in arguments.set or quality.SETS:
-        data = quality.smaller(sets.load(name, arguments.data), arguments.documents, arguments.queries)
-        compared += quality.compare(data, embedder, arguments.peer, arguments.cut)
-        print(quality_table(compared), file=sys.stderr, flush=True)
+    with ExitStack() as stack:
+        peers = [stack.enter_context(PeerProcess(name, embedder)) for name in arguments.peer]
+        for name in arguments.set or quality.SETS:
+            data = quality.smaller(sets.load(name, arguments.data), arguments.documents, arguments.queries)
+            compared += quality.compare(data, embedder, peers, arguments.cut)
+            print(quality_table(compared), file=sys.stderr, flush=True)
     judge_quality(compared, report)
     measures = ("ndcg_10", "recall_100", "mrr_10")
     sizes = "\n".join(f"{one.name}: {one.documents} documents, {one.queries} queries" for one in compared)

@@ -1,4 +1,4 @@
-"""``python -m evals.peers.child NAME SETUP``: one peer in a process and an environment of its own.
+"""``python -m evals.peers.child NAME``: one peer in a process and an environment of its own.
 
 It hears commands on standard input and answers on standard output, a line of JSON each. What libraries print goes to
 standard error. With vectors that we give, it asks for them in the middle of a command and hears them as the next line.
@@ -6,7 +6,6 @@ standard error. With vectors that we give, it asks for them in the middle of a c
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -20,15 +19,18 @@ from evals.peers.wire import Message, Peer, Setup, Vectors, hear, read_documents
 
 
 class AskedVectors:
-    """:class:`evals.peers.wire.Vectors` from the one who started us, until ``own`` is there."""
+    """:class:`evals.peers.wire.Vectors` from the one who started us, less those that ``setup`` says are our own."""
 
-    def __init__(self, into: TextIO, out: TextIO) -> None:
+    def __init__(self, into: TextIO, out: TextIO, setup: Setup) -> None:
         self._in, self._out = into, out
-        self.own: Vectors | None = None
+        self._setup = setup
+        self._own: Vectors | None = None
+        self.searching = False
 
     def of(self, texts: Sequence[str]) -> list[list[float]]:
-        if self.own is not None:
-            return self.own.of(texts)
+        if self.searching and self._setup.embeds == "queries":
+            self._own = self._own or OwnVectors(self._setup.model, self._setup.threads)
+            return self._own.of(texts)
         say(self._out, {"embed": list(texts)})
         answer = hear(self._in)
         if answer is None:
@@ -39,17 +41,16 @@ class AskedVectors:
 def main() -> int:
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    name, setup = sys.argv[1], Setup(**json.loads(sys.argv[2]))
-    if setup.embeds != "nothing":
-        import torch
-
-        torch.set_num_threads(setup.threads)
-    asked = AskedVectors(sys.stdin, out)
-    peer = build(name, setup, None if setup.embeds == "everything" else asked)
-    say(out, {"ready": name})
+    peer: Peer | None = None
     while (message := hear(sys.stdin)) is not None:
-        if "search" in message and setup.embeds == "queries" and asked.own is None:
-            asked.own = OwnVectors(setup.model)
+        if "build" in message:
+            setup = Setup(**message["build"])
+            asked = AskedVectors(sys.stdin, out, setup)
+            peer = build(sys.argv[1], setup, None if setup.embeds == "everything" else asked)
+            say(out, {"ready": sys.argv[1]})
+            continue
+        assert peer is not None, "nothing was built"
+        asked.searching = "search" in message
         say(out, answer(peer, message))
     return 0
 

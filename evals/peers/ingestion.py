@@ -62,7 +62,7 @@ def measure(peers: Sequence[str], settings: Settings, *, passages: int, data: Pa
             own = Path(folder) / name
             own.mkdir()
             setup = Setup(str(packaged_folder()), str(own), embeds="everything")
-            pipelines[name] = stack.enter_context(PeerProcess(name, setup, None))
+            pipelines[name] = stack.enter_context(PeerProcess(name)).build(setup)
         for pipeline in pipelines.values():
             pipeline.ingest(turns[0])
         paces = {name: Pace() for name in pipelines}

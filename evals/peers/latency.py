@@ -89,8 +89,8 @@ def measure(
     for name in peers:
         with tempfile.TemporaryDirectory() as folder:
             setup = Setup(str(packaged_folder()), folder, embeds="queries", depth=DEPTH)
-            with PeerProcess(name, setup, MadeUp()) as peer:
-                peer.ingest(documents)
+            with PeerProcess(name, MadeUp()) as peer:
+                peer.build(setup).ingest(documents)
                 measured[name] = _measured(partial(peer.search, limit=LIMIT, groups=ASKER), asked, group_of)
         print(f"latency at {size}, {name}: {measured[name].p50_ms:.1f} ms", file=sys.stderr, flush=True)
     return measured

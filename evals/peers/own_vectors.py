@@ -8,9 +8,11 @@ from collections.abc import Sequence
 class OwnVectors:
     """:class:`evals.peers.wire.Vectors` from the weights in a folder, of unit length."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, threads: int) -> None:
+        import torch
         from sentence_transformers import SentenceTransformer
 
+        torch.set_num_threads(threads)
         self._model = SentenceTransformer(model, device="cpu", local_files_only=True)
 
     def of(self, texts: Sequence[str]) -> list[list[float]]:

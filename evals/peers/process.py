@@ -6,7 +6,6 @@ The environment is ``.venv-peers`` in the repository (`make bench-peers` makes i
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import tempfile
@@ -58,25 +57,28 @@ def peers_python() -> Path:
 
 
 class PeerProcess:
-    """A running peer; a context manager. ``embedder`` answers for vectors where ``setup`` says so."""
+    """A running peer; a context manager. ``embedder`` answers for vectors where a setup says so.
 
-    def __init__(self, name: str, setup: Setup, embedder: Embedder | None, python: Path | None = None) -> None:
+    ``threads``: how many its libraries may use.
+    """
+
+    def __init__(
+        self, name: str, embedder: Embedder | None = None, *, python: Path | None = None, threads: int = 2
+    ) -> None:
         self.name = name
         self._embedder = embedder
         self._complaints: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
-        threads = str(setup.threads)
         self._child = subprocess.Popen(
-            [str(python or peers_python()), "-m", "evals.peers.child", name, json.dumps(asdict(setup))],
+            [str(python or peers_python()), "-m", "evals.peers.child", name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
             text=True,
             cwd=REPOSITORY,
-            env={**_environment(), "OMP_NUM_THREADS": threads, "RAYON_NUM_THREADS": threads},
+            env={**_environment(), "OMP_NUM_THREADS": str(threads), "RAYON_NUM_THREADS": str(threads)},
         )
 
     def __enter__(self) -> Self:
-        self._heard("ready")
         return self
 
     def __exit__(
@@ -92,6 +94,12 @@ class PeerProcess:
             self._child.wait()
         self._child.stdout.close()
         self._complaints.close()
+
+    def build(self, setup: Setup) -> Self:
+        """Begin anew, with nothing ingested."""
+        self._say({"build": asdict(setup)})
+        self._heard("ready")
+        return self
 
     def ingest(self, documents: Sequence[Document]) -> Ingested:
         with tempfile.TemporaryDirectory() as folder:

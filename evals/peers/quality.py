@@ -71,7 +71,7 @@ def smaller(data: RetrievalSet, documents: int | None, queries: int | None) -> R
     return replace(data, documents=kept, queries={query: data.queries[query] for query in asked}, qrels=qrels)
 
 
-def compare(data: RetrievalSet, embedder: Embedder, peers: Sequence[str], cut: Cut) -> list[Compared]:
+def compare(data: RetrievalSet, embedder: Embedder, peers: Sequence[PeerProcess], cut: Cut) -> list[Compared]:
     """The set, and again with each query's source pages taken out of the rankings where the set knows them."""
     runs: dict[str, dict[str, Found]] = {}
     seconds: dict[str, float] = {}
@@ -79,9 +79,9 @@ def compare(data: RetrievalSet, embedder: Embedder, peers: Sequence[str], cut: C
     with _timed(data.name, HYBRID, seconds):
         runs |= _ours(data, embedder, depth)
     documents = list(readable(data.documents))
-    for name in peers:
-        with _timed(data.name, name, seconds):
-            runs[name] = _peer(name, data, documents, (embedder, cut, depth))
+    for peer in peers:
+        with _timed(data.name, peer.name, seconds):
+            runs[peer.name] = _peer(peer, data, documents, cut, depth)
     return [
         Compared(variant, len(documents), len(data.qrels), _figures(data.qrels, runs, hidden), seconds)
         for variant, hidden in _variants(data)
@@ -111,17 +111,15 @@ def _ours(data: RetrievalSet, embedder: Embedder, depth: int) -> dict[str, dict[
 
 
 def _peer(
-    name: str, data: RetrievalSet, documents: Sequence[Document], how: tuple[Embedder, Cut, int]
+    peer: PeerProcess, data: RetrievalSet, documents: Sequence[Document], cut: Cut, depth: int
 ) -> dict[str, Found]:
-    embedder, cut, depth = how
     long = data.name in LONG
-    if long and cut == "alike" and name != "bm25":
+    if long and cut == "alike" and peer.name != "bm25":
         documents = [replace(document, text=text) for document, text in passages(documents, split=True)]
     with tempfile.TemporaryDirectory() as folder:
-        setup = Setup(str(packaged_folder()), folder, language(data.name), split=long and cut == "own")
-        with PeerProcess(name, setup, embedder) as peer:
-            peer.ingest(documents)
-            return {query: peer.search(data.queries[query], depth).found for query in data.qrels}
+        peer.build(Setup(str(packaged_folder()), folder, language(data.name), split=long and cut == "own"))
+        peer.ingest(documents)
+        return {query: peer.search(data.queries[query], depth).found for query in data.qrels}
 
 
 def _figures(

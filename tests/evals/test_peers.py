@@ -94,7 +94,8 @@ def test_a_title_is_said_once() -> None:
 
 def test_a_peer_in_a_process_of_its_own_asks_us_for_vectors(embedder: Embedder, tmp_path: Path) -> None:
     asked = Recorded(embedder)
-    with PeerProcess("dense", Setup("", str(tmp_path)), asked, OURS) as peer:
+    with PeerProcess("dense", asked, python=OURS) as peer:
+        peer.build(Setup("", str(tmp_path)))
         assert peer.ingest(DOCUMENTS[:3]).passages == 3
         assert peer.ingest(DOCUMENTS[3:]).passages == 2
         found = peer.search(data.QUESTIONS["badge"], 3).found
@@ -107,17 +108,18 @@ def test_a_peer_in_a_process_of_its_own_asks_us_for_vectors(embedder: Embedder, 
 @pytest.mark.parametrize("name", ["no-such-peer", "dense"])
 def test_a_peer_that_fails_says_why(name: str, embedder: Embedder, tmp_path: Path) -> None:
     with (
-        pytest.raises(PeerFailed, match="no-such-peer|nothing was ingested"),
-        PeerProcess(name, Setup("", str(tmp_path)), embedder, OURS) as peer,
+        pytest.raises(PeerFailed, match=r"no-such-peer|nothing was ingested"),
+        PeerProcess(name, embedder, python=OURS) as peer,
     ):
-        peer.search("before anything was ingested", 3)
+        peer.build(Setup("", str(tmp_path))).search("before anything was ingested", 3)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not THEIRS.is_file(), reason="needs the peers' environment; `make bench-peers` makes it")
 @pytest.mark.parametrize("name", KINDS)
 def test_every_peer_ranks_what_is_relevant_first(name: str, embedder: Embedder, tmp_path: Path) -> None:
-    with PeerProcess(name, Setup("", str(tmp_path), split=True), embedder, THEIRS) as peer:
+    with PeerProcess(name, embedder, python=THEIRS) as peer:
+        peer.build(Setup("", str(tmp_path), split=True))
         peer.ingest(DOCUMENTS[:3])
         peer.ingest([*DOCUMENTS[3:], Document("blank", " ")])
         first = {key: peer.search(question, 3).found[0][0] for key, question in data.QUESTIONS.items()}
@@ -128,11 +130,11 @@ def test_every_peer_ranks_what_is_relevant_first(name: str, embedder: Embedder, 
     assert seen <= {"leave", "badge", "lunch"} or name == "llamaindex"
 
 
-def test_quality_is_measured_alike_for_vouch_and_for_a_peer(
-    folder: Path, embedder: Embedder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("VOUCH_EVAL_PEERS", str(OURS))
-    whole, without = quality.compare(sets.load("handbook", folder), embedder, ["dense"], "alike")
+def test_quality_is_measured_alike_for_vouch_and_for_a_peer(folder: Path, embedder: Embedder) -> None:
+    with PeerProcess("dense", embedder, python=OURS) as peer:
+        whole, without = quality.compare(sets.load("handbook", folder), embedder, [peer], "alike")
+        (again,) = quality.compare(sets.load("scifact", folder), embedder, [peer], "own")
+    assert again.figures["dense"]["ndcg_10"] == 1
     assert (whole.name, without.name) == ("handbook", "handbook less source pages")
     assert whole.documents == whole.queries == len(data.TOPICS)
     assert set(whole.figures) == {HYBRID, RERANKING, "dense"} == set(without.figures)

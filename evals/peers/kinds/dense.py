@@ -15,7 +15,7 @@ from evals.peers.wire import Document, Found, Setup, Vectors, best_first
 class Dense:
     def __init__(self, setup: Setup, vectors: Vectors | None) -> None:
         self._split = setup.split
-        self._vectors: Vectors = vectors or OwnVectors(setup.model)
+        self._vectors: Vectors = vectors or OwnVectors(setup.model, setup.threads)
         self._owners: list[Document] = []
         self._matrix: npt.NDArray[np.float32] | None = None
         self._masks: dict[tuple[str, ...], npt.NDArray[np.bool_]] = {}

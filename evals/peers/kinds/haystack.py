@@ -17,10 +17,6 @@ from haystack.components.preprocessors import DocumentSplitter
 from haystack.components.retrievers.in_memory import InMemoryBM25Retriever, InMemoryEmbeddingRetriever
 from haystack.components.writers import DocumentWriter
 from haystack.document_stores.in_memory import InMemoryDocumentStore
-from haystack_integrations.components.embedders.sentence_transformers import (
-    SentenceTransformersDocumentEmbedder,
-    SentenceTransformersTextEmbedder,
-)
 
 from evals.peers.wire import Document, Found, Setup, Vectors, best_first
 
@@ -79,13 +75,8 @@ class Haystack:
 
 
 def _indexing(setup: Setup, vectors: Vectors | None, store: Any) -> Any:
-    embedder = (
-        GivenDocumentVectors(vectors)
-        if vectors
-        else SentenceTransformersDocumentEmbedder(model=setup.model, progress_bar=False, local_files_only=True)
-    )
     pipeline = Pipeline()
-    pipeline.add_component("embedder", embedder)
+    pipeline.add_component("embedder", _document_embedder(setup, vectors))
     pipeline.add_component("writer", DocumentWriter(document_store=store))
     pipeline.connect("embedder.documents", "writer.documents")
     if setup.split:
@@ -95,13 +86,8 @@ def _indexing(setup: Setup, vectors: Vectors | None, store: Any) -> Any:
 
 
 def _querying(setup: Setup, vectors: Vectors | None, store: Any) -> Any:
-    embedder = (
-        GivenTextVectors(vectors)
-        if vectors
-        else SentenceTransformersTextEmbedder(model=setup.model, progress_bar=False, local_files_only=True)
-    )
     pipeline = Pipeline()
-    pipeline.add_component("embedder", embedder)
+    pipeline.add_component("embedder", _text_embedder(setup, vectors))
     pipeline.add_component("dense", InMemoryEmbeddingRetriever(document_store=store, top_k=setup.depth))
     pipeline.add_component("lexical", InMemoryBM25Retriever(document_store=store, top_k=setup.depth))
     pipeline.add_component("joiner", DocumentJoiner(join_mode="reciprocal_rank_fusion"))
@@ -109,3 +95,20 @@ def _querying(setup: Setup, vectors: Vectors | None, store: Any) -> Any:
     pipeline.connect("lexical", "joiner")
     pipeline.connect("dense", "joiner")
     return pipeline
+
+
+def _document_embedder(setup: Setup, vectors: Vectors | None) -> Any:
+    if vectors:
+        return GivenDocumentVectors(vectors)
+    # Only where it is used: it takes seconds to import.
+    from haystack_integrations.components.embedders.sentence_transformers import SentenceTransformersDocumentEmbedder
+
+    return SentenceTransformersDocumentEmbedder(model=setup.model, progress_bar=False, local_files_only=True)
+
+
+def _text_embedder(setup: Setup, vectors: Vectors | None) -> Any:
+    if vectors:
+        return GivenTextVectors(vectors)
+    from haystack_integrations.components.embedders.sentence_transformers import SentenceTransformersTextEmbedder
+
+    return SentenceTransformersTextEmbedder(model=setup.model, progress_bar=False, local_files_only=True)

@@ -17,7 +17,6 @@ from llama_index.core.llms import MockLLM
 from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.retrievers import QueryFusionRetriever
 from llama_index.core.vector_stores import FilterOperator, MetadataFilter, MetadataFilters
-from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 from llama_index.retrievers.bm25 import BM25Retriever
 
 from evals.peers.wire import Document, Found, Setup, Vectors, best_first
@@ -51,11 +50,7 @@ class LlamaIndex:
 
     def __init__(self, setup: Setup, vectors: Vectors | None) -> None:
         self._setup = setup
-        self._embedding: Any = (
-            GivenVectors(model_name="given", vectors=vectors, embed_batch_size=256)
-            if vectors
-            else HuggingFaceEmbedding(model_name=setup.model, device="cpu")
-        )
+        self._embedding = _embedding(setup, vectors)
         self._splitter = SentenceSplitter(chunk_size=CHUNK) if setup.split else SentenceSplitter()
         self._nodes: list[Any] = []
         self._index: Any = None
@@ -103,3 +98,12 @@ def _content(document: Document) -> Any:
         excluded_embed_metadata_keys=_KEYS,
         excluded_llm_metadata_keys=_KEYS,
     )
+
+
+def _embedding(setup: Setup, vectors: Vectors | None) -> Any:
+    if vectors:
+        return GivenVectors(model_name="given", vectors=vectors, embed_batch_size=256)
+    # Only where it is used: it takes seconds to import.
+    from llama_index.embeddings.huggingface import HuggingFaceEmbedding
+
+    return HuggingFaceEmbedding(model_name=setup.model, device="cpu")
