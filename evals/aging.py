@@ -22,9 +22,10 @@ from evals import datasets, measures, sets
 from evals.datasets import RawDocument, RetrievalSet
 from evals.measures import Run
 from evals.run import evaluation_embedder
-from evals.search import RERANKED, Searchable, searchable
+from evals.search import Searchable, searchable
 from retrieval.demote import KEEPS, fallen
 from retrieval.fuse import fuse
+from retrieval.rerank import DEPTH as RERANKED
 from vouch.core.context import in_context
 from vouch.core.settings import Settings
 from vouch.gateway.embed import Embedder
@@ -124,7 +125,8 @@ def _outcome(data: Aged, rankings: Mapping[str, Sequence[str]]) -> Outcome:
     def of(kind: Kind) -> float:
         asked = [query for query, its in data.kinds.items() if its == kind]
         qrels = {query: data.data.qrels[query] for query in asked}
-        return measures.retrieval(qrels, {query: runs[query] for query in asked}).ndcg_10
+        rows = measures.by_query(qrels, {query: runs[query] for query in asked})
+        return measures.means(rows.values()).get("ndcg_10", 0.0)
 
     first = list(_current_first(data, rankings))
     return Outcome({kind: of(kind) for kind in KINDS}, sum(first) / max(len(first), 1))

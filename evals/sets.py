@@ -7,7 +7,7 @@ no set here. A folder of one's own in BEIR's layout is read by `evals/beir.py` a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -81,6 +81,15 @@ SETS: dict[str, Callable[[Path], RetrievalSet]] = {
 texts, 472 questions with the spans that answer them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Sets to search, by name. ``answers``: the evaluation folder, where sets of answers are to be had too."""
+
+    names: tuple[str, ...]
+    load: Callable[[str], RetrievalSet]
+    answers: Path | None = None
+
+
 def load(name: str, data: Path | None = None) -> RetrievalSet:
     """A public set. ``data`` is the evaluation folder.
 
@@ -89,3 +98,19 @@ def load(name: str, data: Path | None = None) -> RetrievalSet:
     if name not in SETS:
         raise InvalidInput(f"{name!r} is not one of {', '.join(SETS)}", field="set")
     return SETS[name](data_folder(data))
+
+
+def source(given: str | None) -> Source:
+    """What ``--data`` means: a public set's name, a folder in BEIR's layout, the evaluation folder (unset: the usual).
+
+    Raises :class:`InvalidInput` for what is none of them, :class:`BadConfig` without data.
+    """
+    if given in SETS:
+        return Source((given,), load)
+    folder = data_folder() if given is None else Path(given)
+    if not folder.is_dir():
+        raise InvalidInput(f"{given!r} is neither a folder nor one of {', '.join(SETS)}", field="data")
+    if beir.is_set(folder):
+        name = folder.resolve().name
+        return Source((name,), lambda name: beir.load(folder, name))
+    return Source(tuple(SETS), lambda name: load(name, folder), folder)
