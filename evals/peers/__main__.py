@@ -25,6 +25,7 @@ from evals.peers.report import (
     judge_ingestion,
     judge_quality,
     latency_table,
+    margins_table,
     quality_table,
 )
 from evals.run import evaluation_embedder
@@ -64,7 +65,7 @@ def _quality(arguments: argparse.Namespace, settings: Settings, report: Report) 
     measures = ("ndcg_10", "recall_100", "mrr_10")
     sizes = "\n".join(f"{one.name}: {one.documents} documents, {one.queries} queries" for one in compared)
     tables = [quality_table(compared, measure) for measure in measures]
-    return [asdict(one) for one in compared], "\n\n".join([sizes, *tables])
+    return [asdict(one) for one in compared], "\n\n".join([sizes, *tables, margins_table(compared)])
 
 
 def _ingestion(arguments: argparse.Namespace, settings: Settings, report: Report) -> tuple[Any, str]:

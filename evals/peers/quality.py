@@ -10,43 +10,39 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import ir_measures
-from ir_measures import RR, R, nDCG
-
-from evals.datasets import Qrels, RetrievalSet
-from evals.measures import Run
+from evals.datasets import RetrievalSet
 from evals.peers.documents import readable
-from evals.peers.ours import HYBRID, RERANKING, ours
+from evals.peers.ours import HYBRID, ours
 from evals.peers.passages import passages
 from evals.peers.process import PeerProcess
-from evals.peers.wire import Document, Found, Setup
+from evals.peers.wire import Document, Setup
+from evals.ranked import DEPTH, Found, Ranked, Search, put
 from vouch.gateway.embed import Embedder
 from vouch.gateway.weights import packaged_folder
 
 Cut = Literal["own", "alike"]
 SETS = ("scifact", "cranfield", "handbook", "sec-10q", "xquad-en", "xquad-de", "xquad-es")
 """Those over which the mean is taken that Vouch is held to."""
-LONG = frozenset({"handbook", "sec-10q", "chunk-spans"})
+LONG = frozenset({"handbook", "handbook-questions", "sec-10q", "chunk-spans"})
 """Sets of documents longer than the model reads, so that they have to be cut; the others' stay whole."""
-LESS_SOURCE = "less source pages"
 SEED = 7
-_RANKED = 100
-_MEASURES = {"ndcg_10": nDCG @ 10, "recall_100": R @ 100, "mrr_10": RR @ 10}
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """``figures``: system → measure → mean over queries. ``seconds``: what the system took for the set, all told."""
+    """A set, or a set with source pages left out. ``figures``: system → measure → mean over queries; ``ndcg``: system →
+    nDCG@10 of each query, in one order; ``seconds``: what the system took for the set, all told."""
 
     name: str
     documents: int
     queries: int
     figures: dict[str, dict[str, float]]
+    ndcg: dict[str, list[float]]
     seconds: dict[str, float]
 
 
@@ -73,18 +69,24 @@ def smaller(data: RetrievalSet, documents: int | None, queries: int | None) -> R
 
 def compare(data: RetrievalSet, embedder: Embedder, peers: Sequence[PeerProcess], cut: Cut) -> list[Compared]:
     """The set, and again with each query's source pages taken out of the rankings where the set knows them."""
-    runs: dict[str, dict[str, Found]] = {}
+    ranked: dict[str, tuple[Ranked, ...]] = {}
     seconds: dict[str, float] = {}
-    depth = _RANKED + max(map(len, data.on_source.values()), default=0)
-    with _timed(data.name, HYBRID, seconds):
-        runs |= _ours(data, embedder, depth)
+    with _timed(data.name, HYBRID, seconds), ours(data, embedder) as searches:
+        ranked |= {name: put(data, search) for name, search in searches.items()}
     documents = list(readable(data.documents))
     for peer in peers:
-        with _timed(data.name, peer.name, seconds):
-            runs[peer.name] = _peer(peer, data, documents, cut, depth)
+        with _timed(data.name, peer.name, seconds), _ingested(peer, data, documents, cut) as search:
+            ranked[peer.name] = put(data, search)
     return [
-        Compared(variant, len(documents), len(data.qrels), _figures(data.qrels, runs, hidden), seconds)
-        for variant, hidden in _variants(data)
+        Compared(
+            variants[HYBRID].name,
+            len(documents),
+            len(data.qrels),
+            {name: one.means for name, one in variants.items()},
+            {name: [asked.measures["ndcg_10"] for asked in one.asked] for name, one in variants.items()},
+            seconds,
+        )
+        for variants in (dict(zip(ranked, row, strict=True)) for row in zip(*ranked.values(), strict=True))
     ]
 
 
@@ -96,48 +98,14 @@ def _timed(data: str, name: str, seconds: dict[str, float]) -> Iterator[None]:
     print(f"{data}, {name}: {seconds[name]:.0f} s", file=sys.stderr, flush=True)
 
 
-def _variants(data: RetrievalSet) -> list[tuple[str, dict[str, frozenset[str]]]]:
-    whole: list[tuple[str, dict[str, frozenset[str]]]] = [(data.name, {})]
-    return [*whole, (f"{data.name} {LESS_SOURCE}", data.on_source)] if data.on_source else whole
-
-
-def _ours(data: RetrievalSet, embedder: Embedder, depth: int) -> dict[str, dict[str, Found]]:
-    with ours(data.documents, embedder) as found:
-        asked = {query: data.queries[query] for query in data.qrels}
-        return {
-            name: {query: found.search(text, depth, rerank=rerank) for query, text in asked.items()}
-            for name, rerank in ((HYBRID, False), (RERANKING, True))
-        }
-
-
-def _peer(
-    peer: PeerProcess, data: RetrievalSet, documents: Sequence[Document], cut: Cut, depth: int
-) -> dict[str, Found]:
+@contextmanager
+def _ingested(peer: PeerProcess, data: RetrievalSet, documents: Sequence[Document], cut: Cut) -> Iterator[Search]:
+    """The peer's search over ``documents``."""
     long = data.name in LONG
     if long and cut == "alike" and peer.name != "bm25":
         documents = [replace(document, text=text) for document, text in passages(documents, split=True)]
+    depth = DEPTH + max(map(len, data.on_source.values()), default=0)
     with tempfile.TemporaryDirectory() as folder:
         peer.build(Setup(str(packaged_folder()), folder, language(data.name), split=long and cut == "own"))
         peer.ingest(documents)
-        return {query: peer.search(data.queries[query], depth).found for query in data.qrels}
-
-
-def _figures(
-    qrels: Qrels, runs: dict[str, dict[str, Found]], hidden: dict[str, frozenset[str]]
-) -> dict[str, dict[str, float]]:
-    return {
-        name: figures(qrels, {query: ranks(found, hidden.get(query, ())) for query, found in run.items()})
-        for name, run in runs.items()
-    }
-
-
-def ranks(found: Found, hidden: Collection[str]) -> dict[str, float]:
-    """Falling scores of the rank, ``hidden`` left out: a peer's own scores may tie where its order does not."""
-    kept = [document for document, _ in found if document not in hidden][:_RANKED]
-    return {document: 1.0 / rank for rank, document in enumerate(kept, 1)}
-
-
-def figures(qrels: Qrels, run: Run) -> dict[str, float]:
-    """Means over every judged query; one without a ranking counts as 0."""
-    found = ir_measures.calc_aggregate(list(_MEASURES.values()), qrels, run)
-    return {name: float(found[measure]) for name, measure in _MEASURES.items()}
+        yield lambda text: [Found(document, score) for document, score in peer.search(text, depth).found]

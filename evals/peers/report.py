@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from evals.bench.report import Report, as_table
+from evals.bootstrap import interval
 from evals.peers.ingestion import Pace
 from evals.peers.latency import Latency
 from evals.peers.ours import HYBRID
@@ -51,6 +52,19 @@ def judge_quality(compared: Sequence[Compared], report: Report) -> None:
         if one.figures[best]["ndcg_10"] > 0:
             ratio = one.figures[HYBRID]["ndcg_10"] / one.figures[best]["ndcg_10"]
             report.add(f"  {one.name}: Vouch ÷ {best}", ratio, "", at_least=BELOW if one in counted else None)
+
+
+def margins_table(compared: Sequence[Compared]) -> str:
+    """How far Vouch is from the best hybrid peer, and what of that chance alone would show; nothing without peers."""
+    best = best_hybrid(compared)
+    if best is None:
+        return ""
+    rows = []
+    for one in compared:
+        pairs = zip(one.ndcg[HYBRID], one.ndcg[best], strict=True)
+        found = interval([ours - theirs for ours, theirs in pairs])
+        rows.append((one.name, f"{found.mean:+.3f}", f"{found.low:+.3f} to {found.high:+.3f}", f"{found.p:.3f}"))
+    return as_table((f"nDCG@10, Vouch − {best}", "mean", "95 % interval", "p"), rows)
 
 
 def ingestion_table(paces: Mapping[str, Pace]) -> str:
