@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 from evals.peers.kinds import build
 from evals.peers.own_vectors import OwnVectors
@@ -21,7 +21,7 @@ from evals.peers.wire import Message, Peer, Setup, Vectors, hear, read_documents
 class AskedVectors:
     """:class:`evals.peers.wire.Vectors` from the one who started us, less those that ``setup`` says are our own."""
 
-    def __init__(self, into: TextIO, out: TextIO, setup: Setup) -> None:
+    def __init__(self, into: IO[str], out: IO[str], setup: Setup) -> None:
         self._in, self._out = into, out
         self._setup = setup
         self._own: Vectors | None = None

@@ -70,7 +70,8 @@ class MadeUp:
 
     def embed(self, texts: Sequence[str]) -> Matrix:
         rows = np.stack([np.random.default_rng(_seed(text)).standard_normal(self.dimensions) for text in texts])
-        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        unit: Matrix = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        return unit
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(text.split()) for text in texts]

@@ -11,7 +11,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, TextIO
+from typing import IO, Any, Literal, Protocol
 
 Message = dict[str, Any]
 Embeds = Literal["nothing", "queries", "everything"]
@@ -74,12 +74,12 @@ def read_documents(path: Path) -> Iterator[Document]:
             yield Document(**json.loads(line))
 
 
-def say(stream: TextIO, message: Message) -> None:
+def say(stream: IO[str], message: Message) -> None:
     stream.write(json.dumps(message) + "\n")
     stream.flush()
 
 
-def hear(stream: TextIO) -> Message | None:
+def hear(stream: IO[str]) -> Message | None:
     """The next message; None when the other side has gone."""
     line = stream.readline()
     if not line:

@@ -17,6 +17,7 @@ from haystack.components.preprocessors import DocumentSplitter
 from haystack.components.retrievers.in_memory import InMemoryBM25Retriever, InMemoryEmbeddingRetriever
 from haystack.components.writers import DocumentWriter
 from haystack.document_stores.in_memory import InMemoryDocumentStore
+from haystack.document_stores.types import DuplicatePolicy
 
 from evals.peers.wire import Document, Found, Setup, Vectors, best_first
 
@@ -77,7 +78,7 @@ class Haystack:
 def _indexing(setup: Setup, vectors: Vectors | None, store: Any) -> Any:
     pipeline = Pipeline()
     pipeline.add_component("embedder", _document_embedder(setup, vectors))
-    pipeline.add_component("writer", DocumentWriter(document_store=store))
+    pipeline.add_component("writer", DocumentWriter(document_store=store, policy=DuplicatePolicy.OVERWRITE))
     pipeline.connect("embedder.documents", "writer.documents")
     if setup.split:
         pipeline.add_component("splitter", DocumentSplitter())
