@@ -146,7 +146,7 @@ def test_quality_is_measured_alike_for_vouch_and_for_a_peer(folder: Path, embedd
 def test_a_peer_is_asked_for_as_much_as_source_pages_may_take_away(folder: Path, embedder: Embedder) -> None:
     loaded = sets.load("handbook", folder)
     asked = Limits()
-    with quality._ingested(asked, loaded, [], "own") as search:  # type: ignore[arg-type]
+    with quality._ingested(asked, loaded, [], "own") as search:
         assert list(search("leave")) == []
     assert asked.limits == [101] and asked.setup.split
 
