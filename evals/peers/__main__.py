@@ -77,10 +77,9 @@ def _ingestion(arguments: argparse.Namespace, settings: Settings, report: Report
 
 
 def _latency(arguments: argparse.Namespace, settings: Settings, report: Report) -> tuple[Any, str]:
-    measured = [
-        latency.measure(arguments.peer, settings, size=size, queries=arguments.searches, data=arguments.data)
-        for size in arguments.sizes
-    ]
+    measured = latency.measure(
+        arguments.peer, settings, sizes=arguments.sizes, queries=arguments.searches, data=arguments.data
+    )
     return [{name: asdict(one) for name, one in size.items()} for size in measured], latency_table(measured)
 
 

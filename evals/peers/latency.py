@@ -78,23 +78,32 @@ class MadeUp:
 
 
 def measure(
-    peers: Sequence[str], settings: Settings, *, size: int, queries: int, data: Path | None = None
-) -> dict[str, Latency]:
-    """Everyone's ``queries`` over ``size`` passages, one system after the other."""
-    documents = list(islice(_documents(data), size))
+    peers: Sequence[str], settings: Settings, *, sizes: Sequence[int], queries: int, data: Path | None = None
+) -> list[dict[str, Latency]]:
+    """For each of ``sizes``, everyone's ``queries`` over so many passages, one system after the other."""
+    everything = list(islice(_documents(data), max(sizes)))
     asked = list(sets.load("scifact", data).queries.values())[: queries + WARM_UP]
-    group_of = {one.id: one.group for one in documents}
-    measured: dict[str, Latency] = {}
-    with _ours(documents, load_embedder(settings)) as search:
-        measured[HYBRID] = _measured(search, asked, group_of)
+    measured: list[dict[str, Latency]] = [{} for _ in sizes]
+    embedder = load_embedder(settings)
+    for size, found in zip(sizes, measured, strict=True):
+        with _ours(everything[:size], embedder) as search:
+            found[HYBRID] = _measured(search, asked, _groups(everything[:size]))
     for name in peers:
-        with tempfile.TemporaryDirectory() as folder:
-            setup = Setup(str(packaged_folder()), folder, embeds="queries", depth=DEPTH)
-            with PeerProcess(name, MadeUp()) as peer:
-                peer.build(setup).ingest(documents)
-                measured[name] = _measured(partial(peer.search, limit=LIMIT, groups=ASKER), asked, group_of)
-        print(f"latency at {size}, {name}: {measured[name].p50_ms:.1f} ms", file=sys.stderr, flush=True)
+        with PeerProcess(name, MadeUp()) as peer:
+            for size, found in zip(sizes, measured, strict=True):
+                found[name] = _of_peer(peer, everything[:size], asked)
+                print(f"latency at {size}, {name}: {found[name].p50_ms:.1f} ms", file=sys.stderr, flush=True)
     return measured
+
+
+def _of_peer(peer: PeerProcess, documents: Sequence[Document], asked: Sequence[str]) -> Latency:
+    with tempfile.TemporaryDirectory() as folder:
+        peer.build(Setup(str(packaged_folder()), folder, embeds="queries", depth=DEPTH)).ingest(documents)
+        return _measured(partial(peer.search, limit=LIMIT, groups=ASKER), asked, _groups(documents))
+
+
+def _groups(documents: Sequence[Document]) -> dict[str, str]:
+    return {one.id: one.group for one in documents}
 
 
 def _documents(data: Path | None) -> Iterator[Document]:
