@@ -51,6 +51,7 @@ class Section:
     place: str
     span: Span
     text: str
+    language: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +161,10 @@ def _points(sections: Sequence[Section], embedder: Embedder) -> tuple[Point, ...
             ordinal=s.ordinal,
             source_id="evals",
             dense=vector,
-            lexical=document_vector(lexical_context(s.title, s.headings, s.text)),
+            lexical=document_vector(lexical_context(s.title, s.headings, s.text), s.language),
             access=payload,
             mime="text/plain",
-            language="en",
+            language=s.language,
             owner="",
             modified_at=0,
         )
@@ -175,4 +176,5 @@ def _sections(document: RawDocument, parsed: Parsed, count: CountTokens, size: C
     title = document.title or parsed.title
     for draft in chunk(parsed, count, target=size.target, limit=size.limit):
         text = draft.span.of(parsed.text)
-        yield Section(document.id, draft.ordinal, title, draft.heading_path, draft.place, draft.span, text)
+        place, language = draft.place, parsed.language
+        yield Section(document.id, draft.ordinal, title, draft.heading_path, place, draft.span, text, language)

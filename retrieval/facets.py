@@ -105,9 +105,10 @@ def fitting(services: Services, access: Access, question: Question, query: Query
     """The chunks that fit, where the index can tell them by words; None where it cannot."""
     if question.mode == "dense" or question.like is not None:
         return None
-    told = not query.phrases or told_by_words(query.phrases)
     analysis = analysis_named(services.recipe.lexical)
-    words = analysis.query(" ".join(query.phrases) if query.phrases and told else query.words)
+    told = not query.phrases or told_by_words(query.phrases, analysis)
+    by_phrases = bool(query.phrases) and told
+    words = analysis.holding(" ".join(query.phrases)) if by_phrases else analysis.query(query.words)
     if not words:
         return None
     found = _by_words(services, access, words, question, sieve)

@@ -37,12 +37,13 @@ from retrieval.rewrite import previous_query, rewrite
 from retrieval.search import search as search_index
 from retrieval.services import Services
 from retrieval.sieve import Sieve
-from retrieval.terms import told_by_words
+from retrieval.terms import all_sought
 from retrieval.texts import Texts
 from retrieval.trace import Follow, Recorder, listing_facts, outcome_facts, save_search, search_facts
 from retrieval.types import Hit, Question, Released, Rewritten, Verified
 from retrieval.verify import verify
 from vouch.core.types import Vector
+from vouch.index.lexical import analysis_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,9 @@ def _find(meant: _Meant, trace: Recorder) -> _Evidence:
     services, question, access, words = meant.services, meant.question, meant.access, meant.rewritten.query
     reranks = question.rerank and services.reranker is not None and bool(words)
     want = max(question.limit, DEPTH) if reranks else question.limit
-    by_words = question.mode != "dense" and question.like is None and told_by_words(meant.query.phrases)
+    analysis = analysis_named(services.recipe.lexical)
+    worded = question.mode != "dense" and question.like is None
+    by_words = worded and all_sought(meant.query.phrases, words, analysis)
     depth = Depth(want, meant.sieve, by_words=by_words)
     while True:
         with trace.step("search"):

@@ -1,4 +1,4 @@
-"""The terms and numbers of a text, cut as the lexical index cuts them, so both speak of the same words."""
+"""The terms and numbers of a text: words by their English stems, whichever way the index that is asked reads words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from retrieval.folding import fold
-from vouch.index.lexical import query_vector
+from vouch.index.lexical import Analysis, english_terms
 
 _WORD = re.compile(r"\w+(?:['’-]\w+)*")
 _NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?")
@@ -27,7 +27,7 @@ _WORDED |= {word: str(n) for n, word in enumerate(f"{_ONES} eighteen nineteen".s
 
 def stems(text: str) -> frozenset[int]:
     """Ids of the stems in ``text``; stop words have none."""
-    return frozenset(query_vector(text).indices)
+    return english_terms(text)
 
 
 def key_terms(text: str) -> tuple[str, ...]:
@@ -39,10 +39,16 @@ def key_terms(text: str) -> tuple[str, ...]:
     return tuple(found.values())
 
 
-def told_by_words(phrases: Sequence[str]) -> bool:
-    """Whether every passage with the phrases has the stems of their words: they are cut as the index cuts them, and
-    are not stop words alone."""
-    return bool(phrases) and all(_PLAIN.fullmatch(fold(phrase)) and stems(phrase) for phrase in phrases)
+def told_by_words(phrases: Sequence[str], analysis: Analysis) -> bool:
+    """Whether an index by ``analysis`` finds every passage with the phrases by their words: they are cut as it cuts
+    them, and are not stop words alone."""
+    return bool(phrases) and all(_PLAIN.fullmatch(fold(phrase)) and analysis.holding(phrase) for phrase in phrases)
+
+
+def all_sought(phrases: Sequence[str], words: str, analysis: Analysis) -> bool:
+    """Whether a search for ``words`` has every passage with the phrases in its lexical arm."""
+    sought = set(analysis.query(words).indices)
+    return told_by_words(phrases, analysis) and any(sought.issuperset(analysis.holding(p).indices) for p in phrases)
 
 
 def numbers(text: str) -> frozenset[str]:

@@ -39,7 +39,7 @@ class GenerationIn(Input):
 
     chunker: Part | None = Field(None, description="How documents are cut: `structure.v1`, `structure-short.v1`.")
     context: Part | None = Field(None, description="What of a chunk is embedded: `title-path.v1`, `text.v1`.")
-    lexical: Part | None = Field(None, description="How words are read: `english.v1`, `german.v1`.")
+    lexical: Part | None = Field(None, description="How words are read: `words.v2`, `english.v1`, `german.v1`.")
 
 
 def _administrator(caller: AdminCaller, services: ServicesDep) -> Caller:

@@ -14,7 +14,7 @@ from rank_bm25 import BM25Plus
 from vouch.core.sentences import sentences
 from vouch.core.settings import Settings
 from vouch.gateway.weights import locate
-from vouch.index.lexical import query_vector
+from vouch.index.lexical import english_terms
 
 CROSS_ENCODER = "cross-encoder:"
 
@@ -52,7 +52,7 @@ class LexicalReranker:
     """BM25 of each candidate's best sentence plus BM25 of the whole candidate.
 
     Document frequencies are those of the candidates alone, so nothing that the asker may not see takes part,
-    and a word that all candidates share counts for little. Words are cut as the lexical index cuts them.
+    and a word that all candidates share counts for little. Words are stemmed as English.
     A candidate that shares no word with the question scores 0.
     """
 
@@ -82,5 +82,5 @@ def _terms(text: str) -> list[int]:
 
 @lru_cache(maxsize=50_000)
 def _stem(word: str) -> tuple[int, ...]:
-    """The index's id of the word's stem; none for a stop word."""
-    return query_vector(word).indices
+    """The id of the word's English stem; none for a stop word."""
+    return tuple(sorted(english_terms(word)))

@@ -12,7 +12,7 @@ from sqlmodel import Session
 
 from vouch.catalog.tables import IndexGeneration
 from vouch.catalog.vectors import vectors
-from vouch.core.context import KEPT, context_named
+from vouch.core.context import KEPT, context_named, lexical_context
 from vouch.core.ids import point_id, sha256
 from vouch.core.types import AccessPayload, Acl, Clause, Point
 from vouch.index.lexical import analysis_named
@@ -103,7 +103,9 @@ def points_of(
             ordinal=row.ordinal,
             source_id=row.source_id,
             dense=np.frombuffer(known[key], dtype="<f4"),
-            lexical=analysis.chunk(row.title or "", row.heading_path, row.text),
+            lexical=analysis.document(
+                lexical_context(row.title or "", row.heading_path, row.text), row.language or "und"
+            ),
             access=access.get((row.tenant_id, row.acl_id)) or compile_payload(None),
             mime=row.mime or "",
             language=row.language or "und",
