@@ -3,7 +3,7 @@
     rank ─▶ what its source has demoted, and what is superseded by another hit, falls ─▶ a successor comes before
             what it supersedes
 
-Ranks decide, not scores, for scores of one reranker are probabilities and of another anything. As in fusion, a place
+Ranks decide, not scores, for scores of one reranker are probabilities and of another anything. A place
 is worth ``1 / (K + place)``; a hit that falls keeps four fifths of that. So the very best passage falls to the third
 place at the lowest, and nothing that stood further behind than that overtakes it, however fresh.
 """

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.fuse import K, fuse
+from retrieval.fuse import FLOOR, WORDS, fuse
 from retrieval.guard import clean, guard_output, inert
 from retrieval.pack import Packed, pack
 from retrieval.rewrite import rewrite
@@ -79,20 +79,39 @@ def ranking(*documents: str) -> tuple[IndexHit, ...]:
     return tuple(IndexHit(document, 1, 0, 1.0 / n) for n, document in enumerate(documents, 1))
 
 
-def test_reciprocal_ranks_are_summed_over_the_arms() -> None:
+def test_scores_are_scaled_and_summed_over_the_arms() -> None:
     fused = fuse(IndexHits(ranking("a", "b"), ranking("b", "c"), {}))
     assert [candidate.document_id for candidate in fused] == ["b", "a", "c"]
-    assert fused[0].scores == Scores(0.5, 1.0, 1 / (K + 2) + 1 / (K + 1))
-    assert fused[1].scores == Scores(1.0, None, 1 / (K + 1))
+    assert fused[0].scores == Scores(0.5, 1.0, (1 - WORDS) * 0.5 + WORDS)
+    assert fused[1].scores == Scores(1.0, None, 1 - WORDS)
+    assert fused[2].scores == Scores(None, 0.5, WORDS * 0.5)
 
 
-@given(st.permutations("abcdef"), st.permutations("abcdef"), st.sets(st.sampled_from("abcdef")))
+def test_what_everything_is_as_near_as_counts_for_nothing_and_keeps_its_order() -> None:
+    dense = tuple(IndexHit(f"{n:03}", 1, 0, 0.9 - n / 1000) for n in range(FLOOR + 5))
+    fused = fuse(IndexHits(dense, (), {}))
+    assert [candidate.document_id for candidate in fused] == [hit.document_id for hit in dense]
+    assert fused[0].scores.fused == 1 - WORDS
+    assert all(candidate.scores.fused == 0 for candidate in fused[FLOOR - 1 :])
+    deeper = fuse(IndexHits((*dense, IndexHit("deep", 1, 0, 0.1)), (), {}))
+    assert deeper[: len(fused)] == fused
+
+
+def test_scores_that_are_all_nothing_are_no_fault() -> None:
+    fused = fuse(IndexHits((IndexHit("a", 1, 0, -0.5),), (), {}))
+    assert [candidate.scores.fused for candidate in fused] == [0.0]
+
+
+DOCUMENTS = [f"{n:03}" for n in range(FLOOR + 10)]
+
+
+@given(st.permutations(DOCUMENTS), st.permutations(DOCUMENTS), st.sets(st.sampled_from(DOCUMENTS)))
 def test_what_is_left_out_might_as_well_not_have_been_found(
     dense: list[str], lexical: list[str], hidden: set[str]
 ) -> None:
-    left_out = fuse(IndexHits(ranking(*dense), ranking(*lexical), {}), without=hidden)
-    kept = [[d for d in arm if d not in hidden] for arm in (dense, lexical)]
-    never = fuse(IndexHits(ranking(*kept[0]), ranking(*kept[1]), {}))
+    arms = ranking(*dense), ranking(*lexical)
+    left_out = fuse(IndexHits(*arms, {}), without=hidden)
+    never = fuse(IndexHits(*(tuple(hit for hit in arm if hit.document_id not in hidden) for arm in arms), {}))
     assert [(c.key, c.scores.fused) for c in left_out] == [(c.key, c.scores.fused) for c in never]
 
 

@@ -1,9 +1,8 @@
 """A text's words as the terms that an index keeps, cut and stemmed by the language that the text is in.
 
 A document's language is known, a question's is not: three words say too little. So a document has one stem of each
-word, that of its own language, and a question the stems that its word may have there; which of them a document holds, it
-decides. A language's stop words are no terms of its documents, and so find nothing there, whatever a question has of
-them.
+word, that of its own language, and a question the stems that its word may have there. A language's stop words are no
+terms of its documents, and so find nothing there, whatever a question has of them.
 
 What looks like a name that machines gave (``ERR_CONN-4521``, ``v1.2.3``, ``getUserById``) is a term as a whole, and so
 are its parts. Scripts that put no spaces between words are cut into pairs of characters that stand together.
