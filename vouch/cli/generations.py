@@ -25,7 +25,7 @@ Id = Annotated[str, typer.Argument(help="The generation's id, from `vouch index 
 def build(
     chunker: Annotated[str | None, typer.Option(help="How documents are cut: structure-short.v1.")] = None,
     context: Annotated[str | None, typer.Option(help="What of a chunk is embedded: text.v1.")] = None,
-    lexical: Annotated[str | None, typer.Option(help="How words are read: german.v1.")] = None,
+    lexical: Annotated[str | None, typer.Option(help="How words are read: english.v1, german.v1.")] = None,
     json: AsJson = False,
 ) -> None:
     """Begin to build another generation of the index beside the one that is asked."""
