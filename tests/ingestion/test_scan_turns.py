@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -18,6 +19,7 @@ from tests.ingestion.conftest import TENANT, Walk
 from tests.ingestion.feed import Feed, FeedConnector
 from tests.ingestion.wiki import Site, WikiConnector
 from vouch.catalog.database import ACROSS_TENANTS
+from vouch.catalog.ledger import Lease
 from vouch.catalog.tables import Source
 from vouch.core.errors import Unavailable
 from vouch.core.types import Change, Checkpoint, Json
@@ -168,6 +170,18 @@ def test_one_that_kept_no_point_repeats_as_rarely(
     assert 3 <= turns(walk, stage) <= 7 and len(feed.pages) <= 3 * PAGES
     told = counts(walk, job_id)
     assert told | {"seen": ITEMS, "new": ITEMS, "changed": 0, "unchanged": 0} == told and fetches(walk, source) == ITEMS
+
+
+def test_a_turn_ends_where_the_scan_goes_on_from_or_further_than_it_ever_was(walk: Walk, site: Site) -> None:
+    _, stage = waiter(walk)
+    lease = Lease("t", "mine", "j", "", 0, "scan", 1, 1, {turn.YIELDED: {"slice_s": 0.0, "met": 10}})
+    points = turn.Turn(walk.services, lease, anew=False)
+    assert [points.over(kept=kept, met=99) for kept in (True, False, True)] == [False, False, True]
+    again = turn.Turn(walk.services, lease, anew=True)
+    assert [again.over(kept=True, met=met) for met in (9, 10, 11)] == [False, False, True]
+    assert not turn.Turn(walk.services, replace(lease, id=stage), anew=True).over(kept=True, met=99), "the first batch"
+    itself = turn.Turn(walk.services, replace(lease, id=stage), anew=False)
+    assert [itself.over(kept=True, met=99) for _ in range(3)] == [False] * 3, "nobody waits but the scan itself"
 
 
 def test_nobody_waits_so_nobody_yields(walk: Walk, site: Site, feed: Feed, source: Source) -> None:
