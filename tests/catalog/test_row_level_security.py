@@ -24,6 +24,7 @@ MAY_LOOK_ACROSS = {
     "acl/caller.py": "whose key is presented is not known before it is found",
     "acl/oidc.py": "whose token is presented is not known before its issuer is found",
     "acl/watch.py": "reads the epochs of all tenants that have a stream open, in one query",
+    "ingestion/metrics.py": "counts deliveries of all tenants, by state alone",
     "ingestion/rotate.py": "wraps the secrets of every tenant under the new key",
     "ingestion/scheduler.py": "sweeps every tenant's ledger",
     "ingestion/services.py": "reads the active index generation",
