@@ -28,6 +28,7 @@ MAY_LOOK_ACROSS = {
     "ingestion/generations/build.py": "fills a generation with the documents of every tenant",
     "ingestion/generations/empty.py": "clears away what is left of a removed generation",
     "ingestion/generations/prepare.py": "puts a generation back that lacks a document",
+    "ingestion/metrics.py": "counts deliveries of all tenants, by state alone",
     "ingestion/rotate.py": "wraps the secrets of every tenant under the new key",
     "ingestion/scheduler.py": "sweeps every tenant's ledger",
     "ingestion/tasks.py": "the canary's heartbeat",
