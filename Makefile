@@ -6,6 +6,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= 2
 LOCK   := requirements/lock.txt
 STAMP  := $(VENV)/.installed
+PEERS  := .venv-peers
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 export HF_HUB_OFFLINE = 1
@@ -13,10 +14,10 @@ export DO_NOT_TRACK = 1
 export UNSTRUCTURED_DISABLE_NOTICE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all lint format bench eval audit lock clean
+.PHONY: help setup run test test-all lint format bench bench-peers eval audit lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Make .venv with the locked dependencies
 
@@ -56,6 +57,16 @@ format: $(STAMP) ## Format the code
 bench: $(STAMP) ## Measure speed, as ratios against a reference in the same run
 	$(BIN)/python -m evals.bench
 
+bench-peers: $(STAMP) $(PEERS)/.installed ## Measure Vouch beside other retrieval stacks, same data, same weights
+	$(BIN)/python -m evals.peers
+
+# An environment of their own, with its own lock; torch apart here too.
+$(PEERS)/.installed: requirements/peers.lock requirements/apart.txt
+	$(PYTHON) -m venv --clear $(PEERS)
+	$(PEERS)/bin/python -m pip --disable-pip-version-check install --no-deps --require-hashes -r requirements/peers.lock
+	$(PEERS)/bin/python -m pip --disable-pip-version-check install -r requirements/apart.txt
+	touch $@
+
 eval: $(STAMP) ## Measure quality on public data, and hold it to evals/gates.toml
 	$(BIN)/python -m evals
 
@@ -68,7 +79,12 @@ lock: ## Bring requirements/lock.txt up to requirements/*.in, keeping what is pi
 		--generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11.2 -o $(LOCK).all
 	$(PYTHON) requirements/without_torch.py $(LOCK).all > $(LOCK)
 	rm $(LOCK).all
+	uv pip compile --quiet requirements/peers.in --override requirements/apart.txt --constraint $(LOCK) \
+		--no-emit-package torch --generate-hashes --no-header --no-annotate --no-emit-index-url --only-binary :all: \
+		--python-version 3.11.2 -o requirements/peers.lock.all
+	$(PYTHON) requirements/without_torch.py requirements/peers.lock.all > requirements/peers.lock
+	rm requirements/peers.lock.all
 
 clean: ## Remove .venv, caches and the data folder of `make run`
-	rm -rf $(VENV) .vouch .vouch-eval build .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf $(VENV) $(PEERS) .vouch .vouch-eval build .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

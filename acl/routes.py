@@ -154,6 +154,12 @@ ROUTES: dict[str, Rule] = {
     "GET /v1/audit/head": ADMIN,
     "GET /v1/audit/verify": ADMIN,
     "POST /v1/audit/verify": ADMIN,
+    "GET /v1/index/generations": ADMIN,
+    "POST /v1/index/generations": ADMIN,
+    "GET /v1/index/generations/{generation_id}": ADMIN,
+    "DELETE /v1/index/generations/{generation_id}": ADMIN,
+    "POST /v1/index/generations/{generation_id}/swap": ADMIN,
+    "POST /v1/index/generations/{generation_id}/compare": ADMIN,
     # reading in an emergency
     "POST /v1/break-glass": BREAK_GLASS,
     "GET /v1/break-glass": GRANTS,

@@ -1,4 +1,8 @@
-"""``python -m evals [search|answers] [--set NAME] [--data FOLDER] [--json]``: figures and gates; 1 when one fails."""
+"""``python -m evals [search|answers]``: figures, gates, and runs kept as files; 1 when a gate fails, 2 on wrong use.
+
+python -m evals                                        every set, standing profiles, every gate
+python -m evals search --data FOLDER --profile NAME    one's own set in BEIR's layout, by one profile
+"""
 
 from __future__ import annotations
 
@@ -6,49 +10,102 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from evals import profiles, sets
 from evals.answers import AnswerReport
-from evals.run import RUNS, Gate, Reference, Report, failed, figures, gates, to_json
-from evals.search import SearchReport
-from vouch.core.errors import VouchError
+from evals.gates import Gate, Reference, failed, gates
+from evals.profiles import Profile
+from evals.run import ANSWERS, Report, SearchReport, figures, run_answers, run_search, to_json
+from evals.runs import Writer
+from vouch.core.clock import now
+from vouch.core.errors import InvalidInput, VouchError
 from vouch.core.settings import Settings
 
+KINDS = ("search", "answers")
 
-def main() -> int:
+
+def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0 all gates hold, 1 one does not or a run failed, 2 wrong use."""
-    arguments = _arguments()
-    wanted, references = gates()
+    given = _parser().parse_args(arguments)
+    try:
+        return _run(given)
+    except VouchError as error:
+        said = json.dumps(error.problem(), ensure_ascii=False, indent=2) if given.json else f"error: {error.detail}"
+        print(said, file=sys.stderr)
+        return 2 if isinstance(error, InvalidInput) else 1
+
+
+def _run(given: argparse.Namespace) -> int:
+    source = sets.source(given.data)
+    if given.set is not None and given.set not in (*source.names, *(ANSWERS if source.answers else ())):
+        raise InvalidInput(f"no run has a set called {given.set!r}", field="set")
+    names = dict.fromkeys(given.profile or profiles.STANDING)
+    chosen = tuple(profiles.profile(name, given.profiles) for name in names)
     reports: list[Report] = []
-    for kind, (names, run) in RUNS.items():
-        if arguments.kind not in (None, kind):
-            continue
-        for name in names:
-            if arguments.set not in (None, name):
-                continue
-            began = time.monotonic()
-            reports.append(run(name, Settings(), data=arguments.data))
-            print(f"{kind} {name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    kept: list[Path] = []
+    if given.kind != "answers":
+        searches = [name for name in source.names if given.set in (None, name)]
+        searched, kept = _searches(source, searches, chosen, given.out)
+        reports += searched
+    if given.kind != "search" and source.answers and not given.profile:
+        reports += _answers(source.answers, [name for name in ANSWERS if given.set in (None, name)])
     if not reports:
-        print(f"no run has a set called {arguments.set!r}", file=sys.stderr)
-        return 2
+        raise InvalidInput("this leaves nothing to run: sets of answers know no profiles and no data but our own")
+    ours = source.answers is not None or given.data in sets.SETS
+    wanted, references = gates() if ours else ((), {})
     found = {name: value for report in reports for name, value in figures(report).items()}
-    partial = arguments.kind is not None or arguments.set is not None
-    wrong = failed(found, tuple(g for g in wanted if not partial or g.figure in found))
-    if arguments.json:
-        print(json.dumps({"reports": [to_json(r) for r in reports], "failed": wrong}, indent=2))
+    partial = bool(given.kind or given.set or given.data in sets.SETS or given.profile)
+    held = tuple(gate for gate in wanted if not partial or gate.figure in found)
+    wrong = failed(found, held)
+    if given.json:
+        body = {"reports": [to_json(r) for r in reports], "runs": [str(path) for path in kept], "failed": wrong}
+        print(json.dumps(body, ensure_ascii=False, indent=2))
     else:
         print(table(found, wanted, references))
-        for report in reports:
-            print(remarks(report), end="")
-        print("\n".join(f"FAILED  {line}" for line in wrong) or "all gates hold")
+        print("".join(remarks(report) for report in reports), end="")
+        print("".join(f"kept in {path}\n" for path in kept), end="")
+        said = [f"FAILED  {line}" for line in wrong]
+        print("\n".join(said or ["all gates hold" if held else "no gate is on these figures"]))
     return 1 if wrong else 0
+
+
+def _searches(
+    source: sets.Source, names: Sequence[str], chosen: Sequence[Profile], out: Path | None
+) -> tuple[list[SearchReport], list[Path]]:
+    """Every set by every profile, and the folders of the runs, one a profile; made once a set has been searched."""
+    writers: dict[str, Writer] = {}
+    at = now()
+    reports: list[SearchReport] = []
+    for name in names:
+        began = time.monotonic()
+        data = source.load(name)
+        report = run_search(data, chosen, Settings())
+        for result in report.results:
+            if result.profile.name not in writers:
+                writers[result.profile.name] = Writer(result.profile.name, out, at)
+            writers[result.profile.name].add(data, result)
+        reports.append(report)
+        _took(f"search {name}", began)
+    return reports, [writer.close() for writer in writers.values()]
+
+
+def _answers(data: Path, names: Sequence[str]) -> Iterator[Report]:
+    for name in names:
+        began = time.monotonic()
+        yield run_answers(name, Settings(), data=data)
+        _took(f"answers {name}", began)
+
+
+def _took(what: str, began: float) -> None:
+    print(f"{what}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
 
 
 def table(found: dict[str, float], wanted: tuple[Gate, ...], references: dict[str, Reference]) -> str:
     """One line a figure: its value, its gate, and what to compare it with."""
     by_figure = {gate.figure: str(gate) for gate in wanted}
-    width = max(map(len, found))
+    width = max(map(len, found), default=0)
     lines = []
     for name, value in found.items():
         reference = references.get(name)
@@ -58,10 +115,10 @@ def table(found: dict[str, float], wanted: tuple[Gate, ...], references: dict[st
 
 
 def remarks(report: Report) -> str:
-    """What a table of figures does not show: what the reranker is worth, and the trade-off of the threshold."""
+    """What a table of figures does not show: what could not be read, and the trade-off of the threshold."""
     if isinstance(report, SearchReport):
-        gained = report.figures["hybrid+reranker"].ndcg_10 - report.figures["hybrid"].ndcg_10
-        return f"{report.name}: the lexical reranker is worth {gained:+.3f} nDCG@10\n"
+        rejected = report.results[0].rejected
+        return f"{report.name}: not read: {', '.join(rejected)}\n" if rejected else ""
     if isinstance(report, AnswerReport):
         head = f"{report.name}: threshold {report.threshold:.2f} over {report.items} held-out items\n"
         rows = (f"  {t:.1f}  P {d.precision:.3f}  R {d.recall:.3f}  F1 {d.f1:.3f}\n" for t, d in report.curve.items())
@@ -69,18 +126,19 @@ def remarks(report: Report) -> str:
     return f"{report.name}: {report.answerable} answerable, {report.unanswerable} unanswerable questions\n"
 
 
-def _arguments() -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m evals", description="Measure quality and hold it against gates.")
-    parser.add_argument("kind", nargs="?", choices=tuple(RUNS), help="only these runs")
+    parser.add_argument("kind", nargs="?", choices=KINDS, help="only these runs")
     parser.add_argument("--set", help="only this set")
-    parser.add_argument("--data", type=Path, help="the evaluation folder (default: VOUCH_EVAL_DATA)")
+    parser.add_argument(
+        "--data", help="a set's name, a folder in BEIR's layout, or the evaluation folder (unset: VOUCH_EVAL_DATA)"
+    )
+    parser.add_argument("--profile", action="append", default=[], help="search by this profile; may be repeated")
+    parser.add_argument("--profiles", type=Path, default=profiles.FILE, help="file of profiles (default: our own)")
+    parser.add_argument("--out", type=Path, help="folder that runs are kept in (default: runs in VOUCH_EVAL_CACHE)")
     parser.add_argument("--json", action="store_true", help="print the reports as JSON")
-    return parser.parse_args()
+    return parser
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except VouchError as error:
-        print(f"error: {error.detail}", file=sys.stderr)
-        sys.exit(1)
+    sys.exit(main())

@@ -18,13 +18,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from evals import datasets, measures
+from evals import datasets, measures, sets
 from evals.datasets import RawDocument, RetrievalSet
 from evals.measures import Run
 from evals.run import evaluation_embedder
-from evals.search import RERANKED, Searchable, searchable
+from evals.search import Searchable, searchable
 from retrieval.demote import KEEPS, fallen
 from retrieval.fuse import fuse
+from retrieval.rerank import DEPTH as RERANKED
 from vouch.core.context import in_context
 from vouch.core.settings import Settings
 from vouch.gateway.embed import Embedder
@@ -124,7 +125,8 @@ def _outcome(data: Aged, rankings: Mapping[str, Sequence[str]]) -> Outcome:
     def of(kind: Kind) -> float:
         asked = [query for query, its in data.kinds.items() if its == kind]
         qrels = {query: data.data.qrels[query] for query in asked}
-        return measures.retrieval(qrels, {query: runs[query] for query in asked}).ndcg_10
+        rows = measures.by_query(qrels, {query: runs[query] for query in asked})
+        return measures.means(rows.values()).get("ndcg_10", 0.0)
 
     first = list(_current_first(data, rankings))
     return Outcome({kind: of(kind) for kind in KINDS}, sum(first) / max(len(first), 1))
@@ -145,7 +147,7 @@ def _hash(text: str) -> int:
 
 def main(print_line: Callable[[str], None] = print) -> int:
     folder = datasets.data_folder(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
-    data = aged(datasets.scifact(folder))
+    data = aged(sets.load("scifact", folder))
     sizes = ", ".join(f"{sum(its == kind for its in data.kinds.values())} {kind}" for kind in KINDS)
     print_line(f"{data.data.name}: {len(data.data.documents)} documents, {len(data.old)} of them old; claims: {sizes}")
     embedder = evaluation_embedder(Settings())

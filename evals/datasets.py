@@ -1,4 +1,6 @@
-"""The evaluation data: where it is, and each set as frozen types. Its text is data, never instructions.
+"""The evaluation data: where it is, the types of sets, and the sets of answers (of searches: `evals/sets.py`).
+
+Its text is data, never instructions.
 
 `VOUCH_EVAL_DATA` names the folder; unset, it is ``../shared/data`` beside the repository.
 """
@@ -9,7 +11,7 @@ import gzip
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -34,14 +36,24 @@ class RawDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """A piece of a document that answers; ``span`` is in the set's own text."""
+
+    document: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class RetrievalSet:
-    """``on_source`` maps a query to the documents it was taken from, which hold its words without answering it."""
+    """``on_source`` maps a query to the documents it was taken from, which hold its words without answering it;
+    ``evidence`` to the pieces of text that answer it, where the set knows them."""
 
     name: str
     documents: tuple[RawDocument, ...]
     queries: dict[str, str]
     qrels: Qrels
     on_source: dict[str, frozenset[str]] = field(default_factory=dict)
+    evidence: dict[str, tuple[Evidence, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,38 +90,6 @@ def data_folder(given: Path | None = None) -> Path:
 def half(item_id: str) -> Half:
     """A fixed half of any set, by the hash of the id."""
     return "held out" if int(hashlib.sha256(item_id.encode()).hexdigest(), 16) % 2 else "fit"
-
-
-def scifact(data: Path) -> RetrievalSet:
-    """SciFact, BEIR's test split: 5,183 abstracts, 300 claims."""
-    folder = data / "scifact"
-    documents = tuple(_abstract(row) for row in json_lines(folder / "corpus.jsonl.gz"))
-    return RetrievalSet("scifact", documents, _queries(folder / "queries.jsonl"), _qrels(folder / "qrels.tsv"))
-
-
-def handbook_links(data: Path) -> RetrievalSet:
-    """The Sourcegraph handbook's 883 pages and 1,048 link texts, the linked page being the relevant one."""
-    folder = data / "handbook-sourcegraph"
-    rows = list(json_lines(folder / "queries_links.jsonl"))
-    sources = {row["_id"]: frozenset(row["metadata"]["source_pages"]) for row in rows}
-    queries = {row["_id"]: row["text"] for row in rows}
-    return RetrievalSet("handbook", handbook_pages(data), queries, _qrels(folder / "qrels_links.tsv"), sources)
-
-
-def handbook_questions(data: Path) -> RetrievalSet:
-    """The handbook and KITE's 10 real questions."""
-    folder = data / "handbook-sourcegraph"
-    queries = _queries(folder / "queries_kite.jsonl")
-    return RetrievalSet("handbook-questions", handbook_pages(data), queries, _qrels(folder / "qrels_kite.tsv"))
-
-
-def handbook_pages(data: Path) -> tuple[RawDocument, ...]:
-    folder = data / "handbook-sourcegraph"
-    rows = json_lines(folder / "manifest.jsonl")
-    return tuple(
-        RawDocument(row["path"], row["path"], row["title"], (folder / "files" / row["path"]).read_bytes())
-        for row in rows
-    )
 
 
 def clapnq(data: Path) -> tuple[SentenceItem, ...]:
@@ -166,13 +146,6 @@ def evidence_spans(data: Path, name: str) -> SpanSet:
     return SpanSet(name.partition("-")[0], texts, _queries(folder / "queries.jsonl"), spans)
 
 
-RETRIEVAL: dict[str, Callable[[Path], RetrievalSet]] = {
-    "scifact": scifact,
-    "handbook": handbook_links,
-    "handbook-questions": handbook_questions,
-}
-
-
 def json_lines(path: Path) -> Iterator[Json]:
     """Rows of a ``.jsonl`` or ``.jsonl.gz`` file."""
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
@@ -180,17 +153,5 @@ def json_lines(path: Path) -> Iterator[Json]:
             yield json.loads(line)
 
 
-def _abstract(row: Json) -> RawDocument:
-    return RawDocument(row["_id"], f"{row['_id']}.txt", row["title"], row["text"].encode())
-
-
 def _queries(path: Path) -> dict[str, str]:
     return {row["_id"]: row["text"] for row in json_lines(path)}
-
-
-def _qrels(path: Path) -> Qrels:
-    qrels: Qrels = {}
-    for line in path.read_text(encoding="utf-8").splitlines()[1:]:
-        query, document, grade = line.split("\t")
-        qrels.setdefault(query, {})[document] = int(grade)
-    return qrels

@@ -6,7 +6,7 @@ The folder is ``VOUCH_EVAL_CACHE`` (default ``.vouch-eval`` in the repository). 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from vouch.core.types import Matrix, Vector
 from vouch.gateway.embed import Embedder
 
 _DIGEST = 16
+_BLOCK = 1024
+"""Texts embedded before they are written down: what is broken off loses no more."""
 
 
 def cache_folder() -> Path:
@@ -40,8 +42,8 @@ class CachedEmbedder:
     def embed(self, texts: Sequence[str]) -> Matrix:
         keys = [sha256(text.encode()).digest()[:_DIGEST] for text in texts]
         fresh = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._rows}
-        if fresh:
-            self._append(list(fresh), self._inner.embed(list(fresh.values())))
+        for block in _blocks(list(fresh.items())):
+            self._append([key for key, _ in block], self._inner.embed([text for _, text in block]))
         return np.stack([self._rows[key] for key in keys]) if keys else np.empty((0, self.dimensions), np.float32)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
@@ -63,3 +65,8 @@ class CachedEmbedder:
         with self._keys.open("ab") as file:
             file.write(b"".join(keys))
         self._rows |= dict(zip(keys, vectors, strict=True))
+
+
+def _blocks(rows: Sequence[tuple[bytes, str]]) -> Iterator[Sequence[tuple[bytes, str]]]:
+    for at in range(0, len(rows), _BLOCK):
+        yield rows[at : at + _BLOCK]

@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from evals import datasets
+from evals import datasets, sets
 from evals.search import Searchable, Section, searchable
 from retrieval.extract import extract
 from retrieval.extract_model import load
@@ -40,7 +40,7 @@ class HandbookReport:
 
 def run(data: Path, embedder: Embedder, *, limit: int | None = None) -> HandbookReport:
     """``limit`` takes the first of either kind only."""
-    questions = datasets.handbook_questions(data)
+    questions = sets.handbook_questions(data)
     foreign = datasets.foreign_questions(data)
     picked = random.Random(SEED).sample(sorted(foreign), FOREIGN)[:limit]  # noqa: S311
     with searchable(questions.documents, embedder) as found:

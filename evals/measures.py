@@ -1,13 +1,18 @@
-"""Measures: retrieval by `ir-measures` (trec_eval underneath), answers by precision, recall and F1."""
+"""Measures: rankings of documents by `ir-measures` (trec_eval underneath), answers by precision, recall and F1.
+
+Of passages: `evals/spans.py`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from statistics import fmean as mean
 
 import ir_measures
 import numpy as np
 import numpy.typing as npt
-from ir_measures import R, nDCG
+from ir_measures import RR, R, Success, nDCG
 
 from evals.datasets import Qrels
 
@@ -15,17 +20,9 @@ Run = dict[str, dict[str, float]]
 """Query id → document id → score."""
 Floats = npt.NDArray[np.float64]
 
-NDCG = nDCG @ 10
-RECALL = R @ 100
-
-
-@dataclass(frozen=True, slots=True)
-class Retrieval:
-    """Means over queries, those with an empty ranking counted as 0."""
-
-    ndcg_10: float
-    recall_100: float
-    queries: int
+MEASURES = {"ndcg_10": nDCG @ 10, "recall_100": R @ 100, "mrr_10": RR @ 10, "success_5": Success @ 5}
+"""Of a ranking of documents, by the names that figures have."""
+_NAMES = {measure: name for name, measure in MEASURES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +34,18 @@ class Detection:
     f1: float
 
 
-def retrieval(qrels: Qrels, run: Run) -> Retrieval:
-    """nDCG@10 and Recall@100. Every judged query counts, whether ``run`` has it or not."""
-    found = ir_measures.calc_aggregate([NDCG, RECALL], qrels, run)
-    return Retrieval(float(found[NDCG]), float(found[RECALL]), len(qrels))
+def by_query(qrels: Qrels, run: Run) -> dict[str, dict[str, float]]:
+    """Every measure of every judged query; 0 for one without a ranking."""
+    found = {query: dict.fromkeys(MEASURES, 0.0) for query in qrels}
+    for one in ir_measures.iter_calc(list(_NAMES), qrels, run):
+        found[one.query_id][_NAMES[one.measure]] = float(one.value)
+    return found
+
+
+def means(rows: Collection[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each measure over the rows that have it: evidence may be known of some questions only."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: mean([row[name] for row in rows if name in row]) for name in names}
 
 
 def detection(answerable: npt.NDArray[np.bool_], answered: npt.NDArray[np.bool_]) -> Detection:

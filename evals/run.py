@@ -1,77 +1,87 @@
-"""Run evaluations, name their figures, hold them against the gates."""
+"""Run evaluations and name their figures."""
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from evals import answers, datasets, handbook_answers, search
+from evals import answers, datasets, handbook_answers, ranked
 from evals.answers import AnswerReport
+from evals.datasets import RetrievalSet
 from evals.embedding_cache import CachedEmbedder, cache_folder
 from evals.handbook_answers import HandbookReport
-from evals.search import SearchReport
-from vouch.core.errors import InvalidInput
+from evals.profiles import ChunkSize, Profile
+from evals.ranked import Ranked
+from evals.search import search, searchable
 from vouch.core.settings import Settings
 from vouch.core.types import Json
 from vouch.gateway.embed import Embedder, load_embedder
+from vouch.gateway.rerank import load_reranker
+
+ANSWERS = ("clapnq", "xquad", "chunk-spans", "handbook")
+
+
+@dataclass(frozen=True, slots=True)
+class SetResult:
+    """What one profile found on one set. ``ranked``: see :func:`evals.ranked.put`; ``choices``: all that decided it."""
+
+    profile: Profile
+    choices: Json
+    chunks: int
+    rejected: tuple[str, ...]
+    ranked: tuple[Ranked, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchReport:
+    """One set, by every profile that was asked for."""
+
+    data: RetrievalSet
+    results: tuple[SetResult, ...]
+
+    @property
+    def name(self) -> str:
+        return self.data.name
+
 
 Report = SearchReport | AnswerReport | HandbookReport
-SEARCH = ("scifact", "handbook")
-ANSWERS = ("clapnq", "xquad", "chunk-spans", "handbook")
-GATES = Path(__file__).with_name("gates.toml")
-_LESS_SOURCE = "less source pages"
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """``above`` and ``below`` are exclusive; None is no bound."""
+def run_search(
+    data: RetrievalSet, profiles: Sequence[Profile], settings: Settings, *, limit: int | None = None
+) -> SearchReport:
+    """``data`` by every profile; those that embed and cut alike share one index.
 
-    figure: str
-    above: float | None = None
-    below: float | None = None
-
-    def holds(self, value: float) -> bool:
-        return (self.above is None or value > self.above) and (self.below is None or value < self.below)
-
-    def __str__(self) -> str:
-        bounds = ((">", self.above), ("<", self.below))
-        return " and ".join(f"{sign} {bound:.3f}" for sign, bound in bounds if bound is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    value: float
-    of: str
-
-
-def run_search(name: str, settings: Settings, *, data: Path | None = None, limit: int | None = None) -> SearchReport:
-    """Retrieval on ``scifact`` or ``handbook`` (or ``handbook-questions``), every mode.
-
-    ``data`` is the evaluation folder. Raises :class:`InvalidInput` on another name, :class:`BadConfig` without data.
+    ``limit`` takes the first questions only. Raises what embedding and reading raise, and :class:`BadConfig`.
     """
-    if name not in datasets.RETRIEVAL:
-        raise InvalidInput(f"{name!r} is not one of {', '.join(datasets.RETRIEVAL)}", field="name")
-    loaded = datasets.RETRIEVAL[name](datasets.data_folder(data))
-    return search.run(loaded, evaluation_embedder(settings), limit=limit)
+    results: dict[str, SetResult] = {}
+    for built, alike in _alike(profiles, settings).items():
+        embedder = evaluation_embedder(alike[0].settings(settings))
+        with searchable(data.documents, embedder, built[-1]) as found:
+            for one in alike:
+                reranker = load_reranker(one.settings(settings))
+                results[one.name] = SetResult(
+                    profile=one,
+                    choices=one.choices(settings, embedder.name),
+                    chunks=len(found.sections),
+                    rejected=found.rejected,
+                    ranked=ranked.put(data, search(found, data, one.mode, reranker), limit=limit),
+                )
+    return SearchReport(data, tuple(results[one.name] for one in profiles))
 
 
 def run_answers(
     name: str, settings: Settings, *, data: Path | None = None, limit: int | None = None
 ) -> AnswerReport | HandbookReport:
-    """Answers and abstentions on one of :data:`ANSWERS`. Raises as :func:`run_search`."""
+    """Answers and abstentions on one of :data:`ANSWERS`; ``data`` is the evaluation folder.
+
+    Raises :class:`InvalidInput` on another name, :class:`BadConfig` without data.
+    """
     folder, embedder = datasets.data_folder(data), evaluation_embedder(settings)
     if name == "handbook":
         return handbook_answers.run(folder, embedder, limit=limit)
     return answers.run(name, folder, embedder, limit=limit)
-
-
-RUNS: dict[str, tuple[tuple[str, ...], Callable[..., Report]]] = {
-    "search": (SEARCH, run_search),
-    "answers": (ANSWERS, run_answers),
-}
-"""What `vouch eval run` and `python -m evals` offer: kind → the sets it runs by default, and how."""
 
 
 def evaluation_embedder(settings: Settings) -> Embedder:
@@ -97,35 +107,32 @@ def figures(report: Report) -> dict[str, float]:
 
 
 def to_json(report: Report) -> Json:
-    """The report as JSON, its figures by name beside it."""
-    body: Json = asdict(report)
+    """The report as JSON, its figures by name beside it; of searches without single questions, which a run keeps."""
+    if isinstance(report, SearchReport):
+        first = report.results[0]
+        body: Json = {
+            "name": report.name,
+            "documents": len(report.data.documents) - len(first.rejected),
+            "rejected": list(first.rejected),
+            "chunks": {one.profile.name: one.chunks for one in report.results},
+        }
+    else:
+        body = asdict(report)
     return {**body, "figures": figures(report)}
 
 
-def gates(path: Path = GATES) -> tuple[tuple[Gate, ...], dict[str, Reference]]:
-    """Gates and references. Raises TypeError when a gate has a key it should not have."""
-    body = tomllib.loads(path.read_text(encoding="utf-8"))
-    references = {name: Reference(**row) for name, row in body["reference"].items()}
-    return tuple(Gate(**row) for row in body["gate"]), references
-
-
-def failed(found: dict[str, float], wanted: tuple[Gate, ...]) -> list[str]:
-    """A line for each gate that does not hold. A gate on a figure that was not measured does not hold either."""
-    lines: list[str] = []
-    for gate in wanted:
-        value = found.get(gate.figure)
-        if value is None:
-            lines.append(f"{gate.figure} was not measured; it should be {gate}")
-        elif not gate.holds(value):
-            lines.append(f"{gate.figure} is {value:.4f}; it should be {gate}")
-    return lines
+def _alike(profiles: Sequence[Profile], settings: Settings) -> dict[tuple[str, str, ChunkSize], list[Profile]]:
+    found: dict[tuple[str, str, ChunkSize], list[Profile]] = {}
+    for one in profiles:
+        its = one.settings(settings)
+        found.setdefault((its.embed_model, its.embed_runtime, one.chunk), []).append(one)
+    return found
 
 
 def _search_figures(report: SearchReport) -> Iterator[tuple[str, float]]:
-    variants = {report.name: report.figures}
-    if report.excluding_source is not None:
-        variants[f"{report.name} {_LESS_SOURCE}"] = report.excluding_source
-    for name, modes in variants.items():
-        for mode, measured in modes.items():
-            yield f"search.{name}.{mode}.ndcg_10", measured.ndcg_10
-            yield f"search.{name}.{mode}.recall_100", measured.recall_100
+    variants = range(len(report.results[0].ranked))
+    for variant in variants:
+        for result in report.results:
+            its = result.ranked[variant]
+            for measure, value in its.means.items():
+                yield f"search.{its.name}.{result.profile.name}.{measure}", value

@@ -7,12 +7,13 @@ sentences, then between words. Only tiny sections are put together, and only und
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from typing import Literal
 
 from ingestion.parse.document import Element, Kind, Parsed
+from vouch.core.errors import BadConfig
 from vouch.core.places import STEP, Place, place_at
 from vouch.core.sentences import ROW_SEPARATOR, sentences
 from vouch.core.types import Span
@@ -20,15 +21,27 @@ from vouch.core.types import Span
 CountTokens = Callable[[list[str]], list[int]]
 """Tokens of each text, as the embedder counts them; special tokens may be counted or not."""
 
-CHUNKER = "structure.v1"
-"""Names how chunks are cut; a change of it needs a new index generation."""
-
 TARGET = 180
 LIMIT = 200
 """Tokens. The packaged embedder reads 256; what is left is for the title and the heading path."""
+
+CHUNKER = "structure.v1"
+"""How new generations cut, unless another way is asked for. A change of what a name means needs a name of its own."""
+CHUNKERS: Mapping[str, tuple[int, int]] = {"structure.v1": (TARGET, LIMIT), "structure-short.v1": (90, 110)}
+"""Target and limit by name."""
+COUNTED_BY = "@"
+"""Parts a chunker's name from that of the embedder whose tokens it counts, where that is not the packaged one."""
 _JOINT = 2
 """Tokens that joining two pieces may cost at most (a line end, a word split differently)."""
 _HEADINGS = ("heading", "title")
+
+
+def chunker_named(name: str) -> tuple[int, int]:
+    """Target and limit. Raises :class:`BadConfig` for what this version of Vouch does not have."""
+    plain = name.partition(COUNTED_BY)[0]
+    if plain not in CHUNKERS:
+        raise BadConfig(f"there is no chunker {plain!r}; there are {', '.join(CHUNKERS)}", field="chunker")
+    return CHUNKERS[plain]
 
 
 @dataclass(frozen=True, slots=True)

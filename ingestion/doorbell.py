@@ -11,13 +11,15 @@ from redis import Redis, RedisError
 
 log = logging.getLogger(__name__)
 
-QUEUES = ("project", "publish", "mail", "webhooks", "scan", "embed", "documents", "compare")
+QUEUES = ("project", "publish", "mail", "webhooks", "scan", "embed", "documents", "compare", "build")
 """In the order a worker empties them, strictly: nothing of a queue is begun while one before it has a message. What is
 nearly done goes first, so searchable comes early. Of mail a batch is under way at most, of webhooks two, and neither
 waits for a backlog of documents. Nor do scans: a small source would be looked at only when all that a large one has
 named is through. They have places of their own (``ingestion/places.py``), so documents are left a process. What is
-published is compared with other documents, and the index compacted, when nothing else is to be done."""
+published is compared with other documents, the index compacted and a new generation filled when nothing else is to be
+done."""
 QUEUE_OF = {"scan": "scan", "fetch": "documents", "parse": "documents", "chunk": "documents", "embed": "embed"}
+BUILD = "build"
 BATCH = 32
 """Documents per message, which says how many to do more than which (``vouch/catalog/turns.py``): enough for well-filled
 embedding batches, few enough to share among workers."""
@@ -91,6 +93,11 @@ def ring_mail(bell: Celery, due: Sequence[tuple[str, str]]) -> None:
 def ring_compare(bell: Celery) -> None:
     """Ask a worker to compare documents that have not been compared with others yet."""
     _send(bell, "ingestion.compare", "compare", [])
+
+
+def ring_build(bell: Celery) -> None:
+    """Ask a worker to go on filling an index generation, and to clear away what is left of removed ones."""
+    _send(bell, "ingestion.build", BUILD, [])
 
 
 def ring_webhooks(bell: Celery, batches: Sequence[Sequence[tuple[str, str]]]) -> None:

@@ -21,8 +21,10 @@ from acl.audit_heads import HeadsFile, heads
 from ingestion.delete import collect_blobs
 from ingestion.doorbell import (
     BATCH,
+    BUILD,
     QUEUE_OF,
     ring,
+    ring_build,
     ring_canary,
     ring_compare,
     ring_mail,
@@ -38,7 +40,7 @@ from ingestion.twins.work import waits
 from ingestion.watch import Watch
 from ingestion.webhooks import queue
 from ingestion.webhooks.ages import LOOK_EVERY_S, tell_ages, wanting
-from vouch.catalog import ledger
+from vouch.catalog import generations, ledger
 from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.heartbeat import age, beat
 from vouch.catalog.outbox import active_generation, newest
@@ -95,9 +97,10 @@ def sweep(services: Services) -> int:
             *session.execute(_OVERDUE, {"names": list(ledger.STAGES), "fresh": short, "quiet": LOST_S}),
         ]
         applied = active_generation(session).applied_seq
-        behind = newest(session) > applied
+        behind = newest(session) > min(row.applied_seq for row in generations.live(session))
         purged = purge_deleted(session, applied)
         mail = _mail_due(services, session)
+        unbuilt = BUILD in quiet and bool(generations.to_fill(session) or generations.to_empty(session))
         uncompared = COMPARE in quiet and waits(session)
         calls, aging = queue.due(session), _aging(session)
         beat(session, "scheduler")
@@ -117,6 +120,8 @@ def sweep(services: Services) -> int:
         services.ring_projector()
     if uncompared:
         ring_compare(services.bell)
+    if unbuilt:
+        ring_build(services.bell)
     if maintenance_due:
         ring_maintenance(services.bell)
     if canary_due:
@@ -174,7 +179,7 @@ def _queue(stage: str) -> str:
 
 def _messages(redis: Redis) -> dict[str, int]:
     """How many messages wait in each queue. A stage ready for one where there are none was not heard."""
-    queues = sorted({COMPARE, *(_queue(stage) for stage in ledger.STAGES)})
+    queues = sorted({COMPARE, BUILD, *(_queue(stage) for stage in ledger.STAGES)})
     try:
         return {queue: redis.llen(queue) for queue in queues}
     except RedisError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from celery import Celery
 from redis import Redis
@@ -13,12 +13,12 @@ from ingestion.doorbell import make_celery, ring, ring_projector
 from ingestion.mail.letters import Desk
 from ingestion.parser import Parser
 from vouch.catalog.blobs import Blobs
-from vouch.catalog.database import ACROSS_TENANTS, Catalog
-from vouch.catalog.outbox import active_generation
+from vouch.catalog.database import Catalog
+from vouch.catalog.tables import IndexGeneration
 from vouch.core.settings import Settings
 from vouch.embedded.addresses import blob_url, database_url, redis_broker_url, redis_client_url
-from vouch.gateway.embed import Embedder, load_embedder
-from vouch.index.open import open_index
+from vouch.gateway.embed import Embedder, load_embedder, load_named
+from vouch.index.open import drop_index, open_index
 from vouch.index.projector import Projector
 
 
@@ -46,14 +46,35 @@ class Services:
     @cached_property
     def embedder(self) -> Embedder:
         """A worker's processes share the threads, so together they use no more than one embedder would."""
+        return load_embedder(self._sharing)
+
+    @property
+    def _sharing(self) -> Settings:
         threads = max(1, self.settings.embed_threads // self.settings.worker_processes)
-        return load_embedder(self.settings.model_copy(update={"embed_threads": threads}))
+        return self.settings.model_copy(update={"embed_threads": threads})
+
+    def embedder_of(self, generation: IndexGeneration) -> Embedder:
+        """The model of a generation, which need not be that of the settings. Raises :class:`ModelUnavailable`."""
+        if generation.model not in self._embedders:
+            ours = self.embedder
+            self._embedders[generation.model] = (
+                ours
+                if generation.model == ours.name
+                else load_named(self._sharing, generation.embed_model, generation.model)
+            )
+        return self._embedders[generation.model]
+
+    @cached_property
+    def _embedders(self) -> dict[str, Embedder]:
+        return {}
 
     @cached_property
     def projector(self) -> Projector:
-        with self.catalog.reading(ACROSS_TENANTS) as session:
-            generation = active_generation(session).id
-        return Projector(self.catalog, open_index(self.settings, generation), compile_payload)
+        return Projector(self.catalog, partial(open_index, self.settings), compile_payload)
+
+    def drop(self, generation_id: str) -> bool:
+        """Remove the points of a generation; False when there were none."""
+        return drop_index(self.settings, generation_id)
 
     @cached_property
     def parser(self) -> Parser:

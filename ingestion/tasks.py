@@ -8,7 +8,9 @@ from functools import partial
 
 from celery import Celery
 
-from ingestion.doorbell import projector_looks, ring_compare
+from ingestion.doorbell import projector_looks, ring_build, ring_compare
+from ingestion.generations.build import build_waiting
+from ingestion.generations.empty import empty_removed
 from ingestion.mail.deliver import deliver_batch
 from ingestion.services import Services
 from ingestion.twins.work import compare_waiting
@@ -52,6 +54,10 @@ def register(bell: Celery, services: Callable[[], Services], *, scan_limit_s: in
     def compare() -> None:
         _patiently(partial(_compare, services()))
 
+    @task(name="ingestion.build", time_limit=MAINTAIN_S, soft_time_limit=MAINTAIN_S - 60)
+    def build() -> None:
+        _patiently(partial(_build, services()))
+
     @task(name="ingestion.webhooks")
     def webhooks(due: list[tuple[str, str]]) -> None:
         _patiently(partial(_call, services(), due))
@@ -83,6 +89,12 @@ def _mail(services: Services, due: list[tuple[str, str]]) -> None:
 def _compare(services: Services) -> None:
     if compare_waiting(services):
         ring_compare(services.bell)
+
+
+def _build(services: Services) -> None:
+    empty_removed(services)
+    if build_waiting(services):
+        ring_build(services.bell)
 
 
 def _call(services: Services, due: list[tuple[str, str]]) -> None:

@@ -44,8 +44,15 @@ SEARCH: Json = {
             "scores": {"dense": 0.71, "lexical": 9.2, "fused": 0.1818, "rerank": 6.31},
             "freshness": _FRESHNESS,
             "demoted": None,
+            "highlights": [{"start": 32, "end": 36}, {"start": 37, "end": 42}],
+            "snippet": {"start": 0, "end": len(_QUOTE)},
         }
     ],
+    "matched": {"documents": 2, "exact": True},
+    "facets": {
+        "source": [{"value": "0199c0de-6f00-7d10-8c55-1d2e3f405162", "name": "handbook", "documents": 2}],
+        "year": [{"value": "2026", "name": None, "documents": 1}, {"value": "2025", "name": None, "documents": 1}],
+    },
     "trace_id": "0199c0df-0a2b-7e6f-b1c4-9d8e7f605142",
 }
 ANSWER: Json = {
@@ -148,7 +155,16 @@ TRACE: Json = {
     "writer": {},
     "outdated": 0,
     "query": "How many weeks of parental leave?",
-    "asked": {"limit": 10, "mode": "hybrid", "rerank": True, "conversation_id": None, "filter": {}},
+    "asked": {
+        "limit": 10,
+        "mode": "hybrid",
+        "rerank": True,
+        "conversation_id": None,
+        "plain": False,
+        "facets": [],
+        "like": None,
+        "filter": {},
+    },
     "rewrite": {"query": "How many weeks of parental leave?", "rule": "none", "carried": []},
     "candidates": [
         {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from retrieval.types import Candidate, ChunkKey, Scores
 from vouch.core.types import IndexHit, IndexHits
@@ -12,13 +13,22 @@ K = 10
 our retrieval evaluation were measured with."""
 
 
-def fuse(hits: IndexHits, *, without: Collection[str] = (), depth: int | None = None) -> tuple[Candidate, ...]:
-    """Candidates by falling fused score ``Σ 1 / (K + rank)``, ranks from 1, ties by key.
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What of the rankings counts. ``without``: documents that are taken out before anything is counted, so that no
+    score of what remains tells that they were there. ``depth``: hits of each arm that count, after that. Of these
+    ``sifted`` are passed over, and with ``one_each`` all but a document's best."""
 
-    ``without``: documents that gate 2 refused. They are taken out before ranks are counted, so that no score
-    of what remains tells that they were there. ``depth``: hits of each arm that count, after that.
-    """
-    dense, lexical = _ranked(hits.dense, without, depth), _ranked(hits.lexical, without, depth)
+    without: Collection[str] = ()
+    depth: int | None = None
+    sifted: Collection[ChunkKey] = ()
+    one_each: bool = False
+
+
+def fuse(hits: IndexHits, *, without: Collection[str] = (), kept: Kept | None = None) -> tuple[Candidate, ...]:
+    """Candidates by falling fused score ``Σ 1 / (K + rank)``, ranks from 1, ties by key."""
+    kept = kept or Kept(without)
+    dense, lexical = _ranked(hits.dense, kept), _ranked(hits.lexical, kept)
     fused = [
         Candidate(
             *key,
@@ -30,9 +40,19 @@ def fuse(hits: IndexHits, *, without: Collection[str] = (), depth: int | None = 
         )
         for key in dense.keys() | lexical.keys()
     ]
-    return tuple(sorted(fused, key=lambda candidate: (-candidate.scores.fused, candidate.key)))
+    ranked = sorted(fused, key=lambda candidate: (-candidate.scores.fused, candidate.key))
+    return tuple(_first_of_each(ranked) if kept.one_each else ranked)
 
 
-def _ranked(hits: Sequence[IndexHit], without: Collection[str], depth: int | None) -> dict[ChunkKey, tuple[int, float]]:
-    kept = [hit for hit in hits if hit.document_id not in without][:depth]
-    return {(hit.document_id, hit.version, hit.ordinal): (rank, hit.score) for rank, hit in enumerate(kept, 1)}
+def _ranked(hits: Sequence[IndexHit], kept: Kept) -> dict[ChunkKey, tuple[int, float]]:
+    counted = [hit for hit in hits if hit.document_id not in kept.without][: kept.depth]
+    keyed = (((hit.document_id, hit.version, hit.ordinal), hit.score) for hit in counted)
+    through = [(key, score) for key, score in keyed if key not in kept.sifted]
+    return {key: (rank, score) for rank, (key, score) in enumerate(through, 1)}
+
+
+def _first_of_each(ranked: Sequence[Candidate]) -> list[Candidate]:
+    first: dict[str, Candidate] = {}
+    for candidate in ranked:
+        first.setdefault(candidate.document_id, candidate)
+    return list(first.values())

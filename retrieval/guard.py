@@ -24,7 +24,7 @@ def guard_input(question: Question, *, field: str) -> Question:
     if len(question.text) > MAX_QUESTION:
         raise QuestionTooLong(f"A question has at most {MAX_QUESTION:,} characters.", field=field)
     text = _SPACES.sub(" ", clean(question.text)).strip()
-    if not text:
+    if not text and question.like is None:
         raise EmptyQuestion("Ask something: there is no visible character.", field=field)
     if len(text) > MAX_QUESTION:  # normalisation may lengthen
         raise QuestionTooLong(f"A question has at most {MAX_QUESTION:,} characters.", field=field)

@@ -1,69 +1,106 @@
 """A question, online, from beginning to end.
 
-    ask ─▶ guard input ─▶ resolve access ─▶ rewrite ─▶ search (dense + lexical, filtered)
-        ─▶ fuse ─▶ recheck access (SQL) ─▶ rerank ─▶ demote ─▶ pack prompt ─▶ generate ─▶ verify every claim
+    ask ─▶ guard input ─▶ parse query ─▶ resolve access ─▶ narrow ─▶ rewrite ─▶ search (dense + lexical, filtered)
+        ─▶ fuse ─▶ recheck access (SQL), sift ─▶ rerank ─▶ demote ─▶ pack prompt ─▶ generate ─▶ verify every claim
         ─▶ guard output ─▶ recheck ─▶ answer | abstention ─▶ trace
 
-``search`` walks the first half, ``ask`` all of it. Each stage is a function in a file of its name; what passes
-between them is in `retrieval/types.py`. Plain functions in a plain thread: nothing here knows of HTTP.
+``search`` walks the first half, and ends with highlights and facets; ``ask`` walks all of it. Each stage is a function
+in a file of its name; what passes between them is in `retrieval/types.py`. Plain functions in a plain thread: nothing
+here knows of HTTP.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from acl.caller import Asker
 from acl.resolve import Access, resolve
 from retrieval.answers import save_answer
 from retrieval.contrast import contrast
 from retrieval.demote import demote, reach
+from retrieval.depth import Depth
+from retrieval.facets import Fitting, Matched, count, fitting
 from retrieval.fuse import fuse
 from retrieval.generate import Profile, choose_profile, generate
 from retrieval.guard import guard_input, guard_output
+from retrieval.highlight import Marked, mark, sought
+from retrieval.like import likeness, search_like
+from retrieval.listing import fitting_filters, listing
 from retrieval.metrics import ABSTENTIONS, REJECTED_CLAIMS
+from retrieval.narrow import narrow
 from retrieval.pack import pack
+from retrieval.query import Query, understand, understand_question
 from retrieval.recheck import Wanted, alarm, recheck_candidates, still_readable
 from retrieval.release import release
 from retrieval.rerank import DEPTH, rerank
 from retrieval.rewrite import previous_query, rewrite
 from retrieval.search import search as search_index
 from retrieval.services import Services
+from retrieval.sieve import Sieve
+from retrieval.terms import told_by_words
 from retrieval.texts import Texts
-from retrieval.trace import Follow, Recorder, outcome_facts, save_search, search_facts
-from retrieval.types import Hit, Question, Released, Verified
+from retrieval.trace import Follow, Recorder, listing_facts, outcome_facts, save_search, search_facts
+from retrieval.types import Hit, Question, Released, Rewritten, Verified
 from retrieval.verify import verify
+from vouch.core.types import Vector
 
-SHALLOWEST = 60
-"""Chunks asked of each arm at first."""
-DEEPER = 4
-"""Times as many where that is not enough and the index has more."""
-DEEPEST_PAGE = 16
-"""Times the shallowest that an arm may count, where versions that were replaced left the page short."""
-DEEPEST = 64
-"""Times the shallowest that is asked for, where gate 2 refuses so many that too few are left of an arm: what is shown
-must not tell that they were there."""
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """``marked[i]`` is of ``hits[i]``. ``matched`` only where facets were asked for."""
+
+    hits: tuple[Hit, ...]
+    marked: tuple[Marked, ...]
+    matched: Matched | None
+    trace_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Meant:
+    """The question with its filters in it, what of it the index cannot decide, and ``near``, what is to be like it.
+    ``services`` are on the generation that it is asked of, from here to the end."""
+
+    services: Services
+    access: Access
+    question: Question
+    query: Query
+    rewritten: Rewritten
+    sieve: Sieve
+    near: Vector | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """What both walks share: the query as searched, and hits that the asker may read, best first."""
+    """Hits that the asker may read, best first, and all that was ``looked_at`` for them; None of a list."""
 
     access: Access
-    query: str
     hits: tuple[Hit, ...]
+    looked_at: Fitting | None
 
 
-def search(services: Services, asker: Asker, question: Question) -> tuple[tuple[Hit, ...], str]:
-    """The best ``question.limit`` hits, and the trace's id.
+def search(services: Services, asker: Asker, question: Question) -> Results:
+    """The best ``question.limit`` hits; the newest, where there are only filters.
 
-    Raises what the guards raise, :class:`Unauthenticated`, and :class:`Unavailable` when a part is down.
+    Raises what the guards and :func:`retrieval.query.understand` raise, :class:`NotFound` for a document to be like,
+    :class:`Unauthenticated`, and :class:`Unavailable` when a part is down.
     """
     question = guard_input(question, field="query")
+    query = understand(question, field="query")
     trace = Recorder("search", asker, question)
-    found = _find(services, asker, question, trace)
-    hits = found.hits[: question.limit]
-    save_search(services.catalog, trace, hits, found.access.epoch)
-    return hits, trace.id
+    meant = _mean(services, asker, question, query, trace)
+    lists = query.lists and question.like is None
+    found = _list(meant, trace) if lists else _find(meant, trace)
+    access, hits, matched = found.access, found.hits[: question.limit], None
+    if question.facets:
+        with trace.step("facets"):
+            matched = count(services, access, _fitting(meant, found), question.facets)
+        with trace.step("recheck"):  # that took its time
+            access, hits = still_readable(services, access, hits)
+    with trace.step("highlight"):
+        wanted = sought(meant.rewritten.query, query.phrases)
+        marked = tuple(mark(wanted, hit.text) for hit in hits)
+    save_search(services.catalog, trace, hits, access.epoch)
+    return Results(hits, marked, matched, trace.id)
 
 
 def ask(
@@ -76,25 +113,29 @@ def ask(
     """An answer of which every claim is verified and readable now, or an abstention; saved with its trace, whose
     id is the second value. ``follow`` hears each step begin and may raise to stop the work. Raises as above."""
     question = guard_input(question, field="question")
+    query = understand_question(question, field="question")
     writer = choose_profile(services, profile)
     trace = Recorder("ask", asker, question, follow)
-    found = _find(services, asker, question, trace)
+    meant = _mean(services, asker, question, query, trace)
+    services = meant.services
+    found = _find(meant, trace)
+    words = meant.rewritten.query
     texts = Texts(services.blobs, asker.tenant)
 
     with trace.step("pack"):
         packed = pack(texts, found.hits, question.limit)
     with trace.step("generate"):
-        draft = generate(services, found.query, packed.passages, writer)
+        draft = generate(services, words, packed.passages, writer)
         if not draft.claims and packed.withheld:  # the current documents do not answer: ask the superseded ones
             packed = pack(texts, found.hits, question.limit, outdated=True)
-            draft = generate(services, found.query, packed.passages, writer)
+            draft = generate(services, words, packed.passages, writer)
         draft, contradictions = contrast(draft, packed.passages, services.embedder)
     with trace.step("verify"):
         verified = verify(texts, draft, packed)
     with trace.step("guard"):
         verified = guard_output(verified)
     with trace.step("release"):
-        released = release(services, found.access, found.query, packed, (draft, verified, contradictions))
+        released = release(services, found.access, words, packed, (draft, verified, contradictions))
 
     trace.note(**outcome_facts(packed, draft, verified, released))
     _count(verified, released)
@@ -102,43 +143,70 @@ def ask(
     return released, trace.id
 
 
-def _find(services: Services, asker: Asker, question: Question, trace: Recorder) -> _Evidence:
+def _mean(services: Services, asker: Asker, question: Question, query: Query, trace: Recorder) -> _Meant:
+    """Who asks, and what their words come to for them."""
+    near = None
     with trace.step("resolve"), services.catalog.reading(asker.tenant) as session:
+        services = services.pinned(session)
         access = resolve(session, asker.tenant, asker.user)
         previous = previous_query(session, asker.tenant, asker.user, question.conversation_id)
+        scope = narrow(session, access, question, query)
+        if question.like is not None:
+            near = likeness(services, session, access, question.like)
     with trace.step("rewrite"):
-        rewritten = rewrite(question, previous)
+        rewritten = rewrite(replace(question, text=query.words), previous)
+    narrowed = replace(question, text=rewritten.query, where=scope.where)
+    return _Meant(services, access, narrowed, query, rewritten, scope.sieve, near)
 
-    reranks = question.rerank and services.reranker is not None
+
+def _find(meant: _Meant, trace: Recorder) -> _Evidence:
+    services, question, access, words = meant.services, meant.question, meant.access, meant.rewritten.query
+    reranks = question.rerank and services.reranker is not None and bool(words)
     want = max(question.limit, DEPTH) if reranks else question.limit
-    shallowest = depth = asked = max(SHALLOWEST, 2 * want)
+    by_words = question.mode != "dense" and question.like is None and told_by_words(meant.query.phrases)
+    depth = Depth(want, meant.sieve, by_words=by_words)
     while True:
         with trace.step("search"):
-            found = search_index(services, access, rewritten.query, question, asked)
+            if question.like is None:
+                found = search_index(services, access, words, question, depth.asked)
+            else:
+                found = search_like(services, access, meant.near, question, depth.asked)
         with trace.step("fuse"):
             candidates = fuse(found.hits)
         with trace.step("recheck"):
-            wanted = Wanted(want, reach(question.limit), depth)
+            wanted = Wanted(want, reach(question.limit), depth.depth, meant.sieve)
             admitted = recheck_candidates(services, access, found.hits, candidates, wanted)
-        if asked < DEEPEST * shallowest and found.lacks(depth, admitted.left_out):
-            asked *= DEEPER
-        elif len(admitted.hits) < admitted.wanted and not found.exhausted and depth < DEEPEST_PAGE * shallowest:
-            depth *= DEEPER
-            asked = max(asked, depth)
-        else:
+        if not depth.deepen(found, admitted.left_out, len(admitted.hits) < admitted.wanted):
             break
     alarm(admitted)
 
     with trace.step("rerank"):
-        hits = rerank(services, rewritten.query, admitted.hits) if reranks else admitted.hits
+        hits = rerank(services, words, admitted.hits) if reranks else admitted.hits
     access = admitted.access
     if reranks:  # that took its time: what is shown, or goes into a prompt, is decided on the state of now
         with trace.step("recheck"):
             access, hits = still_readable(services, access, hits)
     with trace.step("demote"):
         hits = demote(hits)
-    trace.note(**search_facts(services, rewritten, found, admitted, hits))
-    return _Evidence(access, rewritten.query, hits)
+    trace.note(**search_facts(services, meant.rewritten, found, admitted, hits))
+    looked_at = Fitting(admitted.candidates, not found.reaches(depth.depth, admitted.left_out))
+    return _Evidence(access, hits, looked_at)
+
+
+def _list(meant: _Meant, trace: Recorder) -> _Evidence:
+    """Where there is no word to look for: what fits, the newest first."""
+    question = meant.question
+    with trace.step("list"):
+        listed = listing(meant.services, meant.access, question.where, meant.sieve, question.limit)
+    trace.note(**listing_facts(meant.services, meant.rewritten, listed))
+    return _Evidence(listed.access, listed.hits, None)
+
+
+def _fitting(meant: _Meant, found: _Evidence) -> Fitting:
+    """What is counted by facets."""
+    if found.looked_at is None:
+        return fitting_filters(meant.services, found.access, meant.question.where, meant.sieve)
+    return fitting(meant.services, found.access, meant.question, meant.query, meant.sieve) or found.looked_at
 
 
 def _count(verified: Verified, released: Released) -> None:

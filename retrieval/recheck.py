@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,10 +13,11 @@ from sqlmodel import Session
 from acl.recheck import Rejection, recheck, why_rejected
 from acl.resolve import Access
 from retrieval.freshness import Treatment, freshness, readable_successor, successors, treatments
-from retrieval.fuse import fuse
+from retrieval.fuse import Kept, fuse
 from retrieval.metrics import GATE_TWO_REJECTIONS
 from retrieval.services import Services
-from retrieval.types import Candidate, Hit
+from retrieval.sieve import Sieve
+from retrieval.types import Candidate, ChunkKey, Hit
 from vouch.catalog.freshness import FACTS, REVIEWED
 from vouch.core.freshness import Aged
 from vouch.core.places import STEP, Place, from_json
@@ -28,14 +29,16 @@ log = logging.getLogger(__name__)
 _LOAD = sa.text(
     f"""
     SELECT c.document_id, c.version, c.ordinal, c.span_start, c.span_end, c.text, c.place, c.places, c.heading_path,
-        d.external_id, d.source_id, d.title, d.uri, d.mime, v.text AS text_digest, {FACTS}
+        d.external_id, d.source_id, d.title, d.uri, d.owner,
+        coalesce(v.meta ->> 'mime', d.mime) AS mime, coalesce(v.meta ->> 'language', d.language) AS language,
+        v.text AS text_digest, {FACTS}
     FROM unnest(CAST(:documents AS text[]), CAST(:versions AS int[]), CAST(:ordinals AS int[]))
         AS k(document_id, version, ordinal)
     JOIN document d ON d.tenant_id = :tenant AND d.id = k.document_id AND d.current_version = k.version
     JOIN source s ON s.tenant_id = d.tenant_id AND s.id = d.source_id
     JOIN document_version v ON v.tenant_id = d.tenant_id AND v.document_id = d.id AND v.version = k.version
     JOIN chunk c ON c.tenant_id = d.tenant_id AND c.document_id = d.id AND c.version = k.version
-        AND c.ordinal = k.ordinal
+        AND c.chunker = :chunker AND c.ordinal = k.ordinal
     {REVIEWED}
     """  # noqa: S608 - constants, no input
 )
@@ -48,6 +51,8 @@ class Admitted:
     access: Access
     hits: tuple[Hit, ...]
     rest: tuple[Candidate, ...]
+    candidates: tuple[Candidate, ...]
+    """All that were to be had, hits and rest among them."""
     refused: tuple[Candidate, ...]
     """Candidates that the index proposed and the catalog does not permit."""
     reasons: Mapping[str, Rejection]
@@ -65,15 +70,16 @@ class Admitted:
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """``hits`` at least, or ``behind_demoted`` where any of the candidates is demoted; ``depth`` hits of each arm
-    count."""
+    count, and of these what ``sieve`` lets through."""
 
     hits: int
     behind_demoted: int
     depth: int
+    sieve: Sieve = field(default_factory=Sieve)
 
 
 @dataclass(frozen=True, slots=True)
-class _Decided:
+class Decided:
     """What is known of the candidates' documents in one snapshot."""
 
     readable: frozenset[str]
@@ -93,13 +99,16 @@ def recheck_candidates(
     with services.catalog.reading(access.tenant) as session:
         replaced_by = successors(session, access.tenant, documents)
         fresh, readable = recheck(session, access, documents.union(*replaced_by.values()))
-        decided = _Decided(readable, replaced_by, treatments(session, access.tenant, documents & readable))
+        decided = Decided(readable, replaced_by, treatments(session, access.tenant, documents & readable))
         reasons = why_rejected(session, access, fresh, documents - readable)
         refused = tuple(c for c in candidates if c.document_id not in readable)
         dropped = _dropped(found, decided, documents - readable, wanted.depth)
         left_out = (documents - readable).union(one for one, told in decided.treated.items() if told.done == "drop")
-        if left_out or max(len(found.dense), len(found.lexical)) > wanted.depth:
-            candidates = fuse(found, without=left_out, depth=wanted.depth)
+        kept = Kept(left_out, wanted.depth, one_each=wanted.sieve.one_each)
+        if left_out or kept.one_each or max(len(found.dense), len(found.lexical)) > wanted.depth:
+            candidates = fuse(found, kept=kept)
+        if wanted.sieve:
+            candidates = _sifted(session, (fresh.tenant, services.recipe.chunker), found, kept, wanted.sieve)
         falls = any(_demoted(candidate.document_id, decided) for candidate in candidates)
         want = max(wanted.hits, wanted.behind_demoted) if falls else wanted.hits
         hits: list[Hit] = []
@@ -107,10 +116,12 @@ def recheck_candidates(
         waiting = candidates
         while waiting and len(hits) < want:
             batch, waiting = waiting[: want - len(hits)], waiting[want - len(hits) :]
-            rows = _load(session, fresh.tenant, batch)
-            hits += [_hit(c, rows[c.key], decided) for c in batch if c.key in rows]
+            rows = load(session, fresh.tenant, services.recipe.chunker, batch)
+            hits += [hit_of(c, rows[c.key], decided) for c in batch if c.key in rows]
             outdated += len(batch) - len(rows)
-    return Admitted(fresh, tuple(hits), waiting, refused, reasons, outdated, dropped, frozenset(left_out), want)
+    return Admitted(
+        fresh, tuple(hits), waiting, candidates, refused, reasons, outdated, dropped, frozenset(left_out), want
+    )
 
 
 def still_readable(services: Services, access: Access, hits: tuple[Hit, ...]) -> tuple[Access, tuple[Hit, ...]]:
@@ -136,32 +147,49 @@ def alarm(admitted: Admitted) -> None:
 
 
 def _dropped(
-    found: IndexHits, decided: _Decided, refused: Collection[str], depth: int
+    found: IndexHits, decided: Decided, refused: Collection[str], depth: int
 ) -> tuple[tuple[Candidate, Aged], ...]:
     """What would have been candidates, were it not for their source's wish. Counted without what is refused, so that
     it tells nothing of that."""
     states = {one: told.state for one, told in decided.treated.items() if told.done == "drop"}
     if not states:
         return ()
-    ranked = fuse(found, without=refused, depth=depth)
+    ranked = fuse(found, kept=Kept(refused, depth))
     return tuple((c, states[c.document_id]) for c in ranked if c.document_id in states)
 
 
-def _demoted(document_id: str, decided: _Decided) -> Aged | None:
+def _demoted(document_id: str, decided: Decided) -> Aged | None:
     told = decided.treated.get(document_id)
     return told.state if told is not None and told.done == "demote" else None
 
 
-def _load(session: Session, tenant: str, candidates: Sequence[Candidate]) -> dict[tuple[str, int, int], Any]:
+def _sifted(session: Session, of: tuple[str, str], found: IndexHits, kept: Kept, sieve: Sieve) -> tuple[Candidate, ...]:
+    """What the sieve lets through, ranked as though nothing else had been found. A chunk that is no longer current
+    has no text to be sifted by: it is passed over later, as ever. ``of``: tenant and chunker."""
+    waiting = fuse(found, kept=replace(kept, one_each=False))
+    rows = load(session, *of, waiting) if waiting else {}
+    return fuse(found, kept=replace(kept, sifted={key for key, row in rows.items() if not sieve.passes(row)}))
+
+
+def load(session: Session, tenant: str, chunker: str, candidates: Sequence[Candidate]) -> dict[ChunkKey, Any]:
+    """The rows of the chunks that are of a current version, as ``chunker`` cut it. Only for documents that gate 2 has
+    admitted."""
     documents, versions, ordinals = zip(*(c.key for c in candidates), strict=True)
     rows = session.execute(
         _LOAD,
-        {"tenant": tenant, "documents": list(documents), "versions": list(versions), "ordinals": list(ordinals)},
+        {
+            "tenant": tenant,
+            "chunker": chunker,
+            "documents": list(documents),
+            "versions": list(versions),
+            "ordinals": list(ordinals),
+        },
     )
     return {(row.document_id, row.version, row.ordinal): row for row in rows}
 
 
-def _hit(candidate: Candidate, row: Any, decided: _Decided) -> Hit:
+def hit_of(candidate: Candidate, row: Any, decided: Decided) -> Hit:
+    """The hit that an admitted chunk is."""
     superseded_by = readable_successor(row.document_id, decided.replaced_by, decided.readable)
     span, place = Span(row.span_start, row.span_end), row.place or STEP.join(row.heading_path)
     return Hit(

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from sqlmodel import Session
 
 from retrieval.cache import QueryVectors
+from retrieval.openings import Openings
 from vouch.catalog.blobs import Blobs
 from vouch.catalog.database import ACROSS_TENANTS, Catalog
+from vouch.catalog.generations import recipe_of
 from vouch.catalog.outbox import active_generation
-from vouch.core.errors import BadConfig
+from vouch.catalog.tables import IndexGeneration
+from vouch.catalog.tables.documents import FIRST_CHUNKER
+from vouch.core.context import CONTEXT
+from vouch.core.errors import BadConfig, Unavailable
+from vouch.core.recipe import Recipe
 from vouch.core.settings import Settings
 from vouch.embedded.addresses import blob_url, database_url
 from vouch.gateway.chat import ChatModel, load_chat
 from vouch.gateway.embed import Embedder, load_embedder
 from vouch.gateway.rerank import Reranker, load_reranker
-from vouch.index.open import open_index
-from vouch.index.protocol import Index
+from vouch.index.lexical import LEXICAL
+from vouch.index.protocol import LAYOUT, Index
+
+USUAL = Recipe("", FIRST_CHUNKER, CONTEXT, LEXICAL, LAYOUT)
+"""Of a generation that nothing else is known of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
     """``reranker`` None: fused order stands. ``chat`` None: answers are verbatim sentences.
 
-    ``generation`` names the index generation that ``index`` serves.
+    ``generation`` names the index generation that ``index`` serves, ``recipe`` is what it was made by and so what
+    queries are made by. A question is asked of one generation alone, from its first stage to its last: the one that
+    :meth:`pinned` finds active. ``embedder``: what sentences are compared with. It is the model of the settings;
+    ``query_vectors`` are of the generation's, which is another one while a change of the model is under way.
     """
 
     settings: Settings
@@ -35,6 +49,8 @@ class Services:
     query_vectors: QueryVectors
     reranker: Reranker | None
     chat: ChatModel | None
+    recipe: Recipe = USUAL
+    openings: Openings | None = None
 
     @classmethod
     def open(cls, settings: Settings) -> Services:
@@ -47,19 +63,48 @@ class Services:
             raise BadConfig("VOUCH_SECRET_KEY is not set.", field="secret_key")
         catalog = Catalog(database_url(settings), audit_key=settings.audit_key)
         with catalog.reading(ACROSS_TENANTS) as session:
-            generation = active_generation(session).id
+            active = active_generation(session)
         embedder = load_embedder(settings)
+        openings = Openings(settings, embedder)
+        opened = openings.of(active)
         return cls(
             settings=settings,
             secret_key=settings.secret_key.get_secret_value(),
             catalog=catalog,
             blobs=Blobs(blob_url(settings)),
-            index=open_index(settings, generation),
-            generation=generation,
+            index=opened.index,
+            generation=active.id,
             embedder=embedder,
-            query_vectors=QueryVectors(embedder),
+            query_vectors=opened.query_vectors,
             reranker=load_reranker(settings),
             chat=load_chat(settings),
+            recipe=opened.recipe,
+            openings=openings,
+        )
+
+    def pinned(self, session: Session) -> Services:
+        """These services, with the generation that is active in the session's snapshot.
+
+        Raises :class:`ModelUnavailable` and :class:`BadConfig` where that one cannot be asked.
+        """
+        return self.on(active_generation(session))
+
+    def on(self, generation: IndexGeneration) -> Services:
+        """These services, with any generation. Raises as :meth:`pinned`."""
+        recipe = recipe_of(generation)
+        if (generation.id, recipe) == (self.generation, self.recipe):
+            return self
+        if generation.id == self.generation:
+            return replace(self, recipe=recipe)
+        if self.openings is None:
+            raise Unavailable(f"Generation {generation.id} cannot be opened here.")
+        opened = self.openings.of(generation)
+        return replace(
+            self,
+            index=opened.index,
+            generation=generation.id,
+            query_vectors=opened.query_vectors,
+            recipe=opened.recipe,
         )
 
     def close(self) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
+from retrieval.folding import fold
 from vouch.index.lexical import query_vector
 
 _WORD = re.compile(r"\w+(?:['’-]\w+)*")
 _NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?")
+_PLAIN = re.compile(r"[a-z]+(?:\s+[a-z]+)*")
 _ASKING_WORDS = (
     "many much long often may might can could would should shall must tell know need get say take there here does did"
     " please anyone anything anybody someone something"
@@ -34,6 +37,12 @@ def key_terms(text: str) -> tuple[str, ...]:
         if word.lower() not in _ASKING and (stem := stems(word)):
             found.setdefault(stem, word)
     return tuple(found.values())
+
+
+def told_by_words(phrases: Sequence[str]) -> bool:
+    """Whether every passage with the phrases has the stems of their words: they are cut as the index cuts them, and
+    are not stop words alone."""
+    return bool(phrases) and all(_PLAIN.fullmatch(fold(phrase)) and stems(phrase) for phrase in phrases)
 
 
 def numbers(text: str) -> frozenset[str]:

@@ -17,6 +17,7 @@ from acl.audit import record, record_reading, shown
 from acl.caller import Asker, Caller
 from acl.recheck import recheck
 from acl.resolve import Access, resolve
+from retrieval.listing import Listed
 from retrieval.metrics import QUESTION_SECONDS, STEP_SECONDS
 from retrieval.pack import Packed
 from retrieval.recheck import Admitted
@@ -93,12 +94,22 @@ def search_facts(
     return {
         "access": {"epoch": admitted.access.epoch, "principals_hash": admitted.access.principals_hash},
         "rewrite": asdict(rewritten),
-        "index": {"generation": services.generation, "embedder": services.embedder.name, "plan": found.hits.plan},
+        "index": {"generation": services.generation, "embedder": services.recipe.model, "plan": found.hits.plan},
         "candidates": [*map(_scored, hits), *map(_scored, admitted.rest)],
         "demoted": [_fell(one) for one in hits if one.demoted is not None],
         "dropped": [{**_scored(one), "state": state} for one, state in admitted.dropped],
         "refused": [_scored(one) for one in admitted.refused],
         "outdated": admitted.outdated,
+    }
+
+
+def listing_facts(services: Services, rewritten: Rewritten, listed: Listed) -> Json:
+    """What a list leaves behind, for which no index was asked: the shape is that of a search."""
+    return {
+        "access": {"epoch": listed.access.epoch, "principals_hash": listed.access.principals_hash},
+        "rewrite": asdict(rewritten),
+        "index": {"generation": services.generation, "embedder": services.recipe.model, "plan": {}},
+        "candidates": [_scored(hit) for hit in listed.hits],
     }
 
 

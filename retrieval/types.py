@@ -17,13 +17,15 @@ from vouch.core.types import Json, SearchFilter, Span
 Mode = Literal["hybrid", "dense", "lexical"]
 NoticeKind = Literal["superseded", "stale", "expired", "source_gone", "conflict"]
 Verdict = Literal["supported", "partial", "unsupported"]
+Facet = Literal["source", "type", "owner", "language", "year", "freshness"]
 Demoted = Aged | Literal["superseded"]
 AbstentionReason = Literal["no_evidence", "low_confidence", "conflict", "blocked"]
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What was asked, after the input guard: NFC, no invisible or control characters."""
+    """What was asked, after the input guard: NFC, no invisible or control characters. ``plain``: its text is words and
+    nothing else. ``like``: the document that what is found is to be like."""
 
     text: str
     limit: int
@@ -31,6 +33,9 @@ class Question:
     rerank: bool = True
     where: SearchFilter = field(default_factory=SearchFilter)
     conversation_id: str | None = None
+    plain: bool = False
+    facets: tuple[Facet, ...] = ()
+    like: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

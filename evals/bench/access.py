@@ -166,7 +166,7 @@ class _Took:
 
 
 def _folder(services: Services, source: Source, index: EdgeIndex, report: Report) -> None:
-    projector = Projector(services.catalog, index, compile_payload)
+    projector = Projector(services.catalog, lambda _: index, compile_payload)
     projector.catch_up()
     _fill(index)
     with services.catalog.reading(TENANT) as session:

@@ -1,4 +1,5 @@
-"""The ingestion service over HTTP: sources, pushed documents, jobs, the directory, keys, reports, mail, webhooks."""
+"""The ingestion service over HTTP: sources, pushed documents, jobs, the directory, keys, reports, mail, webhooks, index
+generations."""
 
 from fastapi import APIRouter
 
@@ -7,6 +8,7 @@ from ingestion.api import (
     bulk,
     directory,
     documents,
+    generations,
     group_report,
     issuers,
     jobs,
@@ -20,7 +22,21 @@ from ingestion.api import (
 )
 
 router = APIRouter(prefix="/v1")
-for part in (sources, bulk, documents, jobs, directory, keys, issuers, audit, reports, group_report, mail, webhooks):
+for part in (
+    sources,
+    bulk,
+    documents,
+    jobs,
+    directory,
+    keys,
+    issuers,
+    audit,
+    reports,
+    group_report,
+    mail,
+    webhooks,
+    generations,
+):
     router.include_router(part.router)
 router.include_router(documents.folders)
 

@@ -5,34 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
-
+from ingestion.generations.prepare import FAILS, embed_for, told
 from ingestion.services import Services
 from vouch.catalog import ledger
+from vouch.catalog.generations import live
 from vouch.catalog.ledger import Lease
-from vouch.catalog.tables import Embedding
-from vouch.core.context import in_context
 from vouch.core.errors import VouchError
-from vouch.index.points import batched
 
 log = logging.getLogger(__name__)
-
-AT_ONCE = 512
-"""Texts embedded and stored together: a worker stopped by its time limit loses no more than these."""
-
-_UNKNOWN = sa.text(
-    """
-    SELECT DISTINCT ON (c.text_hash) c.text_hash, v.meta ->> 'embedded_title', c.heading_path, c.text
-    FROM unnest(CAST(:documents AS text[]), CAST(:versions AS int[])) AS w(document_id, version)
-    JOIN chunk c ON c.tenant_id = :tenant AND c.document_id = w.document_id AND c.version = w.version
-    JOIN document_version v ON v.tenant_id = c.tenant_id AND v.document_id = c.document_id AND v.version = c.version
-    WHERE (
-        SELECT 1 FROM embedding e
-        WHERE e.tenant_id = :tenant AND e.model = :model AND e.text_hash = c.text_hash) IS NULL
-    ORDER BY c.text_hash
-    """
-)
 
 
 def embed_missing(services: Services, leases: Sequence[Lease]) -> None:
@@ -58,24 +38,13 @@ def embed(services: Services, lease: Lease) -> Lease | None:
 
 
 def _embed(services: Services, tenant: str, versions: Sequence[tuple[str, int]]) -> None:
-    model = services.embedder.name
+    """For each generation of the index. The active one's is needed now; what another one lacks is made up for, or that
+    generation put back, when the version is published."""
     with services.catalog.reading(tenant) as session:
-        unknown = session.execute(
-            _UNKNOWN,
-            {
-                "tenant": tenant,
-                "model": model,
-                "documents": [document_id for document_id, _ in versions],
-                "versions": [version for _, version in versions],
-            },
-        ).all()
-    for rows in batched(unknown, AT_ONCE):
-        vectors = services.embedder.embed([in_context(title or "", path, text) for _, title, path, text in rows])
-        with services.catalog.transaction(tenant, durable=False) as session:
-            session.execute(
-                insert(Embedding).on_conflict_do_nothing(),
-                [
-                    {"tenant_id": tenant, "model": model, "text_hash": row[0], "vector": vector.astype("<f4").tobytes()}
-                    for row, vector in zip(rows, vectors, strict=True)
-                ],
-            )
+        active, *others = live(session)
+    embed_for(services, tenant, versions, active)
+    for generation in others:
+        try:
+            embed_for(services, tenant, versions, generation)
+        except FAILS as error:
+            log.warning("%d documents were not embedded for %s: %s", len(versions), generation.id, told(error))

@@ -5,21 +5,15 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from ingestion.generations.prepare import FAILS, fall_back, lacking, prepare, told
 from ingestion.services import Services
 from ingestion.stages.version import Building, building
 from vouch.catalog import ledger, outbox
+from vouch.catalog.generations import handing_over, live
 from vouch.catalog.ledger import Lease
+from vouch.catalog.vectors import chunks_of, unembedded
 from vouch.core.errors import VouchError
 
-_WITHOUT_VECTOR = sa.text(
-    """
-    SELECT count(*), count(*) FILTER (WHERE (
-        SELECT 1 FROM embedding e
-        WHERE e.tenant_id = c.tenant_id AND e.model = :model AND e.text_hash = c.text_hash) IS NULL)
-    FROM chunk c
-    WHERE c.tenant_id = :tenant AND c.document_id = :document AND c.version = :version
-    """
-)
 _FLIP = sa.text(
     """
     WITH flipped AS (
@@ -44,13 +38,15 @@ def publish(services: Services, lease: Lease) -> None:
 
     Raises when a chunk or a vector is missing; the version then never becomes visible.
     """
+    if lease.wait_seq is None:
+        _complete(services, lease)
     with services.catalog.transaction(lease.tenant, durable=False) as session:
         version = building(session, lease, lock=True)
         if version is None:
             ledger.cancel(session, lease)
             outbox.append(session, lease.tenant, "remove", [lease.document_id], lease.version)
             return
-        _verify(session, lease, version, services.embedder.name)
+        _verify(session, lease, version)
         if lease.wait_seq is None:
             seq = outbox.append(session, lease.tenant, "write", [lease.document_id], lease.version)
             ledger.wait(session, lease, seq)
@@ -61,15 +57,43 @@ def publish(services: Services, lease: Lease) -> None:
                 outbox.append(session, lease.tenant, "remove", [lease.document_id], earlier)
 
 
-def _verify(session: Session, lease: Lease, version: Building, model: str) -> None:
-    chunks, without_vector = session.execute(
-        _WITHOUT_VECTOR,
-        {"model": model, "tenant": lease.tenant, "document": lease.document_id, "version": lease.version},
-    ).one()
-    if chunks != version.chunks or without_vector:
-        raise VouchError(
-            f"Version {lease.version} has {chunks} of {version.chunks} chunks, {without_vector} without vector."
-        )
+def _complete(services: Services, lease: Lease) -> None:
+    """Make up for what a generation lacks of the version: one may have been made since it was embedded.
+
+    Where that cannot be (its model is gone, say), the generation is put back; only the active one holds anything up.
+    """
+    place = (lease.document_id, lease.version)
+    with services.catalog.reading(lease.tenant) as session:
+        found = live(session)
+        if len(found) == 1:
+            return  # the stages before have seen to that one
+        unfinished = [one for one in found if lacking(session, lease.tenant, place, one)]
+    for generation in unfinished:
+        try:
+            prepare(services, lease.tenant, [place], generation)
+        except FAILS as error:
+            if generation.state == "active":
+                raise
+            fall_back(services, generation.id, told(error))
+
+
+def _verify(session: Session, lease: Lease, version: Building) -> None:
+    """Every generation that is, or may become, the active one has all of the version; what one that is being filled
+    lacks is looked for at its end. None is made before the commit."""
+    place = (lease.document_id, lease.version)
+    if lease.wait_seq is None:
+        handing_over(session)
+    for generation in live(session):
+        if generation.state != "active" and (generation.state == "building" or lease.wait_seq is not None):
+            continue
+        chunks = chunks_of(session, lease.tenant, [place], generation)[place]
+        expected = version.chunks if version.meta.get("chunker", generation.chunker) == generation.chunker else chunks
+        missing = len(unembedded(session, lease.tenant, [place], generation))
+        if not chunks or chunks != expected or missing:
+            raise VouchError(
+                f"Version {lease.version} has {chunks} of {expected} chunks, {missing} without vector, for generation"
+                f" {generation.id}."
+            )
 
 
 def _flip(session: Session, lease: Lease, version: Building) -> list[int]:

@@ -10,7 +10,8 @@ from retrieval import examples, pipeline
 from retrieval.api.requests import ALWAYS, ServicesDep, Who
 from retrieval.generate import choose_profile
 from retrieval.guard import guard_input
-from retrieval.schemas import AnswerResponse, AskRequest, SearchHit, SearchRequest, SearchResponse
+from retrieval.query import understand_question
+from retrieval.schemas import AnswerResponse, AskRequest, SearchRequest, SearchResponse
 from retrieval.stream import answer_stream
 from retrieval.walks import limiter
 from vouch.core.errors import (
@@ -18,6 +19,7 @@ from vouch.core.errors import (
     IndexUnavailable,
     InvalidInput,
     ModelUnavailable,
+    NotFound,
     QuestionTooLong,
     UnknownField,
 )
@@ -28,11 +30,16 @@ router = APIRouter(tags=["ask"])
 _ASKED = (*ALWAYS, EmptyQuestion, QuestionTooLong, UnknownField, InvalidInput, IndexUnavailable)
 
 
-@router.post("/search", responses={**problems(*_ASKED), **examples.of(examples.SEARCH)}, summary="Find passages")
+@router.post(
+    "/search", responses={**problems(*_ASKED, NotFound), **examples.of(examples.SEARCH)}, summary="Find passages"
+)
 def search(asker: Who, services: ServicesDep, body: SearchRequest) -> SearchResponse:
-    """The passages that you may read and that fit the query best."""
-    hits, trace_id = pipeline.search(services, asker, body.question())
-    return SearchResponse(hits=[SearchHit.of(hit) for hit in hits], trace_id=trace_id)
+    """The passages that you may read and that fit the query best; with filters alone, the newest documents.
+
+    A query takes `"phrases"`, `-words` to leave out, and `source:`, `type:`, `owner:`, `language:`, `before:` and
+    `after:`. With `like`, what is like a document. With `facets`, how many documents fit.
+    """
+    return SearchResponse.of(pipeline.search(services, asker, body.question()))
 
 
 @router.post(
@@ -45,9 +52,10 @@ async def ask(asker: Who, services: ServicesDep, body: AskRequest, request: Requ
     """An answer whose every claim cites a passage that you may read, or an abstention that says what was missing.
 
     With `stream`, server-sent events: `step` as each stage begins, `token` with a verified sentence, `citation`
-    with what it cites, `answer` with the whole, or `error`.
+    with what it cites, `answer` with the whole, or `error`. Filters and phrases narrow the evidence as in a search.
     """
     question = guard_input(body.as_question(), field="question")
+    understand_question(question, field="question")
     choose_profile(services, body.profile)
     if body.stream:
         return answer_stream(request.app.state.watch, services, asker, question, body.profile)

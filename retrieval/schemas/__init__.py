@@ -23,13 +23,11 @@ from retrieval.schemas.responses import (
     KeptAnswerResponse,
     Notice,
     Review,
-    Scores,
-    SearchHit,
-    SearchResponse,
     Span,
     TextResponse,
     TraceResponse,
 )
+from retrieval.schemas.search import FacetValue, Matched, Scores, SearchHit, SearchResponse
 from retrieval.schemas.similar import SimilarResponse
 
 __all__ = [
@@ -45,10 +43,12 @@ __all__ = [
     "DocumentResponse",
     "ExplainResponse",
     "ExplainedClause",
+    "FacetValue",
     "FeedbackRequest",
     "Filter",
     "Freshness",
     "KeptAnswerResponse",
+    "Matched",
     "Moved",
     "Notice",
     "ReadableResponse",

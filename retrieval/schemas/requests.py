@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from retrieval import types
 from retrieval.generate import Profile
@@ -14,6 +14,7 @@ from retrieval.pack import PASSAGES
 from retrieval.review import Verdict
 from retrieval.types import Question
 from vouch.core.clock import utc
+from vouch.core.errors import InvalidInput
 from vouch.core.types import Json, SearchFilter
 
 MAX_COMMENT = 2_000
@@ -32,6 +33,8 @@ def _visible(value: str) -> str:
 Name = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_visible)]
 Names = Annotated[list[Name], Field(max_length=100), BeforeValidator(_one_or_more)]
 Time = Annotated[AwareDatetime, AfterValidator(utc)]
+Syntax = Literal["query", "plain"]
+SYNTAX = "`plain`: the text is words and nothing else, quotes, dashes and colons too."
 
 
 class _Request(BaseModel):
@@ -63,41 +66,76 @@ class Filter(_Request):
         )
 
 
+class Like(_Request):
+    """A document that you may read: what is found is to be like it."""
+
+    document_id: Name
+
+
 class SearchRequest(_Request):
     model_config = _example(
         {
-            "query": "How many days of parental leave?",
+            "query": '"parental leave" -draft type:md after:2025',
             "limit": 5,
             "mode": "hybrid",
-            "filter": {"mime": ["text/markdown"], "modified_after": "2025-01-01T00:00:00Z"},
+            "filter": {"language": ["en"], "modified_after": "2025-01-01T00:00:00Z"},
+            "facets": ["source", "year"],
         }
     )
 
-    query: str = Field(description="Up to 4,000 characters.", examples=["How many days of parental leave?"])
+    query: str = Field(
+        "",
+        description='Words, `"phrases"`, `-words` left out and filters such as `type:pdf`; up to 4,000 characters. '
+        "Not needed beside `like`.",
+        examples=['"parental leave" -draft type:md after:2025'],
+    )
     limit: int = Field(10, ge=1, le=MAX_LIMIT)
     mode: types.Mode = "hybrid"
     rerank: bool = True
-    filter: Filter = Filter()
+    filter: Filter = Field(Filter(), description="Holds together with what the query says.")
+    syntax: Syntax = Field("query", description=SYNTAX)
+    facets: list[types.Facet] = Field([], max_length=6, description="Count the documents that fit by these.")
+    like: Like | None = None
+
+    @model_validator(mode="after")
+    def _vectors(self) -> Self:
+        """Likeness is a matter of vectors."""
+        if self.like is not None and self.mode == "lexical":
+            raise InvalidInput("Likeness goes by meaning: no lexical search tells it.", field="mode")
+        return self
 
     def question(self) -> Question:
-        return Question(self.query, self.limit, self.mode, self.rerank, self.filter.where())
+        return Question(
+            self.query,
+            self.limit,
+            self.mode,
+            self.rerank,
+            self.filter.where(),
+            plain=self.syntax == "plain",
+            facets=tuple(dict.fromkeys(self.facets)),
+            like=None if self.like is None else self.like.document_id,
+        )
 
 
 class AskRequest(_Request):
     model_config = _example({"question": "How many days of parental leave?", "conversation_id": "mine-1"})
 
-    question: str = Field(description="Up to 4,000 characters.", examples=["How many days of parental leave?"])
+    question: str = Field(
+        description="As the query of a search; up to 4,000 characters.", examples=["How many days of parental leave?"]
+    )
     conversation_id: Annotated[Name, Field(max_length=MAX_CONVERSATION_ID)] | None = Field(
         None, description="Any id of your own; a short question is then understood after the one before it."
     )
     stream: bool = Field(False, description="Answer with server-sent events.")
     limit: int = Field(PASSAGES, ge=1, le=MAX_LIMIT, description="Passages that the answer may be written from.")
-    filter: Filter = Filter()
+    filter: Filter = Field(Filter(), description="Holds together with what the question says.")
+    syntax: Syntax = Field("query", description=SYNTAX)
     profile: Profile | None = Field(None, description="What writes the answer; by default the chat model if there is.")
 
     def as_question(self) -> Question:
         where = self.filter.where()
-        return Question(self.question, self.limit, where=where, conversation_id=self.conversation_id)
+        plain = self.syntax == "plain"
+        return Question(self.question, self.limit, where=where, conversation_id=self.conversation_id, plain=plain)
 
 
 class ReviewRequest(_Request):

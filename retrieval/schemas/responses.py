@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, PlainSerializer
 
 from retrieval import types
 from retrieval.documents import TextPart
-from retrieval.types import Card, Hit, Released
+from retrieval.types import Card, Released
 from vouch.catalog.tables import Answer
 from vouch.core.clock import rfc3339
 from vouch.core.freshness import State
@@ -40,57 +40,6 @@ class Freshness(BaseModel):
             review_due=freshness.review_due,
             superseded_by=freshness.superseded_by,
         )
-
-
-class Scores(BaseModel):
-    dense: float | None
-    lexical: float | None
-    fused: float
-    rerank: float | None
-
-
-class SearchHit(BaseModel):
-    document_id: str
-    external_id: str
-    version: int
-    source_id: str
-    title: str
-    uri: str
-    span: Span
-    text: str
-    place: str = Field(description="Where in the document, for people: a page, a sheet, a heading.")
-    heading_path: list[str]
-    score: float
-    scores: Scores
-    freshness: Freshness
-    demoted: types.Demoted | None = Field(
-        None, description="Set where the passage stands lower than its score says, and the state for which it does."
-    )
-
-    @classmethod
-    def of(cls, hit: Hit) -> Self:
-        scores = hit.scores
-        return cls(
-            document_id=hit.document_id,
-            external_id=hit.external_id,
-            version=hit.version,
-            source_id=hit.source_id,
-            title=hit.title,
-            uri=hit.uri,
-            span=Span(start=hit.span.start, end=hit.span.end),
-            text=hit.text,
-            place=hit.place,
-            heading_path=list(hit.heading_path),
-            score=hit.score,
-            scores=Scores(dense=scores.dense, lexical=scores.lexical, fused=scores.fused, rerank=scores.rerank),
-            freshness=Freshness.of(hit.freshness),
-            demoted=hit.demoted,
-        )
-
-
-class SearchResponse(BaseModel):
-    hits: list[SearchHit]
-    trace_id: str
 
 
 class Claim(BaseModel):

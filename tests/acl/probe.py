@@ -141,7 +141,7 @@ class Probe:
         return seen, [hit.score for hit in found.lexical]
 
     def search(self, user: str, about: str) -> frozenset[str]:
-        hits, _ = pipeline.search(self.world.services, self.asker(user), Question(about, 10))
+        hits = pipeline.search(self.world.services, self.asker(user), Question(about, 10)).hits
         return frozenset(hit.document_id for hit in hits)
 
     def ask(self, user: str, about: str) -> Asked:

@@ -114,7 +114,7 @@ class Searched:
         mode = self.rng.choice(("hybrid", "dense", "lexical"))
         question = Question(QUERY, 50, mode=mode, rerank=self.rng.random() < 0.3)
         try:
-            hits, _ = pipeline.search(self.company.services, Asker(TENANT, user, "key"), question)
+            hits = pipeline.search(self.company.services, Asker(TENANT, user, "key"), question).hits
         except Unauthenticated:
             return frozenset()
         return frozenset(hit.document_id for hit in hits)

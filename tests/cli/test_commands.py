@@ -110,6 +110,18 @@ def test_search_exits_1_when_nothing_fits_the_user(vouch: Vouch, synced: str) ->
     assert vouch("search", "serial comma", "--as", "ben").returncode == 1
 
 
+def test_search_takes_phrases_and_filters_and_prints_counts(vouch: Vouch, synced: str) -> None:
+    said = vouch.ok("search", '"serial comma" type:md', "--as", "ann", "--facets")
+    assert "1 document fits." in said and "type\tmd\t1" in said
+    assert vouch("search", '"comma serial"', "--as", "ann").returncode == 1
+    assert vouch.ok("search", '"comma serial"', "--plain", "--as", "ann").startswith("1. Commas, ")
+    (hit,) = _json(vouch, "search", "type:md serial -zebra", "--as", "ann", "--mode", "lexical")["hits"]
+    like = vouch("search", "--like", hit["document_id"], "--as", "ann", "--json")
+    assert hit["document_id"] not in {one["document_id"] for one in json.loads(like.stdout)["hits"]}
+    wrong = vouch("search", "comma before:2025-13-01", "--as", "ann")
+    assert wrong.returncode == 2 and "before:2025-13-01" in wrong.stderr and "(query)" in wrong.stderr
+
+
 def test_access_is_explained_and_a_denial_exits_1(vouch: Vouch, synced: str) -> None:
     document = _json(vouch, "search", "serial comma", "--as", "ann")["hits"][0]["document_id"]
     allowed = vouch.ok("access", "explain", "--user", "ann", "--document", document)

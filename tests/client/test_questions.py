@@ -55,6 +55,21 @@ def test_what_one_user_reads_another_does_not(client: Client) -> None:
     assert explained.clauses[0].allowed_by == {"group:hr": ["user:alice", "group:hr"]}
 
 
+def test_searching_in_the_query_language(client: Client) -> None:
+    alice = client.as_user("user:alice")
+    found = alice.search('"hotel costs" -flights', facets=["source", "year"])
+    hit = found.hits[0]
+    assert [hit.text[mark.start : mark.end].lower() for mark in hit.highlights] == ["hotel costs"]
+    assert hit.snippet is not None and found.matched is not None and found.facets is not None
+    assert (found.matched.documents, found.matched.exact) == (1, True)
+    assert [(one.name, one.documents) for one in found.facets["source"]] == [("docs", 1)]
+    assert alice.search("hotel").facets is None
+    assert alice.search('"costs hotel"').hits == () != alice.search('"costs hotel"', syntax="plain").hits
+    assert hit.document_id not in {one.document_id for one in alice.search(like=hit.document_id).hits}
+    with pytest.raises(NotFound):
+        client.as_user("user:bob").search(like=hit.document_id)
+
+
 def test_the_platforms_errors_are_raised_as_themselves(client: Client, world: World) -> None:
     alice = client.as_user("user:alice")
     with pytest.raises(ActsForNobody):

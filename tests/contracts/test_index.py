@@ -23,7 +23,7 @@ from vouch.core.errors import InvalidInput
 from vouch.core.types import AccessFilter, AccessPayload, IndexHit, IndexQuery, Point, SearchFilter, SparseVector
 from vouch.index.edge import EdgeIndex
 from vouch.index.fingerprint import fingerprint
-from vouch.index.lexical import query_vector
+from vouch.index.lexical import analysis_named, query_vector
 from vouch.index.protocol import Index, IndexOp, RemoveVersions, SetAccess, StoredPoint, UpsertPoints
 from vouch.index.qdrant import QdrantIndex, connect
 
@@ -450,6 +450,36 @@ def test_generations_are_apart(backend: Backend) -> None:
     assert seen(second) == set()
     backend.close(first)
     backend.close(second)
+
+
+def test_two_generations_hold_the_same_documents_in_their_own_way(backend: Backend) -> None:
+    """Vectors of another length, words of other weight; an operation on one does nothing to the other."""
+    old, new = (backend.open(f"g-{uuid.uuid4().hex[:12]}") for _ in range(2))
+    words = {old: analysis_named("english.v1"), new: analysis_named("german.v1")}
+    lengths = {old: DIMENSIONS, new: DIMENSIONS // 2}
+
+    def asked(index: Index) -> tuple[set[str], set[str]]:
+        query = IndexQuery(unit(0, lengths[index]), words[index].query("Häuser houses"), 10)
+        hits = index.search(query, ALICE)
+        return {hit.document_id for hit in hits.dense}, {hit.document_id for hit in hits.lexical}
+
+    for index, length in lengths.items():
+        points = [
+            point(name, dense=unit(n, length), lexical=words[index].document("Haus house"))
+            for n, name in enumerate(("gone", "hidden", "kept"))
+        ]
+        put(index, *points, upto=3)
+        assert asked(index) == ({"gone", "hidden", "kept"},) * 2
+    for index, other in ((old, new), (new, old)):
+        before = asked(other)
+        write(index, RemoveVersions("acme", "gone"), SetAccess("acme", ("hidden",), NOBODY), upto=5)
+        assert asked(index) == ({"kept"},) * 2
+        assert asked(other) == (before if other is new else ({"kept"},) * 2)
+        assert index.state().applied_seq == 5
+    for index in lengths:
+        with pytest.raises(InvalidInput):  # nothing of one can be written to the other
+            put(index, point("kept", dense=unit(1, DIMENSIONS * 3 // 2 - lengths[index])))
+        backend.close(index)
 
 
 def test_a_generation_has_a_plain_name(backend: Backend) -> None:

@@ -27,18 +27,25 @@ FILLER = "Written by the people team. Ask them when something is unclear."
 
 def write(folder: Path) -> Path:
     """All sets that the default runs read; returns ``folder``."""
-    _scifact(folder / "scifact")
+    for name in ("scifact", "cranfield"):
+        abstracts(folder / name)
     _handbook(folder / "handbook-sourcegraph")
     _clapnq(folder / "clapnq")
-    for name in ("xquad-multilingual/en", "chunk-spans"):
-        _spans(folder / name)
-    _lines(
-        folder / "sec-10q" / "queries.jsonl", ({"_id": f"s{i}", "text": f"What was revenue {i}?"} for i in range(60))
-    )
+    for name in ("chunk-spans", *(f"xquad-multilingual/{language}" for language in ("en", "de", "es", "zh"))):
+        spans(folder / name)
+    _reports(folder / "sec-10q")
     return folder
 
 
-def _scifact(folder: Path) -> None:
+def _reports(folder: Path) -> None:
+    (folder / "files").mkdir(parents=True)
+    for year in range(60):
+        (folder / "files" / f"{year}.txt").write_text(f"Report of {year}.\n\nRevenue {year} was {year} million.\n")
+    _lines(folder / "queries.jsonl", ({"_id": f"s{i}", "text": f"What was revenue {i}?"} for i in range(60)))
+    _qrels(folder / "qrels.tsv", {f"s{i}": f"{i}.txt" for i in range(60)})
+
+
+def abstracts(folder: Path) -> None:
     _zipped(
         folder / "corpus.jsonl.gz", ({"_id": k, "title": t, "text": f"{x} {FILLER}"} for k, (t, x) in TOPICS.items())
     )
@@ -80,16 +87,17 @@ def _clapnq(folder: Path) -> None:
     _zipped(folder / "pairs.jsonl.gz", rows)
 
 
-def _spans(folder: Path) -> None:
+def spans(folder: Path) -> None:
     texts = {f"t-{k}": (t, f"{FILLER} {x}") for k, (t, x) in TOPICS.items()}
     _zipped(folder / "corpus.jsonl.gz", ({"_id": i, "title": t, "text": x} for i, (t, x) in texts.items()))
     asked = {f"{k}-{n}": k for k in TOPICS for n in range(6)}
     _lines(folder / "queries.jsonl", ({"_id": q, "text": QUESTIONS[k]} for q, k in asked.items()))
     start = len(FILLER) + 1
-    spans = (
+    evidence = (
         {"query_id": q, "doc_id": f"t-{k}", "start": start, "end": start + len(TOPICS[k][1])} for q, k in asked.items()
     )
-    _lines(folder / "spans.jsonl", spans)
+    _lines(folder / "spans.jsonl", evidence)
+    _qrels(folder / "qrels.tsv", {q: f"t-{k}" for q, k in asked.items()})
 
 
 def _lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:

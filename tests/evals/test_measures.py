@@ -9,21 +9,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.measures import best_threshold, detection, retrieval, sentence_f1
+from evals.measures import best_threshold, by_query, detection, means, sentence_f1
 
 
-def test_ndcg_counts_a_query_without_a_ranking_as_nothing() -> None:
+def test_a_query_without_a_ranking_counts_as_nothing() -> None:
     qrels = {"a": {"d1": 1}, "b": {"d2": 1}}
-    found = retrieval(qrels, {"a": {"d9": 2.0, "d1": 1.0}})
-    assert found.ndcg_10 == pytest.approx((1 / math.log2(3)) / 2)
-    assert found.recall_100 == pytest.approx(0.5)
-    assert found.queries == 2
+    found = by_query(qrels, {"a": {"d9": 2.0, "d1": 1.0}})
+    assert found["a"] == pytest.approx({"ndcg_10": 1 / math.log2(3), "recall_100": 1, "mrr_10": 1 / 2, "success_5": 1})
+    assert found["b"] == {"ndcg_10": 0, "recall_100": 0, "mrr_10": 0, "success_5": 0}
+    assert means(list(found.values()))["mrr_10"] == 1 / 4
+    assert means([]) == {}
 
 
-def test_ndcg_is_one_for_the_perfect_ranking_and_looks_no_deeper_than_ten() -> None:
-    assert retrieval({"a": {"d": 1}}, {"a": {"d": 5.0, "e": 1.0}}).ndcg_10 == 1
-    deep = {f"x{i:02}": 20.0 - i for i in range(10)} | {"d": 1.0}
-    assert retrieval({"a": {"d": 1}}, {"a": deep}).ndcg_10 == 0
+def test_each_measure_looks_as_deep_as_its_name_says() -> None:
+    def at(place: int) -> dict[str, float]:
+        ranking = {f"x{i:03}": 200.0 - i for i in range(place - 1)} | {"d": 0.5}
+        return by_query({"a": {"d": 1}}, {"a": ranking})["a"]
+
+    assert at(1) == dict.fromkeys(("ndcg_10", "recall_100", "mrr_10", "success_5"), 1.0)
+    assert (at(5)["success_5"], at(6)["success_5"]) == (1, 0)
+    assert at(10)["mrr_10"] == pytest.approx(0.1) and at(10)["ndcg_10"] > 0
+    assert (at(11)["mrr_10"], at(11)["ndcg_10"]) == (0, 0)
+    assert (at(100)["recall_100"], at(101)["recall_100"]) == (1, 0)
 
 
 def test_detection_by_hand() -> None:

@@ -121,7 +121,9 @@ def walk(tmp_path: Path, database_url: str, redis_url: str, embedder: Embedder, 
     services = Services.open(settings)
     with services.catalog.transaction(ACROSS_TENANTS) as session:
         session.add(Tenant(id=TENANT, name="T"))
-        session.add(IndexGeneration(id="g1", model=embedder.name, dimensions=embedder.dimensions, chunker="test"))
+        session.add(
+            IndexGeneration(id="g1", model=embedder.name, dimensions=embedder.dimensions, chunker="structure.v1")
+        )
         session.flush()
         put_user(session, TENANT, "user:alice", name="Alice", actor="test")
         put_group(session, TENANT, "group:staff", name="Staff", members=["user:alice"], actor="test")
@@ -129,7 +131,7 @@ def walk(tmp_path: Path, database_url: str, redis_url: str, embedder: Embedder, 
     # What a process makes for itself on first use is given here: model and parser for all tests, a shard for this one.
     services.__dict__["embedder"] = embedder
     services.__dict__["parser"] = parser
-    services.__dict__["projector"] = Projector(services.catalog, index, compile_payload)
+    services.__dict__["projector"] = Projector(services.catalog, lambda _: index, compile_payload)
     yield Walk(services, index)
     with services.catalog.reading(ACROSS_TENANTS) as session:
         assert unrecorded(session) == [], "a write of access that history does not know"

@@ -19,7 +19,7 @@ import pytest
 from acl.keys import SCOPES
 from acl.routes import ROUTES
 from ingestion.api.requests import encode_cursor
-from tests.platform.conftest import Platform, acting
+from tests.platform.conftest import Platform, acting, problem
 from tests.platform.objects import Objects, bearer, everything, key, make
 from tests.platform.operations import Operation, Request, operations
 from vouch.catalog.database import Catalog
@@ -43,6 +43,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "issuer": ("issuer_id",),
     "webhook_id": ("webhook_id",),
     "delivery_id": ("delivery_id",),
+    "generation_id": ("job_id",),  # of the whole platform: none is anybody's
     "resource_id": ("scim_user_id", "scim_group_id"),
     "user": ("user",),
     "owner": ("user",),
@@ -84,6 +85,7 @@ NAME_NOTHING_IN_BODIES = {
     "kind", "priority", "name", "schedule", "content_base64", "mime", "text", "title", "uri", "scopes[]",
     "algorithms[]", "audience", "groups_claim", "jwks_uri", "url", "user_claim", "heads[].mac", "heads[].tenant",
     "address", "schemas[]", "filter.language[]", "filter.mime[]", "query", "question", "comment", "reason",
+    "chunker", "context", "lexical",
 }  # fmt: skip
 PERSONAL = {"document_id", "conversation_id"}
 """What a user of a tenant has to themselves, and a body can name; but break-glass is for documents of others."""
@@ -102,6 +104,8 @@ MINTED = (
     "lastModified",
 )
 """Fields of a response that are new each time."""
+INDEX = "/v1/index/"
+"""Of the whole platform, and no tenant's."""
 THEIRS, OTHERS = "another user of the tenant", "another tenant"
 
 
@@ -223,12 +227,20 @@ def test_the_objects_are_there_for_who_owns_them(scene: Scene, platform: Platfor
     zoe = scene.foreign[OTHERS]
     seen = 0
     for operation in scene.operations:
-        if operation.method == "GET" and operation.path_parameters:
+        if operation.method == "GET" and operation.path_parameters and INDEX not in operation.path:
             headers = bearer(scene.secrets["zoe"]) | acting("zoe-watch" if "grant" in operation.path else "zoe")
             response = operation.request(_ids(operation, zoe)).send(scene.http, headers)
             assert response.status_code == 200, (operation.name, response.text)
             seen += 1
     assert seen > 12
+
+
+def test_the_index_is_administered_by_the_platforms_own_tenant_alone(scene: Scene) -> None:
+    found = [operation for operation in scene.operations if INDEX in operation.path]
+    for operation in found:
+        response = operation.request().send(scene.http, bearer(scene.secrets["zoe"]))
+        problem(response, 403, "forbidden")
+    assert len(found) == 6
 
 
 @pytest.mark.parametrize("whose", [THEIRS, OTHERS])

@@ -170,6 +170,9 @@ def test_what_is_hidden_changes_nothing(twins: Twins) -> None:
         user = ASKERS[n % 2]
         one, other = twins.same("POST", path, user, body)
         kinds[f"{path} {one.get('kind', one.get('code', len(one.get('hits', ())) > 0))}"] += 1
+        kinds["counted"] += bool((one.get("matched") or {}).get("documents"))
+        kinds["listed"] += bool(one.get("hits")) and one["hits"][0]["scores"]["fused"] == 0
+        kinds["like"] += "like" in body and bool(one.get("hits"))
         if "trace_id" not in one or (path == "/search" and n % 3):
             continue
         told = twins.same("GET", (f"/traces/{one['trace_id']}", f"/traces/{other['trace_id']}"), user)[0]
@@ -184,6 +187,7 @@ def test_what_is_hidden_changes_nothing(twins: Twins) -> None:
     assert kinds["/search True"] > queries / 3 and kinds["/ask answer"] > queries / 50
     assert kinds["demoted"] > queries / 10 and kinds["dropped"] > queries / 10
     assert kinds["/ask abstention"] and kinds["/search False"] and kinds["/search question_empty"]
+    assert kinds["counted"] > queries / 10 and kinds["listed"] and kinds["like"] and kinds["/search not_found"]
     _bites(twins)
 
 

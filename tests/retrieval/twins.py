@@ -201,7 +201,12 @@ def requests(corpus: Corpus, seed: int) -> Iterator[tuple[str, Json]]:
             yield "/ask", {"question": _words(rng, papers), **body, **conversation}
         else:
             mode = rng.choice(["hybrid", "hybrid", "dense", "lexical"])
-            yield "/search", {"query": _words(rng, papers), "mode": mode, "rerank": rng.random() < 0.5, **body}
+            said = _words(rng, papers) if rng.random() < 0.6 else _said(rng, papers)
+            if rng.random() < 0.4:
+                body["facets"] = ["source", "type", "owner", "language", "year", "freshness"]
+            if rng.random() < 0.1 and mode != "lexical":
+                body["like"] = {"document_id": rng.choice(papers).id}
+            yield "/search", {"query": said, "mode": mode, "rerank": rng.random() < 0.5, **body}
 
 
 def _words(rng: random.Random, papers: Sequence[Paper]) -> str:
@@ -221,6 +226,25 @@ def _words(rng: random.Random, papers: Sequence[Paper]) -> str:
             " ",
         ]
     )
+
+
+def _said(rng: random.Random, papers: Sequence[Paper]) -> str:
+    """In the query language: phrases of what is there or hidden, what is left out, filters."""
+    paper = rng.choice(papers)
+    words = paper.text.split()
+    at = rng.randrange(max(1, len(words) - 4))
+    terms = [
+        f'"{" ".join(words[at : at + rng.randint(1, 4)])}"',
+        f"-{rng.choice(SUBJECTS).split()[-1]}",
+        f'-"{rng.choice(VERBS)}"',
+        f"{rng.choice(['', '-'])}source:{paper.source}",
+        f"owner:{paper.owner or 'nobody'}",
+        f"{rng.choice(['before', 'after'])}:{paper.modified_at:%Y-%m-%d}",
+        rng.choice(["type:txt", "type:pdf", "lang:en"]),
+        rng.choice(SUBJECTS),
+        rng.choice(SUBJECTS),
+    ]
+    return " ".join(rng.sample(terms, rng.randint(1, 4)))
 
 
 def _filter(rng: random.Random, papers: Sequence[Paper]) -> Json:

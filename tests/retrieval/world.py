@@ -198,7 +198,9 @@ def open_world(catalog: Catalog, embedder: Embedder, folder: Path) -> Iterator[W
     """Alice (hr), Bob and Dave (nothing); a source called docs."""
     with catalog.transaction(ACROSS_TENANTS) as session:
         session.add(Tenant(id=TENANT, name="Acme"))
-        session.add(IndexGeneration(id="g1", model=embedder.name, dimensions=embedder.dimensions, chunker="paragraphs"))
+        session.add(
+            IndexGeneration(id="g1", model=embedder.name, dimensions=embedder.dimensions, chunker="structure.v1")
+        )
         session.flush()
         for name in ("alice", "bob", "dave"):
             directory.put_user(session, TENANT, f"user:{name}", name=name.title(), actor="test")
@@ -216,7 +218,7 @@ def open_world(catalog: Catalog, embedder: Embedder, folder: Path) -> Iterator[W
         reranker=LexicalReranker(),
         chat=None,
     )
-    world = World(services, Projector(catalog, index, compile_payload))
+    world = World(services, Projector(catalog, lambda _: index, compile_payload))
     world.source("docs")
     try:
         yield world

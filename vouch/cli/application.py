@@ -128,9 +128,15 @@ def _checks(app: FastAPI, settings: Settings) -> dict[str, Callable[[], object]]
         with app.state.catalog.reading(settings.tenant) as session:
             current(session, settings.tenant)
 
+    def index() -> None:
+        retrieval: RetrievalServices = app.state.retrieval
+        with app.state.catalog.reading(settings.tenant) as session:
+            asked = retrieval.pinned(session)
+        asked.index.state()
+
     checks: dict[str, Callable[[], object]] = {"catalog": catalog}
     if hasattr(app.state, "retrieval"):
-        checks["index"] = app.state.retrieval.index.state
+        checks["index"] = index
     if hasattr(app.state, "ingestion"):
         checks["doorbell"] = app.state.ingestion.redis.ping
     return checks

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import typer
@@ -10,8 +12,11 @@ import typer
 from vouch.cli import output
 from vouch.cli.connection import AsUser, connect
 from vouch.cli.output import AsJson, line
-from vouch.client import Answer, Citation, Client, Hit, Step
+from vouch.client import Answer, Citation, Client, Hit, SearchResult, Step
 from vouch.core.errors import Forbidden
+
+FACETS = ("source", "type", "owner", "language", "year", "freshness")
+_SPACES = re.compile(r"\s+")
 
 Only = Annotated[list[str] | None, typer.Option("--source", help="Only this source, by name or id; may be repeated.")]
 
@@ -70,22 +75,31 @@ def _print_citation(citation: Citation, indent: str) -> None:
 
 
 def search(
-    query: Annotated[str, typer.Argument(help="Up to 4,000 characters.")],
+    query: Annotated[
+        str, typer.Argument(help='Words, "phrases", -words left out, filters such as type:pdf; up to 4,000 characters.')
+    ] = "",
     as_user: AsUser = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="Passages to show.")] = 10,
     mode: Annotated[Literal["hybrid", "dense", "lexical"], typer.Option(help="Which index to search.")] = "hybrid",
     rerank: Annotated[bool, typer.Option(help="Rank the candidates again.")] = True,
     source: Only = None,
+    facets: Annotated[bool, typer.Option("--facets", help="Count the documents that fit, too.")] = False,
+    like: Annotated[str | None, typer.Option(metavar="DOCUMENT_ID", help="What is like this document.")] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="The query is words alone, whatever stands in it.")] = False,
     json: AsJson = False,
 ) -> None:
     """Find passages. Exit status 1 when there are none."""
+    more: dict[str, Any] = {"facets": list(FACETS)} if facets else {}
+    more |= {"like": like} if like else {}
+    more |= {"syntax": "plain"} if plain else {}
     with connect(as_user) as vouch:
-        found = vouch.search(query, limit=limit, mode=mode, rerank=rerank, filter=_filter(vouch, source))
+        found = vouch.search(query, limit=limit, mode=mode, rerank=rerank, filter=_filter(vouch, source), **more)
     if json:
         output.as_json(found)
     else:
         for n, hit in enumerate(found.hits, 1):
             _print_hit(n, hit)
+        _print_facets(found)
     if not found.hits:
         if not json:
             output.note("Nothing that you may read fits.")
@@ -95,9 +109,34 @@ def search(
 def _print_hit(n: int, hit: Hit) -> None:
     place = hit.place or f"characters {hit.span.start}–{hit.span.end}"
     line(f"{n}. {hit.title}, {place}  ({hit.score:.3f})", "cyan")
-    text = " ".join(hit.text.split())
-    line(f"   {text[:300]}{'…' if len(text) > 300 else ''}")
+    output.pieces([("   ", ""), *_shown(hit)])
     line(f"   {hit.uri or hit.external_id}", "dim")
+
+
+def _shown(hit: Hit) -> Iterator[tuple[str, str]]:
+    """The snippet on one line, in pieces; what is highlighted in bold."""
+    start, end = (hit.snippet.start, hit.snippet.end) if hit.snippet else (0, min(300, len(hit.text)))
+    if start > 0:
+        yield "…", ""
+    at = start
+    for mark in hit.highlights:
+        if mark.start >= at and mark.end <= end:
+            yield _SPACES.sub(" ", hit.text[at : mark.start]), ""
+            yield _SPACES.sub(" ", hit.text[mark.start : mark.end]), "bold"
+            at = mark.end
+    yield _SPACES.sub(" ", hit.text[at:end]), ""
+    if end < len(hit.text):
+        yield "…", ""
+
+
+def _print_facets(found: SearchResult) -> None:
+    if found.matched is None or found.facets is None:
+        return
+    line()
+    fit = "1 document fits" if found.matched.documents == 1 else f"{found.matched.documents} documents fit"
+    line(f"{fit}." if found.matched.exact else f"{fit}, at least.")
+    rows = [(facet, one.name or one.value, one.documents) for facet, values in found.facets.items() for one in values]
+    output.table(("facet", "value", "documents"), rows)
 
 
 def _filter(vouch: Client, sources: list[str] | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`vouch eval`: quality on public data, held against gates. The runs themselves are `python -m evals`."""
+"""`vouch eval`: quality, measured and compared. The work is `python -m evals` and `python -m evals.compare`."""
 
 from __future__ import annotations
 
@@ -13,22 +13,42 @@ from vouch.cli.platform import become
 group = typer.Typer(help="Measure quality.", no_args_is_help=True)
 
 
-@group.callback()
-def _group() -> None:
-    """A callback keeps `run` a command of its own."""
-
-
 @group.command()
 def run(
     kind: Annotated[Literal["search", "answers"] | None, typer.Argument(help="Only these runs.")] = None,
     set_: Annotated[str | None, typer.Option("--set", help="Only this set.")] = None,
-    data: Annotated[Path | None, typer.Option(help="The evaluation folder; unset: VOUCH_EVAL_DATA.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="A set's name, a folder in BEIR's layout, or the evaluation folder; unset: VOUCH_EVAL_DATA."),
+    ] = None,
+    profile: Annotated[
+        list[str] | None, typer.Option(help="Search by this profile; may be repeated. Unset: the standing four.")
+    ] = None,
+    profiles: Annotated[Path | None, typer.Option(help="File of profiles; unset: evals/profiles.toml.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder that runs are kept in; unset: runs in VOUCH_EVAL_CACHE.")
+    ] = None,
     json: AsJson = False,
 ) -> None:
-    """Run evaluations and print a table of figures. Exit status 1 when a gate fails."""
-    given = {"--set": set_, "--data": data}
-    options = [text for name, value in given.items() if value is not None for text in (name, str(value))]
+    """Run evaluations, keep searches as files and print a table of figures. Exit status 1 when a gate fails."""
+    given = {"--set": set_, "--data": data, "--profiles": profiles, "--out": out}
+    options = [f"{name}={value}" for name, value in given.items() if value is not None]
+    options += [f"--profile={name}" for name in profile or ()]
     become("evals", *([kind] if kind else []), *options, *(["--json"] if json else []))
+
+
+@group.command()
+def compare(
+    a: Annotated[str, typer.Argument(help="Folder of a run, or its name.")],
+    b: Annotated[str, typer.Argument(help="The run to hold against it.")],
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page with charts and the questions that lost most.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Hold one kept run against another, question by question. Exit status 1 when B is significantly worse."""
+    options = [f"--html={html}"] if html is not None else []
+    become("evals.compare", *options, *(["--json"] if json else []), "--", a, b)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -10,10 +10,12 @@ from pathlib import Path
 from sqlmodel import Session, col, select
 
 from acl.keys import ADMINISTRATOR, create_key
-from ingestion.chunk import CHUNKER
+from ingestion.generations.recipe import recipe_by
 from vouch.catalog.database import ACROSS_TENANTS, Catalog
+from vouch.catalog.generations import create
 from vouch.catalog.migrate import migrate
 from vouch.catalog.tables import ApiKey, IndexGeneration, Tenant
+from vouch.core import clock
 from vouch.core.errors import BadConfig, StartFailed, VouchError
 from vouch.core.sealing import key_file, make_key_file
 from vouch.core.settings import Settings
@@ -24,13 +26,11 @@ from vouch.gateway.weights import locate
 from vouch.outbound.door import Outbound
 from vouch.serving.logs import configure_logging
 
-FIRST_GENERATION = "g1"
-
 
 def first_start(settings: Settings, say: Callable[[str], None]) -> None:
     """Make what is missing; on every later start find all of it there.
 
-    Raises :class:`StartFailed` when the index was built with another embedder than the settings name,
+    Raises :class:`StartFailed` when the index was built with a model that is not there any more,
     :class:`BadConfig` without a secret key, and what preparing the model raises.
     """
     if settings.secret_key is None:
@@ -53,17 +53,17 @@ def first_start(settings: Settings, say: Callable[[str], None]) -> None:
 
 
 def _generation(session: Session, settings: Settings) -> None:
+    """The first one; of every later start, that the model of the one that is asked can be found."""
+    recipe = recipe_by(settings)  # files are enough: no model need be loaded
     active = session.exec(select(IndexGeneration).where(col(IndexGeneration.state) == "active")).first()
     if active is None:
-        embedder = load_embedder(settings)
-        session.add(
-            IndexGeneration(id=FIRST_GENERATION, model=embedder.name, dimensions=embedder.dimensions, chunker=CHUNKER)
-        )
-        return
-    wanted = embedder_name(locate(settings.embed_model))  # its files are enough: the model need not be loaded
-    if active.model != wanted:
+        made = create(session, recipe, settings.embed_model, load_embedder(settings).dimensions)
+        made.state, made.activated_at = "active", clock.now()  # there is nothing to fill it with
+    elif active.model == recipe.model:
+        active.embed_model = settings.embed_model  # it may have moved
+    elif active.embed_model is None or embedder_name(locate(active.embed_model)) != active.model:
         raise StartFailed(
-            f"The index was built with {active.model}, the settings name {wanted}: "
+            f"The index was built with {active.model}, the settings name {recipe.model}, and the former is not found: "
             "set VOUCH_EMBED_MODEL back, or start on an empty data folder."
         )
 

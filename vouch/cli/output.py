@@ -57,6 +57,11 @@ def line(text: object = "", style: str = "") -> None:
     console().print(Text(visible(text), style=style))
 
 
+def pieces(parts: Iterable[tuple[str, str]]) -> None:
+    """One line of pieces, each with its style."""
+    console().print(Text.assemble(*((visible(text), style) for text, style in parts)))
+
+
 def note(text: object) -> None:
     """One line on standard error: about the work, not its result."""
     console(stderr=True).print(Text(visible(text)))

@@ -12,6 +12,7 @@ from vouch.client.access import AccessChange, AgeOf, Explanation, Moved, Readabl
 from vouch.client.audit import AuditBreak, AuditChain, AuditEntry, AuditHead, AuditVerified
 from vouch.client.break_glass import Grant, Notification
 from vouch.client.client import Client
+from vouch.client.generations import Generation, GenerationList
 from vouch.client.mail import MailStanding
 from vouch.client.reports import (
     Delivery,
@@ -31,12 +32,14 @@ from vouch.client.results import (
     Connector,
     Conversation,
     Document,
+    FacetValue,
     Freshness,
     Hit,
     Issuer,
     Job,
     Key,
     MadeKey,
+    Matched,
     Notice,
     Review,
     SearchResult,
@@ -69,7 +72,10 @@ __all__ = [
     "Delivery",
     "Document",
     "Explanation",
+    "FacetValue",
     "Freshness",
+    "Generation",
+    "GenerationList",
     "Grant",
     "GroupStaleness",
     "Hit",
@@ -79,6 +85,7 @@ __all__ = [
     "MadeKey",
     "MadeWebhook",
     "MailStanding",
+    "Matched",
     "Moved",
     "Notice",
     "Notification",

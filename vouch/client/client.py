@@ -12,6 +12,7 @@ from vouch.client.access import Access
 from vouch.client.audit import Audit
 from vouch.client.break_glass import BreakGlass, Notifications
 from vouch.client.directory import Directory
+from vouch.client.generations import Generations
 from vouch.client.http import TIMEOUT, Connection, from_problem, segment
 from vouch.client.issuers import Issuers
 from vouch.client.jobs import Jobs
@@ -71,6 +72,7 @@ class Client:
         self.reports = Reports(connection)
         self.mail = Mail(connection)
         self.webhooks = Webhooks(connection)
+        self.generations = Generations(connection)
 
     def _saying(self, **headers: str) -> Self:
         other = self.__class__.__new__(self.__class__)
@@ -106,19 +108,26 @@ class Client:
 
     def search(
         self,
-        query: str,
+        query: str = "",
         *,
         limit: int = 10,
         mode: Literal["hybrid", "dense", "lexical"] = "hybrid",
         rerank: bool = True,
         filter: Filter | None = None,
+        **more: Any,
     ) -> SearchResult:
-        """The passages that the user may read and that fit ``query`` best."""
-        body = {"query": query, "limit": limit, "mode": mode, "rerank": rerank, "filter": dict(filter or {})}
+        """The passages that the user may read and that fit ``query`` best; with filters alone, the newest documents.
+
+        ``more``: ``facets`` to count by, the document to be ``like`` (its id), ``syntax="plain"`` for text that is
+        words alone."""
+        body = {"query": query, "limit": limit, "mode": mode, "rerank": rerank, "filter": dict(filter or {}), **more}
+        if isinstance(more.get("like"), str):
+            body["like"] = {"document_id": more["like"]}
         return SearchResult.model_validate(self._connection.send("POST", "/v1/search", body))
 
     def ask(self, question: str, *, filter: Filter | None = None, **options: Any) -> Answer:
-        """An answer, or an abstention with its reason. ``options``: ``limit``, ``conversation_id``, ``profile``."""
+        """An answer, or an abstention with its reason. ``options``: ``limit``, ``conversation_id``, ``profile``,
+        ``syntax``."""
         body = {"question": question, "filter": dict(filter or {}), **options}
         return Answer.model_validate(self._connection.send("POST", "/v1/ask", body))
 

@@ -33,7 +33,8 @@ class Scores(Result):
 
 
 class Hit(Result):
-    """``demoted``: the state for which it stands lower than its score says."""
+    """``demoted``: the state for which it stands lower than its score says. ``highlights`` and ``snippet`` are offsets
+    into ``text`` itself: where the query's words and phrases stand, and the part to show of a long one."""
 
     document_id: str
     external_id: str
@@ -49,10 +50,31 @@ class Hit(Result):
     scores: Scores
     freshness: Freshness
     demoted: str | None = None
+    highlights: tuple[Span, ...] = ()
+    snippet: Span | None = None
+
+
+class FacetValue(Result):
+    """``value`` is what the filter of the facet's name takes; ``name``: what people call it, of a source."""
+
+    value: str
+    name: str | None = None
+    documents: int
+
+
+class Matched(Result):
+    """The documents that fit; there may be more of them unless ``exact``."""
+
+    documents: int
+    exact: bool
 
 
 class SearchResult(Result):
+    """``matched`` and ``facets`` only where facets were asked for."""
+
     hits: tuple[Hit, ...]
+    matched: Matched | None = None
+    facets: dict[str, tuple[FacetValue, ...]] | None = None
     trace_id: str
 
 

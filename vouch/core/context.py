@@ -1,8 +1,18 @@
-"""A chunk's text with where it stands: what is embedded and searched, while the chunk alone is what is shown."""
+"""A chunk's text with where it stands: what is embedded and searched, while the chunk alone is what is shown.
+
+Which context a chunk is embedded in is part of an index generation's recipe. One that is here stays as it is as long as
+an index may have been built by it; a better one gets a name of its own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+from vouch.core.errors import BadConfig
+from vouch.core.ids import sha256
+
+Context = Callable[[str, Sequence[str], str], str]
+"""Title, heading path and text of a chunk → what is embedded."""
 
 _PREFIX_CHARACTERS = 160
 
@@ -17,6 +27,30 @@ def in_context(title: str, heading_path: Sequence[str], text: str) -> str:
         del steps[1]  # the outer headings say least: the title and the nearest heading stay
     prefix = " › ".join(step[: _PREFIX_CHARACTERS // 2] for step in steps)
     return f"{prefix}\n{text}" if prefix else text
+
+
+def alone(title: str, heading_path: Sequence[str], text: str) -> str:
+    """The chunk's text and nothing else: for documents whose titles and headings say nothing of what is in them."""
+    return text
+
+
+CONTEXT = "title-path.v1"
+"""The context of new generations, unless another is asked for."""
+KEPT = "title-path.v1"
+"""The one whose hash stands with each chunk (``chunk.text_hash``); that of any other is made where it is needed."""
+CONTEXTS: Mapping[str, Context] = {"title-path.v1": in_context, "text.v1": alone}
+
+
+def context_named(name: str) -> Context:
+    """Raises :class:`BadConfig` for one that this version of Vouch does not have."""
+    if name not in CONTEXTS:
+        raise BadConfig(f"there is no context {name!r}; there are {', '.join(CONTEXTS)}", field="context")
+    return CONTEXTS[name]
+
+
+def context_hash(context: str, embedded: str, kept: str) -> str:
+    """What keys the vector of ``embedded``, a chunk's text in ``context``, whose kept hash is ``kept``."""
+    return kept if context == KEPT else sha256(embedded.encode())
 
 
 def lexical_context(title: str, heading_path: Sequence[str], text: str) -> str:

@@ -6,6 +6,8 @@
     │  ├─ QuestionTooLong             422  question_too_long        no
     │  ├─ UnknownField                422  unknown_field            no
     │  ├─ BadConfig                   422  bad_config               no   (file, line and field)
+    │  ├─ BadEvalSet                  422  bad_eval_set             no   (file, line and reason)
+    │  ├─ BadEvalRun                  422  bad_eval_run             no   (reason)
     │  ├─ OutboundRefused             422  outbound_refused         no   (an address that may not be reached)
     │  └─ PayloadTooLarge             413  payload_too_large        no
     ├─ Unauthenticated                401  unauthenticated          no   (one text for every reason)
@@ -94,6 +96,18 @@ class UnknownField(InvalidInput):
 
 class BadConfig(InvalidInput):
     code, title = "bad_config", "The configuration is not valid"
+
+
+class BadEvalSet(InvalidInput):
+    """A set of questions with judgements that cannot be used: ``file``, ``line`` (0: the whole file), ``reason``."""
+
+    code, title = "bad_eval_set", "The evaluation set is not valid"
+
+
+class BadEvalRun(InvalidInput):
+    """Kept runs that cannot be compared; why stands in ``reason``."""
+
+    code, title = "bad_eval_run", "The evaluation run is not valid"
 
 
 class OutboundRefused(InvalidInput):

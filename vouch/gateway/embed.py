@@ -75,6 +75,20 @@ def load_embedder(settings: Settings) -> Embedder:
     return ReferenceEmbedder(embedder_name(files), files, settings.embed_threads)
 
 
+def load_named(settings: Settings, embed_model: str | None, name: str) -> Embedder:
+    """The embedder ``name``, as an index generation says it, found where ``embed_model`` says (None: the settings).
+
+    Raises as :func:`load_embedder`, and :class:`ModelUnavailable` when another model, or another version of it, is
+    there now: its vectors would not fit those that are stored.
+    """
+    if embed_model is not None:
+        settings = settings.model_copy(update={"embed_model": embed_model})
+    there = embedder_name(locate(settings.embed_model))
+    if there != name:
+        raise ModelUnavailable(f"The model {name} is needed; {settings.embed_model!r} is {there}.")
+    return load_embedder(settings)
+
+
 def prepare(settings: Settings, say: Callable[[str], None] = log.info) -> str:
     """Check the weights, convert them and compare runtimes, once per data folder; ``say`` hears the progress.
 

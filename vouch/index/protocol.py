@@ -10,6 +10,9 @@ from typing import Protocol
 from vouch.core.errors import InvalidInput
 from vouch.core.types import AccessFilter, AccessPayload, IndexHits, IndexQuery, Point, SearchFilter
 
+LAYOUT = "f32.v1"
+"""How the backends of this version keep a generation: vectors in float32, nearest by inner product, words with the IDF
+of what the asker may see. Another layout needs a name of its own, and a new generation."""
 _GENERATION = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 

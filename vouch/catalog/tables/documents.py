@@ -10,6 +10,9 @@ from sqlmodel import Field, SQLModel
 
 from vouch.catalog.columns import json_list, json_object, moment, optional_json, texts, within
 
+FIRST_CHUNKER = "structure.v1"
+"""What cut the chunks of every index before there were generations."""
+
 
 class Source(SQLModel, table=True):
     """``state``: active, paused or deleting. ``acl_read_at``: when the last scan that read every ACL, and the source's
@@ -103,6 +106,14 @@ class Document(SQLModel, table=True):
         sa.Index("document_by_series", "tenant_id", "series", postgresql_where=sa.text("series <> ''")),
         # By hash, for an address may be longer than an index that is ordered takes.
         sa.Index("document_by_uri", "uri", postgresql_using="hash"),
+        # The newest first, and what has no date last, for lists by filters alone.
+        sa.Index(
+            "document_by_recency",
+            "tenant_id",
+            sa.text("modified_at DESC NULLS LAST"),
+            "id",
+            postgresql_where=sa.text("state = 'live'"),
+        ),
         sa.Index("document_deleted", "tenant_id", "source_id", postgresql_where=sa.text("state = 'deleted'")),
     )
     tenant_id: str = Field(primary_key=True)
@@ -184,8 +195,10 @@ class DocumentVersion(SQLModel, table=True):
 
 
 class Chunk(SQLModel, table=True):
-    """``text_hash`` keys the embedding of the chunk's embedded text (title and heading path included). ``place``: of
-    the whole; ``places``: of its parts, where they are not all at one, as ``vouch/core/places.py`` writes them."""
+    """``chunker``: how the version was cut, as index generations name it; while two of them cut in different ways, a
+    version has chunks of both. ``text_hash`` keys the embedding of the chunk's text in the context
+    ``vouch.core.context.KEPT``. ``place``: of the whole; ``places``: of its parts, where they are not all at one, as
+    ``vouch/core/places.py`` writes them."""
 
     __table_args__ = (
         sa.ForeignKeyConstraint(
@@ -198,6 +211,7 @@ class Chunk(SQLModel, table=True):
     tenant_id: str = Field(primary_key=True)
     document_id: str = Field(primary_key=True)
     version: int = Field(primary_key=True)
+    chunker: str = Field(default=FIRST_CHUNKER, primary_key=True, sa_column_kwargs={"server_default": FIRST_CHUNKER})
     ordinal: int = Field(primary_key=True)
     span_start: int
     span_end: int

@@ -97,16 +97,40 @@ class Stage(SQLModel, table=True):
 
 
 class IndexGeneration(SQLModel, table=True):
-    """One way of laying out the index: model, chunker, dimensions. ``state``: building, active, retired."""
+    """One index, made by one recipe (``vouch/core/recipe.py``), of which one generation is asked.
+
+    ``state``: building (being filled), ready (it may be asked), active, retired (was active, and is kept), removed. All
+    but the removed take every operation, each as far as ``applied_seq``.
+
+    ``embed_model``: where its model is found, as ``VOUCH_EMBED_MODEL`` says it; null: where the settings say.
+    ``progress``: ``done`` of ``total`` documents while it is filled, and ``after``, the last one (tenant, document,
+    version). ``compared``: what the last comparison with the active one found. ``problem``: what stands in its way.
+    ``emptied_at``: since when nothing is left of a removed one but this row, by which answers that name it are known.
+    """
 
     __tablename__ = "index_generation"
+    __table_args__ = (
+        sa.Index("index_generation_active", "state", unique=True, postgresql_where=sa.text("state = 'active'")),
+    )
     id: str = Field(primary_key=True)
     model: str
+    embed_model: str | None = None
     dimensions: int
     chunker: str
+    context: str = Field(default="title-path.v1", sa_column_kwargs={"server_default": "title-path.v1"})
+    lexical: str = Field(default="english.v1", sa_column_kwargs={"server_default": "english.v1"})
+    layout: str = Field(default="f32.v1", sa_column_kwargs={"server_default": "f32.v1"})
     state: str = Field(default="active", index=True)
     applied_seq: int = big(0)
+    progress: dict[str, Any] = json_object()
+    compared: dict[str, Any] | None = optional_json()
+    problem: dict[str, Any] | None = optional_json()
     created_at: datetime | None = moment(now=True)
+    ready_at: datetime | None = moment(nullable=True)
+    activated_at: datetime | None = moment(nullable=True)
+    retired_at: datetime | None = moment(nullable=True)
+    removed_at: datetime | None = moment(nullable=True)
+    emptied_at: datetime | None = moment(nullable=True)
 
 
 class IndexOpRow(SQLModel, table=True):

@@ -1,0 +1,24 @@
+"""Vouch as it stands beside the peers: its parser, chunker, index and fusion, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from evals.datasets import RetrievalSet
+from evals.ranked import Search
+from evals.search import search, searchable
+from vouch.gateway.embed import Embedder
+from vouch.gateway.rerank import LexicalReranker
+
+HYBRID, RERANKING = "vouch", "vouch + reranker"
+"""As it comes, and with the lexical reranker that can be switched on."""
+
+
+@contextmanager
+def ours(data: RetrievalSet, embedder: Embedder) -> Iterator[dict[str, Search]]:
+    with searchable(data.documents, embedder) as found:
+        yield {
+            HYBRID: search(found, data, "hybrid", None),
+            RERANKING: search(found, data, "hybrid", LexicalReranker()),
+        }

@@ -1,0 +1,72 @@
+"""What a version needs before a generation can hold it: chunks as that one cuts, and a vector for each."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import Session
+
+from ingestion.generations.cut import cut
+from ingestion.services import Services
+from vouch.catalog.database import ACROSS_TENANTS
+from vouch.catalog.generations import put_back
+from vouch.catalog.tables import Embedding, IndexGeneration
+from vouch.catalog.vectors import Named, chunks_of, unembedded
+from vouch.core.errors import VouchError
+from vouch.index.points import batched
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 512
+"""Texts embedded and stored together: a worker stopped by its time limit loses no more than these."""
+
+FAILS = (VouchError, RuntimeError, ValueError, OSError)
+"""What making ready for a generation may raise: a model, or a part, that is not there or does not work."""
+
+
+def told(error: Exception) -> str:
+    """For people. A library's message may quote a document: it goes to the log alone."""
+    return error.detail if isinstance(error, VouchError) else type(error).__name__
+
+
+def prepare(services: Services, tenant: str, versions: Sequence[Named], generation: IndexGeneration) -> None:
+    """Make what is missing. Nothing that is known is embedded again."""
+    with services.catalog.reading(tenant) as session:
+        uncut = [version for version, chunks in chunks_of(session, tenant, versions, generation).items() if not chunks]
+    cut(services, tenant, uncut, generation)
+    embed_for(services, tenant, versions, generation)
+
+
+def fall_back(services: Services, generation_id: str, detail: str) -> None:
+    """A generation that a version cannot be prepared for is filled again when that can be done."""
+    log.warning("generation %s is put back: %s", generation_id, detail)
+    with services.catalog.transaction(ACROSS_TENANTS) as session:
+        put_back(session, generation_id, detail)
+
+
+def lacking(session: Session, tenant: str, version: Named, generation: IndexGeneration) -> bool:
+    """Whether anything is missing."""
+    if not chunks_of(session, tenant, [version], generation)[version]:
+        return True
+    return bool(unembedded(session, tenant, [version], generation))
+
+
+def embed_for(services: Services, tenant: str, versions: Sequence[Named], generation: IndexGeneration) -> None:
+    """Embed what the chunks of ``versions`` lack, sorted by length in one batch."""
+    with services.catalog.reading(tenant) as session:
+        unknown = unembedded(session, tenant, versions, generation)
+    for some in batched(unknown.items(), AT_ONCE):
+        vectors = services.embedder_of(generation).embed([text for _, text in some])
+        rows = [
+            {
+                "tenant_id": tenant,
+                "model": generation.model,
+                "text_hash": hash_,
+                "vector": vector.astype("<f4").tobytes(),
+            }
+            for (hash_, _), vector in zip(some, vectors, strict=True)
+        ]
+        with services.catalog.transaction(tenant, durable=False) as session:
+            session.execute(insert(Embedding).on_conflict_do_nothing(), rows)
