@@ -31,6 +31,7 @@ MAY_LOOK_ACROSS = {
     "ingestion/metrics.py": "counts deliveries of all tenants, by state alone",
     "ingestion/rotate.py": "wraps the secrets of every tenant under the new key",
     "ingestion/scheduler.py": "sweeps every tenant's ledger",
+    "ingestion/stages/turn.py": "whether a scan of any tenant waits for this one's place",
     "ingestion/tasks.py": "the canary's heartbeat",
     "ingestion/watch.py": "listens to the folders of every tenant",
     "ingestion/twins/work.py": "looks for documents of any tenant that are to be compared",
