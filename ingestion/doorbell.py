@@ -11,10 +11,13 @@ from redis import Redis, RedisError
 
 log = logging.getLogger(__name__)
 
-QUEUES = ("project", "publish", "mail", "webhooks", "embed", "documents", "scan", "compare", "build")
-"""In the order a worker empties them: what is nearly done goes first, so searchable comes early. Of mail a batch is
-under way at most, of webhooks two, and neither waits for a backlog of documents. What is published is compared with
-other documents, and a new index generation filled, when nothing else is to be done."""
+QUEUES = ("project", "publish", "mail", "webhooks", "scan", "embed", "documents", "compare", "build")
+"""In the order a worker empties them, strictly: nothing of a queue is begun while one before it has a message. What is
+nearly done goes first, so searchable comes early. Of mail a batch is under way at most, of webhooks two, and neither
+waits for a backlog of documents. Nor do scans: a small source would be looked at only when all that a large one has
+named is through. They have places of their own (``ingestion/places.py``), so documents are left a process. What is
+published is compared with other documents, the index compacted and a new generation filled when nothing else is to be
+done."""
 QUEUE_OF = {"scan": "scan", "fetch": "documents", "parse": "documents", "chunk": "documents", "embed": "embed"}
 BUILD = "build"
 BATCH = 32
@@ -62,7 +65,7 @@ def beside(stage: str) -> tuple[str, ...]:
 
 def ring(bell: Celery, stage: str, ids: Sequence[str], *, batch: int = BATCH) -> None:
     """Ring for ``ids``, all ready for ``stage``, in batches. Never raises for a Redis that is away."""
-    for some in _batches(ids, batch):
+    for some in _batches(ids, 1 if stage == "scan" else batch):  # one that waits behind another in hand gets no turn
         _send(bell, f"ingestion.{stage}", QUEUE_OF.get(stage, stage), [some])
 
 
@@ -76,8 +79,9 @@ def ring_projector(bell: Celery, redis: Redis) -> None:
 
 
 def ring_maintenance(bell: Celery) -> None:
-    """Ask a worker to have the index compacted, should that be worth it."""
-    _send(bell, "ingestion.maintain", "scan", [])
+    """Ask a worker to have the index compacted, should that be worth it. That may hold a process for long, so it waits
+    until no document does; of comparing, which waits in the same queue, a message does one batch."""
+    _send(bell, "ingestion.maintain", "compare", [])
 
 
 def ring_mail(bell: Celery, due: Sequence[tuple[str, str]]) -> None:

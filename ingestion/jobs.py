@@ -232,7 +232,7 @@ def retry(session: Session, tenant: str, job_id: str) -> list[tuple[str, str]]:
     rows = session.execute(
         sa.text(
             "UPDATE stage SET state = 'ready', attempts = 0, problem = NULL, wait_seq = NULL, finished_at = NULL,"
-            " result = result - 'waited', not_before = now(), rung_at = now()"
+            " result = result - 'waited' - 'yielded', not_before = now(), rung_at = now()"
             " WHERE tenant_id = :t AND job_id = :j AND state IN ('failed', 'cancelled') RETURNING name, id"
         ),
         {"t": tenant, "j": job_id},

@@ -20,6 +20,7 @@ from sqlmodel import Session
 from acl.audit_heads import HeadsFile, heads
 from ingestion.delete import collect_blobs
 from ingestion.doorbell import (
+    BATCH,
     BUILD,
     QUEUE_OF,
     ring,
@@ -53,7 +54,7 @@ _LOCK = 0x7377656570  # "sweep"
 QUIET_S = 3
 """Seconds a ready stage may go unheard while its queue is empty before its ring counts as lost."""
 LOST_S = 300
-"""The same while the queue is not empty."""
+"""The same while the queue is not empty, and has too few messages for those that wait."""
 COMPARE = "compare"
 """The queue of what compares documents; it has no stages, for what is to be compared stands in the documents."""
 CANARY_S = 20
@@ -70,25 +71,30 @@ _OVERDUE = sa.text(
         SELECT s.id FROM stage s JOIN job j ON j.tenant_id = s.tenant_id AND j.id = s.job_id
         WHERE j.state IN ('queued', 'running') AND s.name = ANY(:names)
         AND (s.state = 'ready' AND s.not_before <= now() OR s.state = 'leased' AND s.leased_until < now())
+        AND (s.attempts > 0 OR s.name = ANY(:fresh))
         AND greatest(s.rung_at, s.not_before) < now() - make_interval(secs => :quiet)
         ORDER BY s.created_at LIMIT 2000 FOR UPDATE OF s SKIP LOCKED)
     RETURNING name, id, attempts
     """
 )
+_FRESH = sa.text("SELECT name, count(*) FROM stage WHERE state = 'ready' AND attempts = 0 GROUP BY name")
 _OPEN_JOBS = sa.text("SELECT id FROM job WHERE state IN ('queued', 'running')")
 
 
 def sweep(services: Services) -> int:
     """Ring again for what was lost, settle jobs, start due syncs. Returns how many stages were rung."""
-    quiet = _quiet_queues(services.redis)
+    rung = _messages(services.redis)
+    quiet = {queue for queue, messages in rung.items() if messages == 0}
     with services.catalog.transaction(ACROSS_TENANTS) as session:
         if not session.execute(sa.text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _LOCK}).scalar():
             return 0
         started = start_due_syncs(session)
         settle(session, list(session.execute(_OPEN_JOBS).scalars()))
+        unheard = [stage for stage in ledger.STAGES if _queue(stage) in quiet]
+        short = _short(session, rung)
         overdue = [
-            *session.execute(_OVERDUE, {"names": [s for s in ledger.STAGES if _queue(s) in quiet], "quiet": QUIET_S}),
-            *session.execute(_OVERDUE, {"names": list(ledger.STAGES), "quiet": LOST_S}),
+            *session.execute(_OVERDUE, {"names": unheard, "fresh": unheard, "quiet": QUIET_S}),
+            *session.execute(_OVERDUE, {"names": list(ledger.STAGES), "fresh": short, "quiet": LOST_S}),
         ]
         applied = active_generation(session).applied_seq
         behind = newest(session) > min(row.applied_seq for row in generations.live(session))
@@ -171,14 +177,31 @@ def _queue(stage: str) -> str:
     return QUEUE_OF.get(stage, stage)
 
 
-def _quiet_queues(redis: Redis) -> set[str]:
-    """Queues with no message waiting: a stage ready for one of them was not heard."""
+def _messages(redis: Redis) -> dict[str, int]:
+    """How many messages wait in each queue. A stage ready for one where there are none was not heard."""
     queues = sorted({COMPARE, BUILD, *(_queue(stage) for stage in ledger.STAGES)})
     try:
-        return {queue for queue in queues if redis.llen(queue) == 0}
+        return {queue: redis.llen(queue) for queue in queues}
     except RedisError as error:
         log.warning("the queues cannot be read: %s", error)
-        return set()
+        return {}
+
+
+def _short(session: Session, rung: dict[str, int]) -> list[str]:
+    """Stages of queues whose messages cannot be enough for all that are ready and untried.
+
+    A message says how many to do and not which, so where there are enough, one more would be one too many; and should
+    some of them say less than a whole batch, then the queue is empty, and quiet, before all is done. Redis being away
+    says nothing, so then none is left out.
+    """
+    fresh: dict[str, int] = defaultdict(int)
+    for name, count in session.execute(_FRESH):
+        fresh[_queue(name)] += count
+    return [
+        stage
+        for stage in ledger.STAGES
+        if rung.get(_queue(stage), 0) * (1 if stage == "scan" else BATCH) < fresh[_queue(stage)]
+    ]
 
 
 def main() -> None:

@@ -98,7 +98,7 @@ def scan_turn(services: Services, stage_ids: Sequence[str]) -> None:
     it, and by the scheduler."""
     settings = services.settings
     with scan_place(settings.data_dir / "scans", settings.scan_places) as free:
-        did = free and take_turn(services, "scan", stage_ids)
+        did = free and take_turn(services, "scan", stage_ids[:1])
     if did:
         services.ring("scan", list(stage_ids))
 

@@ -303,6 +303,9 @@ NOTIFICATIONS: Json = {
     ],
     "next_cursor": None,
 }
+COMPARED: Json = {
+    "compared": {"with": "g1", "at": "2026-03-01T12:00:00Z", "questions": 50, "same_first": 0.92, "overlap_10": 0.87}
+}
 STREAM = (
     'event: step\ndata: {"name":"search"}\n\n'
     f'event: token\ndata: {{"text":"{_QUOTE} [1]"}}\n\n'

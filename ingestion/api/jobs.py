@@ -21,7 +21,7 @@ from ingestion.api.requests import Cursor, Id, Limit, ServicesDep, SourcesCaller
 from ingestion.schemas import JobOut, JobPage, JobRef
 from ingestion.services import Services
 from vouch.catalog.tables import Job
-from vouch.core.errors import Conflict, Forbidden, InvalidInput, NotFound
+from vouch.core.errors import Conflict, Forbidden, InvalidInput, NotFound, Unavailable
 from vouch.core.types import Json
 from vouch.serving.responses import problems
 
@@ -113,9 +113,15 @@ async def events(job_id: Id, caller: SourcesCaller, services: ServicesDep, reque
 @router.post("/{job_id}/cancel", responses=problems(Forbidden, NotFound, Conflict))
 def cancel(job_id: Id, caller: SourcesCaller, services: ServicesDep) -> JobOut:
     """End the job. What was published stays; the next sync goes on from there."""
-    with services.catalog.transaction(caller.tenant) as session:
-        jobs.cancel(session, caller.tenant, job_id)
-        record(session, caller, "job.cancel", f"job:{job_id}")
+    for tries_left in (2, 1, 0):
+        try:
+            with services.catalog.transaction(caller.tenant) as session:
+                jobs.cancel(session, caller.tenant, job_id)
+                record(session, caller, "job.cancel", f"job:{job_id}")
+            break
+        except Unavailable:  # it met a batch of the job's own scan, and was the one undone
+            if not tries_left:
+                raise
     return JobOut.model_validate(_view(services, caller.tenant, job_id))
 
 

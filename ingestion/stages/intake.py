@@ -19,6 +19,7 @@ from ingestion.jobs import COUNTED
 from ingestion.services import Services
 from ingestion.stages import resume
 from ingestion.stages.describe import describe, new_document, put
+from ingestion.stages.turn import YIELDED, Turn
 from vouch.catalog import ledger, outbox
 from vouch.catalog.ledger import Lease
 from vouch.catalog.tables import Document, Job, Source
@@ -48,6 +49,8 @@ UNGUARDED = 20
 """Documents up to which a source may lose any number at once: of a few, half is not many."""
 MAX_REFUSALS = 200
 MAX_ACCESS_PROBLEMS = 200
+LASTING = ("new", "changed", "deleted", "access_changed", "members_changed")
+"""Counts of what is done once, however often a scan names it."""
 NOT_HANDED_OUT = (SourceUnreachable.code, SourceRefuses.code)
 """Reasons that are the source's, and no document's: whatever they kept back is asked for again by the next sync."""
 
@@ -78,6 +81,9 @@ class Intake:
         """The cursor of a whole scan. It is kept with the deletions, for a scan from it would not find them."""
         self._mapped: dict[SourceAcl, Mapped] = {}
         self._points = resume.Keeper(lease)
+        self._kept: tuple[Json, list[Json]] = ({}, [])
+        """Counts and problems of where the scan would go on."""
+        self._turned = False
 
     def go_on(self, point: resume.Point, *, anew: bool) -> None:
         """Count on from ``point``; with ``anew`` the scan from there names everything again."""
@@ -85,12 +91,26 @@ class Intake:
             self._points = resume.Keeper(self.lease, len(point.seen))
             return
         self.seen.update(point.seen)
-        self.counts.update(point.counts)
-        for problem in point.problems:
+        self._count_from(point.counts, point.problems)
+
+    def take_up(self, *, anew: bool) -> None:
+        """Count on from the turn before this one, if there was one; after :meth:`go_on`, where that is called."""
+        left = self.lease.result.get(YIELDED)
+        if left is None:
+            return
+        if not anew and not self.seen:
+            self._count_from(left["counts"], left["problems"])
+        self.counts.update({name: self.job.counts.get(name, 0) - self.counts[name] for name in LASTING})
+        self._turned = True
+
+    def _count_from(self, counts: Mapping[str, int], problems: Iterable[Json]) -> None:
+        self.counts.update(counts)
+        for problem in problems:
             if "documents" in problem:
                 self.access_problems[problem["reason"], problem["detail"]] = problem
             else:
                 self.refusals.append(problem)
+        self._kept = (dict(self.counts), self.problems)
 
     @property
     def problems(self) -> list[Json]:
@@ -101,13 +121,23 @@ class Intake:
     def rules_broken(self) -> bool:
         return any(reason == RULES_BROKEN for reason, _ in self.access_problems)
 
-    def read(self, changes: Iterable[Change], *, whole: bool) -> None:
-        """Apply everything that a scan yields, a batch at a time."""
-        for batch in _batches(changes):
-            self.apply(batch, whole=whole)
+    def read(self, changes: Iterable[Change], turn: Turn, *, whole: bool) -> bool:
+        """Apply everything that a scan yields, a batch at a time. False when its turn was over before its end."""
+        coming = iter(changes)
+        for batch in _batches(coming):
+            kept = self.apply(batch, whole=whole)
+            if kept:
+                self._kept = (dict(self.counts), self.problems)
+            if turn.over(kept=kept, met=len(self.seen)) and next(coming, None) is not None:
+                with self.services.catalog.transaction(self.lease.tenant) as session:
+                    lock_job(session, self.lease)
+                    turn.end(session, self._kept, len(self.seen))
+                return False
+        return True
 
-    def apply(self, batch: Sequence[Change], *, whole: bool) -> None:
-        """Commit a batch with its next stages, then ring for them."""
+    def apply(self, batch: Sequence[Change], *, whole: bool) -> bool:
+        """Commit a batch with its next stages, then ring for them. True when the scan can go on from its end."""
+        kept = False
         upserts = [c for c in batch if isinstance(c, Upsert)]
         deleted = [c.external_id for c in batch if isinstance(c, Deleted)]
         with self.services.catalog.transaction(self.lease.tenant) as session:
@@ -121,15 +151,17 @@ class Intake:
             for change in batch:
                 if isinstance(change, Checkpoint) and whole:
                     self.reached = change.cursor
-                    self._points.keep(session, change.cursor, (dict(self.counts), self.problems), self.seen)
+                    kept = self._points.keep(session, change.cursor, (dict(self.counts), self.problems), self.seen)
                 elif isinstance(change, Checkpoint):
                     save_cursor(session, self.source, change.cursor)
+                    kept = True
             session.execute(
                 sa.update(Job)
                 .where(col(Job.tenant_id) == self.lease.tenant, col(Job.id) == self.lease.job_id)
                 .values(counts=dict(self.counts))
             )
         self.services.ring("fetch", ready)
+        return kept
 
     def try_again(self, session: Session) -> list[str]:
         """The stages of documents that the source did not hand out the last time; it need not name them again."""
@@ -186,6 +218,7 @@ class Intake:
         ready: list[str] = []
         rewritten: list[str] = []
         wanted: list[tuple[Document, Json]] = []
+        begun = _already_fetched(session, self.lease, [document.id for document in known.values()])
         for upsert in upserts:
             self.seen.add(upsert.external_id)
             self.counts["seen"] += 1
@@ -196,13 +229,14 @@ class Intake:
                 session.add(document)
             if describe(document, upsert, self.source) and document.state == "live":
                 rewritten.append(document.id)
+            if self._turned and document.id in begun:
+                continue  # counted by the turn that began it
             if self._has_new_content(document, upsert, fresh=fresh):
                 self.counts["new" if fresh else "changed"] += 1
                 wanted.append((document, {"fingerprint": upsert.fingerprint, "given_title": upsert.title}))
             else:
                 self.counts["unchanged"] += 1
         session.flush()
-        begun = _already_fetched(session, self.lease, [document.id for document, _ in wanted])
         for document, given in wanted:
             if document.id not in begun:
                 ready.append(ledger.add(session, self.lease.tenant, self.lease.job_id, "fetch", document.id, 0, given))

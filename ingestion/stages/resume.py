@@ -46,11 +46,12 @@ class Keeper:
         self._kept_at = time.monotonic()
         self._pause = EVERY_S
 
-    def keep(self, session: Session, cursor: Json, told: tuple[Json, list[Json]], seen: Collection[str]) -> None:
-        """In the transaction of what was yielded before ``cursor``. ``told``: counts and problems."""
+    def keep(self, session: Session, cursor: Json, told: tuple[Json, list[Json]], seen: Collection[str]) -> bool:
+        """In the transaction of what was yielded before ``cursor``. ``told``: counts and problems. False when it is not
+        time for a point."""
         now = time.monotonic()
         if now - self._kept_at < self._pause or (self._known and len(seen) <= self._known):
-            return
+            return False
         counts, problems = told
         packed = zlib.compress("\0".join(seen).encode(), 1)  # PostgreSQL's texts, and so external ids, have no NUL
         point = ScanPoint(tenant_id=self._lease.tenant, job_id=self._lease.job_id, fence=self._lease.fence, seen=packed)
@@ -60,6 +61,7 @@ class Keeper:
         ledger.forgive(session, self._lease)
         self._kept_at = time.monotonic()
         self._pause = EVERY_S * max(1.0, COST * (self._kept_at - now))
+        return True
 
 
 def load(session: Session, lease: Lease) -> Point | None:

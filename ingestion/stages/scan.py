@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlmodel import Session, col
@@ -19,6 +21,7 @@ from ingestion.services import Services
 from ingestion.stages import resume
 from ingestion.stages.intake import Intake, lock_job, save_cursor
 from ingestion.stages.memberships import read_memberships
+from ingestion.stages.turn import Turn
 from vouch.catalog import ledger
 from vouch.catalog.ledger import Lease
 from vouch.catalog.tables import Job, Source
@@ -30,7 +33,10 @@ log = logging.getLogger(__name__)
 
 
 def scan(services: Services, lease: Lease) -> None:
-    """Run the connector over its source. Raises what the connector raises; the job then fails with it."""
+    """Run the connector over its source, or on over it, until its end or that of its turn.
+
+    Raises what the connector raises; the job then fails with it.
+    """
     began = clock.now()
     with services.catalog.transaction(lease.tenant) as session:
         job, source = _begin(session, lease)
@@ -42,21 +48,31 @@ def scan(services: Services, lease: Lease) -> None:
     if point is not None:  # access that was read before the interruption is as old as that
         began = job.started_at or began
         progress.go_on(point, anew=connector.lists_everything)
+    progress.take_up(anew=connector.lists_everything)
+    turn = Turn(services, lease, anew=connector.lists_everything)
     if job.kind != "incremental":
         progress.counts["members_changed"] += read_memberships(services, lease, source, connector, began)
     try:
-        progress.read(_read(connector, point.cursor if point else cursor), whole=cursor is None)
+        ended = progress.read(_read(connector, point.cursor if point else cursor), turn, whole=cursor is None)
     except CursorExpired as expired:
         log.info("source %s is listed whole: %s", source.id, expired.detail)
         with services.catalog.transaction(lease.tenant) as session:
             save_cursor(session, source, cursor := None)
             resume.forget(session, lease)
         progress = Intake(services, lease, (source, job), issuers)
-        progress.read(_read(connector, None), whole=True)
+        ended = progress.read(_read(connector, None), turn, whole=True)
+    if ended:
+        _finish(progress, began, everything=cursor is None or connector.lists_everything)
+    services.ring_projector()
+
+
+def _finish(progress: Intake, began: datetime, *, everything: bool) -> None:
+    """The source was read to its end; with ``everything``, what it did not name is gone."""
+    services, lease, source, job = progress.services, progress.lease, progress.source, progress.job
     with services.catalog.transaction(lease.tenant) as session:
         breaker.succeeded(session, lease.tenant, lease.job_id)
         row, refused = lock_job(session, lease), None
-        if cursor is None or connector.lists_everything:
+        if everything:
             refused = progress.delete_unseen(session, confirmed=row.confirm_deletions)
             # What is gone, and stays because too much is, was not read; who is in a source's groups is its access too.
             if refused is None and (source.issuer is None or job.kind != "incremental"):
@@ -71,9 +87,8 @@ def scan(services: Services, lease: Lease) -> None:
         if refused or progress.rules_broken:  # what could be done is done, and it is no success all the same
             ledger.fail(session, lease, refused)
         else:
-            ledger.finish(session, lease, {"counts": dict(progress.counts)})
+            ledger.finish(session, replace(lease, result={}), {"counts": dict(progress.counts)})
     services.ring("fetch", ready)
-    services.ring_projector()
 
 
 def _begin(session: Session, lease: Lease) -> tuple[Job, Source]:
@@ -94,7 +109,7 @@ def _read(connector: Connector, cursor: Json | None) -> Iterator[Change]:
         raise SourceUnreachable(error.detail, **error.extra) from error
 
 
-def _mark_access_read(session: Session, source: Source, began: object) -> None:
+def _mark_access_read(session: Session, source: Source, began: datetime) -> None:
     session.execute(
         sa.update(Source)
         .where(col(Source.tenant_id) == source.tenant_id, col(Source.id) == source.id)

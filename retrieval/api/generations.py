@@ -8,7 +8,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from acl.audit import record
-from retrieval.api.requests import AdminCaller, Id, ServicesDep
+from retrieval import examples
+from retrieval.api.requests import ALWAYS, AdminCaller, Id, ServicesDep
 from retrieval.compare import asked_questions, compare
 from vouch.core.errors import Conflict, Forbidden, InvalidInput, ModelUnavailable, NotFound
 from vouch.serving.responses import problems
@@ -25,13 +26,15 @@ class CompareIn(BaseModel):
 class Compared(BaseModel):
     """Figures alone: nobody learns from them what was asked, or found."""
 
-    compared: dict[str, Any] = Field(
-        examples=[{"with": "g1", "at": "2026-03-01T12:00:00Z", "questions": 50, "same_first": 0.92, "overlap_10": 0.87}]
-    )
+    compared: dict[str, Any]
 
 
 @router.post(
-    "/{generation_id}/compare", responses=problems(Forbidden, NotFound, Conflict, InvalidInput, ModelUnavailable)
+    "/{generation_id}/compare",
+    responses={
+        **problems(*ALWAYS, NotFound, Conflict, InvalidInput, ModelUnavailable),
+        **examples.of(examples.COMPARED),
+    },
 )
 def post(generation_id: Id, body: CompareIn, caller: AdminCaller, services: ServicesDep) -> Compared:
     """Ask what users asked last of the active generation and of another one, each under its user's access of today.

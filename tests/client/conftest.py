@@ -23,6 +23,7 @@ def served(app: FastAPI) -> Iterator[str]:
     """The address of ``app`` while the block lasts."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
     socket = server.config.bind_socket()
+    socket.listen()  # who calls before the thread has come to it waits, instead of being refused
     thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
     thread.start()
     try:

@@ -83,7 +83,12 @@ def test_secrets_are_texts_of_characters() -> None:
         ("confluence", {**ISSUED, "people": 7}, "config.people", "should be an object, with fields"),
         ("confluence", {**ISSUED, "people": {"x": 7}}, "config.people.x", "there is no such field"),
         ("files", {"store": {"bucket": "b"}}, "config.store", "should have a field 'type'"),
-        ("files", {"store": {"type": "tape"}}, "config.store", "its 'type' should be one of 's3', 'sftp', 'webdav'"),
+        (
+            "files",
+            {"store": {"type": "tape"}},
+            "config.store",
+            "its 'type' should be one of 's3', 'gcs', 'azure', 'sftp', 'smb', 'webdav'",
+        ),
         ("files", {"store": {"type": "s3"}}, "config.store.bucket", "is needed"),
         ("files", {"store": {**STORE, "x": 1}}, "config.store.x", "there is no such field"),
     ],

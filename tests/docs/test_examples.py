@@ -15,10 +15,12 @@ from pydantic import TypeAdapter
 
 from connectors.rules import FILE_NAME, Rule, read_rule
 from ingestion.api.directory import GroupIn
+from ingestion.api.generations import GenerationIn
 from ingestion.api.issuers import IssuerIn
 from ingestion.api.mail import ScheduleIn
 from ingestion.api.webhooks import WebhookIn
 from ingestion.schemas import AccessIn, DocumentIn, SourceIn, SourcePatch
+from retrieval.api.generations import CompareIn
 from retrieval.schemas import AskRequest, ReviewRequest, SearchRequest
 from retrieval.schemas.break_glass import BreakGlassRequest
 from tests.docs.pages import PAGES, Example, examples, routes, shell_commands
@@ -34,6 +36,8 @@ BODIES: dict[str, Any] = {
     "PUT /v1/issuers/{issuer_id}": IssuerIn,
     "PUT /v1/reports/schedule": ScheduleIn,
     "POST /v1/webhooks": WebhookIn,
+    "POST /v1/index/generations": GenerationIn,
+    "POST /v1/index/generations/{generation_id}/compare": CompareIn,
     "POST /v1/search": SearchRequest,
     "POST /v1/ask": AskRequest,
     "POST /v1/break-glass": BreakGlassRequest,

@@ -13,14 +13,15 @@ from pydantic import SecretStr
 from acl.compile import compile_payload
 from acl.directory import put_group, put_user
 from connectors import registry
-from connectors.registry import connector_kinds
 from ingestion.jobs import find_job, start_sync, view
 from ingestion.parser import Parser
 from ingestion.schemas import SourceIn
 from ingestion.services import Services
 from ingestion.sources import create
+from ingestion.stages import resume
 from ingestion.work import run_stages
 from tests.history import unrecorded
+from tests.ingestion.feed import Feed, FeedConnector
 from tests.ingestion.wiki import Site, WikiConnector
 from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.tables import IndexGeneration, Source, Tenant
@@ -92,10 +93,19 @@ def parser() -> Iterator[Parser]:
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Site:
     """The kind `wiki` is installed, and this is its one site."""
-    kinds = {**connector_kinds(), WikiConnector.kind: WikiConnector}
+    kinds = {**registry.connector_kinds(), WikiConnector.kind: WikiConnector}
     monkeypatch.setattr(registry, "connector_kinds", lambda: kinds)
     monkeypatch.setattr(WikiConnector, "sites", {"main": Site()})
     return WikiConnector.sites["main"]
+
+
+@pytest.fixture
+def feed(monkeypatch: pytest.MonkeyPatch) -> Feed:
+    kinds = {**registry.connector_kinds(), FeedConnector.kind: FeedConnector}
+    monkeypatch.setattr(registry, "connector_kinds", lambda: kinds)
+    monkeypatch.setattr(resume, "EVERY_S", 0.0)
+    monkeypatch.setattr(FeedConnector, "feed", Feed({f"{n}.txt": f"Item {n} is here." for n in range(6)}))
+    return FeedConnector.feed
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from redis import Redis
 
-from ingestion.doorbell import make_celery, ring, ring_projector
+from ingestion.doorbell import BATCH, make_celery, ring, ring_projector
 from ingestion.jobs import start_sync
 from ingestion.scheduler import sweep
 from tests.ingestion.conftest import TENANT, Walk
@@ -42,6 +42,36 @@ def test_a_lost_ring_is_rung_again(walk: Walk, source: Source) -> None:
     assert sweep(walk.services) == 1
     assert _waiting(walk, "scan") == 1
     assert sweep(walk.services) == 0, "rung a moment ago"
+
+
+def test_what_has_messages_enough_is_not_rung_for_again_and_what_has_too_few_is(walk: Walk) -> None:
+    """A message does up to as many as it was rung for, of all that wait: whose it was does not matter."""
+    many = 10 * BATCH
+    with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
+        for told in (
+            "INSERT INTO source (tenant_id, id, name, kind, state) VALUES ('t', 's', 's', 'push', 'active')",
+            "INSERT INTO job (tenant_id, id, source_id, kind, state, scanned)"
+            " VALUES ('t', 'j', 's', 'push', 'running', true)",
+            "INSERT INTO stage (tenant_id, id, job_id, source_id, document_id, name, version, state, attempts, fence)"
+            f" SELECT 't', n, 'j', 's', n, 'parse', 0, 'ready', 0, 0 FROM generate_series(1, {many}) n",
+        ):
+            session.execute(sa.text(told))
+
+    def sweep_after(minutes: int) -> int:
+        with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
+            ago = f"now() - interval '{minutes} min'"
+            session.execute(sa.text(f"UPDATE stage SET rung_at = {ago}, not_before = {ago}"))
+        return sweep(walk.services)
+
+    assert sweep_after(1) == many and _waiting(walk, "documents") == 10, "nobody had rung"
+    for _ in range(3):
+        assert sweep_after(10) == 0 and _waiting(walk, "documents") == 10
+    with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
+        session.execute(sa.text("UPDATE stage SET attempts = 1 WHERE id = '7'"))
+    assert sweep_after(10) == 1 and _waiting(walk, "documents") == 11, "what was tried is claimed by its own message"
+    walk.services.redis.ltrim("documents", 0, 2)
+    assert sweep_after(1) == 0, "a queue that is not quiet may be just about to"
+    assert sweep_after(10) == many, "too few, so some were lost"
 
 
 def test_work_of_a_dead_worker_is_rung_alone(walk: Walk, source: Source) -> None:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from tests.platform.conftest import Platform, acting, problem
+import pytest
+
+from tests.platform.conftest import Platform, acting, admin_key, peopled, problem
+from vouch.embedded.platform import Running
 
 PATH = "/v1/index/generations"
+
+
+@pytest.fixture(scope="module")
+def platform(shared: Running) -> Iterator[Platform]:
+    """For the tenant of the first start, which alone administers the index."""
+    with peopled(shared, shared.settings.tenant, admin_key(shared.settings)) as platform:
+        yield platform
 
 
 def _get(platform: Platform, generation: str) -> Any:

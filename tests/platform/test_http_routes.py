@@ -13,13 +13,14 @@ from pydantic import SecretStr
 
 from acl.keys import SCOPES
 from acl.routes import ROUTES, Kind, Rule, names, require_classified
-from tests.platform.conftest import Platform, acting, problem
+from tests.platform.conftest import Platform, acting, admin_key, peopled, problem
 from tests.platform.objects import Objects, bearer, everything, key, make
 from tests.platform.operations import Operation, operations
 from vouch.cli.application import create_application
 from vouch.core import clock
 from vouch.core.errors import StartFailed
 from vouch.core.settings import Settings
+from vouch.embedded.platform import Running
 
 PAGES = {"GET /openapi.json", "GET /docs", "GET /docs/oauth2-redirect"}
 """Public, and not in the document that they show."""
@@ -51,6 +52,13 @@ def test_nothing_starts_with_a_route_that_is_not_in_the_table(monkeypatch: pytes
     for which in ("all", "retrieval"):
         with pytest.raises(StartFailed, match=r"GET /v1/documents/\{document_id\}"):
             create_application(SETTINGS, which)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def platform(shared: Running) -> Iterator[Platform]:
+    """For the tenant of the first start, which alone administers the index."""
+    with peopled(shared, shared.settings.tenant, admin_key(shared.settings)) as platform:
+        yield platform
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ import pytest
 
 from ingestion.stages.intake import BATCH
 from ingestion.stages.resume import EVERY_S
-from tests.connectors.site import Site, page
+from tests.connectors.web.site import Site, page
 from tests.outbound.serving import Asked, Reply, serving
 from tests.platform.conftest import PATIENCE_S, Platform, platform_on
 from vouch.core.settings import Settings

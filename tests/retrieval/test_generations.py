@@ -121,13 +121,13 @@ class Two:
         the words were read in another one's way."""
         mine = self.heard.mine()
         mine.clear()
-        hits, trace_id = search(self.services, self.world.asker(user), Question(words, 20, rerank=False))
+        results = search(self.services, self.world.asker(user), Question(words, 20, rerank=False))
         with self.world.catalog.reading(TENANT) as session:
-            trace = session.get_one(Trace, (TENANT, trace_id))
+            trace = session.get_one(Trace, (TENANT, results.trace_id))
             named = str(trace.data["index"]["generation"])
             row = session.get_one(IndexGeneration, named)
         assert mine == [(named, analysis_named(row.lexical).query(words))] * len(mine) and mine
-        return named, {hit.title for hit in hits}
+        return named, {hit.title for hit in results.hits}
 
     def child(self, script: str) -> subprocess.Popen[str]:
         """A process of its own on the same platform."""

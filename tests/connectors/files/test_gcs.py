@@ -176,11 +176,11 @@ def test_the_token_is_asked_for_through_the_door_too(address: str) -> None:
         ({"endpoint": "http://169.254.169.254/"}, "endpoint"),
         ({"token_url": "http://169.254.169.254/token"}, "token_url"),
         ({"token_url": "https://tokens.example.org/?x=1"}, "token_url"),
-        ({"bucket": "a/b"}, "gcs.bucket"),
-        ({"bucket": ".."}, "gcs.bucket"),
-        ({"prefix": "a/../b"}, "gcs.prefix"),
+        ({"bucket": "a/b"}, "bucket"),
+        ({"bucket": ".."}, "bucket"),
+        ({"prefix": "a/../b"}, "prefix"),
         ({"service_account": "do not repeat"}, "service_account"),
-        ({"nonsense": 1}, "gcs.nonsense"),
+        ({"nonsense": 1}, "nonsense"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused_by_field(changed: dict[str, Any], field: str) -> None:

@@ -108,8 +108,8 @@ def test_nothing_of_the_account_that_it_runs_under_is_used(
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [
-        ({"host_keys": []}, "sftp.host_keys"),
-        ({"host_keys": None}, "sftp.host_keys"),
+        ({"host_keys": []}, "host_keys"),
+        ({"host_keys": None}, "host_keys"),
         ({"host_keys": ["ssh-ed25519 nonsense"]}, "host_keys.0"),
         ({"host_keys": [OTHER_KEY, "SHA256:abc"]}, "host_keys.1"),
         ({"host": "10.0.0.1"}, "host"),
@@ -117,11 +117,11 @@ def test_nothing_of_the_account_that_it_runs_under_is_used(
         ({"host": "h#x", "port": 443}, "host"),
         ({"host": "h/x"}, "host"),
         ({"host": "0x7f.1"}, "host"),
-        ({"path": "srv"}, "sftp.path"),
-        ({"path": "/srv/../etc"}, "sftp.path"),
+        ({"path": "srv"}, "path"),
+        ({"path": "/srv/../etc"}, "path"),
         ({"password": None}, "sftp"),
         ({"private_key": "both"}, "sftp"),
-        ({"port": 0}, "sftp.port"),
+        ({"port": 0}, "port"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused_by_field(wrong: dict[str, Any], field: str) -> None:

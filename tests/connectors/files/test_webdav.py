@@ -102,7 +102,7 @@ def test_a_token_is_sent_to_the_store_and_proxies_of_the_environment_are_not_ask
         ({"token": "line\nbreak", "user": None, "password": None}, "token"),
         ({"token": "both"}, "webdav"),
         ({"user": None}, "webdav"),
-        ({"user": "a:b"}, "webdav.user"),
+        ({"user": "a:b"}, "user"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused_by_field(wrong: dict[str, Any], field: str) -> None:
