@@ -19,7 +19,8 @@ from retrieval.types import Candidate, ChunkKey, Scores
 from vouch.core.types import IndexHit, IndexHits
 
 WORDS = 0.6
-"""Share of the lexical arm. Chosen on the half of our sets' questions that is for fitting (`docs/measurements.md`)."""
+"""Share of the lexical arm. Chosen by looking at all sets, and then seen to hold on half of their questions
+(`docs/measurements.md`)."""
 FLOOR = 60
 """Place whose dense score counts as nothing: the least number of hits that is asked of an arm (`retrieval/depth.py`),
 so that a deeper look moves no score. An arm with fewer has its floor at 0."""
