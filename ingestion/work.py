@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from celery.exceptions import SoftTimeLimitExceeded
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from ingestion import breaker
@@ -23,7 +24,7 @@ from ingestion.places import scan_place
 from ingestion.services import Services
 from ingestion.stages import resume
 from ingestion.stages.chunk import chunk
-from ingestion.stages.embed import embed, embed_missing
+from ingestion.stages.embed import embed
 from ingestion.stages.fetch import fetch
 from ingestion.stages.intake import NOT_HANDED_OUT
 from ingestion.stages.parse import parse
@@ -52,16 +53,11 @@ log = logging.getLogger(__name__)
 
 Work = Callable[[Services, Lease], Lease | None]
 """A stage: does its work in transactions of its own and returns the next one, in hand or ready for anyone."""
+Together = Callable[[Services, Sequence[Lease]], list[Lease]]
+"""The same for documents of one tenant, each there once: all or none. Returns what is next, ready for anyone."""
 
-WORK: dict[str, Work] = {
-    "scan": scan,
-    "fetch": fetch,
-    "parse": parse,
-    "chunk": chunk,
-    "embed": embed,
-    "publish": publish,
-}
-
+WORK: dict[str, Work] = {"scan": scan, "fetch": fetch, "parse": parse, "chunk": chunk}
+TOGETHER: dict[str, Together] = {"embed": embed, "publish": publish}
 
 PATIENCE = 6
 """Times that a document's source may fail to answer in one job."""
@@ -108,9 +104,8 @@ def _run(services: Services, leases: list[Lease]) -> None:
         return
     ready: dict[StageName, list[str]] = defaultdict(list)
     with ledger.held(services.catalog, leases, services.settings.lease_s):
-        embed_missing(services, [lease for lease in leases if lease.name == "embed"])
         enough = time.monotonic() + ENOUGH_S
-        for number, lease in enumerate(tuple(leases)):
+        for number, lease in enumerate(_together(services, tuple(leases), ready)):
             if number and time.monotonic() > enough:
                 if _put_back(services, lease):
                     ready[lease.name].append(lease.id)
@@ -129,10 +124,34 @@ def _run(services: Services, leases: list[Lease]) -> None:
         settle(session, sorted({lease.job_id for lease in leases}))
 
 
+def _together(services: Services, leases: Sequence[Lease], ready: dict[StageName, list[str]]) -> list[Lease]:
+    """Do in one go what can be, and add what is next to ``ready``. Returns the others, to be done one by one: what was
+    tried before, a second version of a document, and a batch of which one failed, for that harms nobody else."""
+    batches: dict[tuple[str, StageName], dict[str, Lease]] = defaultdict(dict)
+    for lease in leases:
+        if lease.name in TOGETHER and lease.attempt == 1:
+            batches[lease.tenant, lease.name].setdefault(lease.document_id, lease)
+    done = set[str]()
+    for (_, name), batch in batches.items():
+        some = list(batch.values())
+        if len(some) == 1:
+            continue
+        try:
+            for following in TOGETHER[name](services, some):
+                ready[following.name].append(following.id)
+        except (VouchError, RuntimeError, ValueError, DBAPIError) as error:
+            log.warning("stage %s of %d documents was not done together", name, len(some), exc_info=error)
+        else:
+            done.update(lease.id for lease in some)
+    return [lease for lease in leases if lease.id not in done]
+
+
 def _do(services: Services, lease: Lease) -> Lease | None:
     try:
         if lease.attempt > ledger.MAX_ATTEMPTS:
             raise DocumentRejected("Its worker died each time it was tried.", reason="worker_died")
+        if lease.name in TOGETHER:
+            return next(iter(TOGETHER[lease.name](services, [lease])), None)
         return WORK[lease.name](services, lease)
     except LeaseLost:
         log.info("stage %s of job %s passed to another worker", lease.name, lease.job_id)

@@ -130,7 +130,7 @@ def _made_ready(services: Services, generation_id: str, seq: int) -> bool:
         if row.state != "building":
             return True
         since = generations.written_since(session, seq)
-        if any(lacking(session, tenant, (document_id, number), row) for tenant, document_id, number in since):
+        if any(lacking(session, tenant, [(document_id, number)], row) for tenant, document_id, number in since):
             return False
         row.state, row.ready_at, row.problem = "ready", clock.now(), None
         session.add(row)

@@ -46,11 +46,11 @@ def fall_back(services: Services, generation_id: str, detail: str) -> None:
         put_back(session, generation_id, detail)
 
 
-def lacking(session: Session, tenant: str, version: Named, generation: IndexGeneration) -> bool:
-    """Whether anything is missing."""
-    if not chunks_of(session, tenant, [version], generation)[version]:
+def lacking(session: Session, tenant: str, versions: Sequence[Named], generation: IndexGeneration) -> bool:
+    """Whether anything is missing of any of ``versions``."""
+    if not all(chunks_of(session, tenant, versions, generation).values()):
         return True
-    return bool(unembedded(session, tenant, [version], generation))
+    return bool(unembedded(session, tenant, versions, generation))
 
 
 def embed_for(services: Services, tenant: str, versions: Sequence[Named], generation: IndexGeneration) -> None:

@@ -10,31 +10,16 @@ from ingestion.services import Services
 from vouch.catalog import ledger
 from vouch.catalog.generations import live
 from vouch.catalog.ledger import Lease
-from vouch.core.errors import VouchError
 
 log = logging.getLogger(__name__)
 
 
-def embed_missing(services: Services, leases: Sequence[Lease]) -> None:
-    """Embed what the leased versions lack, in one batch per tenant.
-
-    A batch that fails harms nobody: each document is then tried on its own by :func:`embed`.
-    """
-    for tenant in sorted({lease.tenant for lease in leases}):
-        versions = [(x.document_id, x.version) for x in leases if x.tenant == tenant]
-        if len(versions) < 2:
-            continue
-        try:
-            _embed(services, tenant, versions)
-        except (VouchError, RuntimeError, ValueError) as error:
-            log.warning("a batch of %d documents was not embedded together", len(versions), exc_info=error)
-
-
-def embed(services: Services, lease: Lease) -> Lease | None:
-    """Make sure that every chunk of the version has its vector."""
-    _embed(services, lease.tenant, [(lease.document_id, lease.version)])
-    with services.catalog.transaction(lease.tenant, durable=False) as session:
-        return ledger.finish(session, lease, then="publish")
+def embed(services: Services, leases: Sequence[Lease]) -> list[Lease]:
+    """Make sure that every chunk of the leased versions, all of one tenant, has its vector. Returns what is next."""
+    tenant = leases[0].tenant
+    _embed(services, tenant, [(lease.document_id, lease.version) for lease in leases])
+    with services.catalog.transaction(tenant, durable=False) as session:
+        return [following for lease in leases if (following := ledger.finish(session, lease, then="publish"))]
 
 
 def _embed(services: Services, tenant: str, versions: Sequence[tuple[str, int]]) -> None:

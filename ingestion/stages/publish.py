@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 from sqlmodel import Session
 
 from ingestion.generations.prepare import FAILS, fall_back, lacking, prepare, told
 from ingestion.services import Services
-from ingestion.stages.version import Building, building
+from ingestion.stages.version import Building, all_building
 from vouch.catalog import ledger, outbox
 from vouch.catalog.generations import handing_over, live
 from vouch.catalog.ledger import Lease
+from vouch.catalog.outbox import active_generation
+from vouch.catalog.tables import IndexGeneration
 from vouch.catalog.vectors import chunks_of, unembedded
 from vouch.core.errors import VouchError
 
@@ -33,67 +37,95 @@ _FLIP = sa.text(
 )
 
 
-def publish(services: Services, lease: Lease) -> None:
+def publish(services: Services, leases: Sequence[Lease]) -> list[Lease]:
     """Run twice for each version: first it hands the version to the projector and waits, then it flips.
 
-    Raises when a chunk or a vector is missing; the version then never becomes visible.
+    ``leases`` are of one tenant, each for another document, and go together or not at all. Raises when a chunk or a
+    vector is missing; the version then never becomes visible.
     """
-    if lease.wait_seq is None:
-        _complete(services, lease)
-    with services.catalog.transaction(lease.tenant, durable=False) as session:
-        version = building(session, lease, lock=True)
-        if version is None:
+    if handed := [lease for lease in leases if lease.wait_seq is not None]:
+        _flip_all(services, handed)
+    if coming := [lease for lease in leases if lease.wait_seq is None]:
+        _hand_over(services, coming)
+    return []
+
+
+def _hand_over(services: Services, leases: Sequence[Lease]) -> None:
+    _complete(services, leases)
+    tenant = leases[0].tenant
+    with services.catalog.transaction(tenant, durable=False) as session:
+        wanted, unwanted = _sorted_out(session, leases)
+        handing_over(session)
+        _verify(session, wanted, [one for one in live(session) if one.state != "building"])
+        for lease in unwanted:
             ledger.cancel(session, lease)
-            outbox.append(session, lease.tenant, "remove", [lease.document_id], lease.version)
-            return
-        _verify(session, lease, version)
-        if lease.wait_seq is None:
-            seq = outbox.append(session, lease.tenant, "write", [lease.document_id], lease.version)
-            ledger.wait(session, lease, seq)
-        else:
-            replaced = _flip(session, lease, version)
+        _remove(session, [(lease, lease.version) for lease in unwanted])
+        for lease, _ in wanted:
+            ledger.wait(session, lease, outbox.append(session, tenant, "write", [lease.document_id], lease.version))
+
+
+def _flip_all(services: Services, leases: Sequence[Lease]) -> None:
+    with services.catalog.transaction(leases[0].tenant, durable=False) as session:
+        wanted, unwanted = _sorted_out(session, leases)
+        _verify(session, wanted, [active_generation(session)])
+        replaced = [(lease, earlier) for lease, version in wanted for earlier in _flip(session, lease, version)]
+        for lease, _ in wanted:
             ledger.finish(session, lease)
-            for earlier in replaced:
-                outbox.append(session, lease.tenant, "remove", [lease.document_id], earlier)
+        for lease in unwanted:
+            ledger.cancel(session, lease)
+        _remove(session, [*replaced, *((lease, lease.version) for lease in unwanted)])
 
 
-def _complete(services: Services, lease: Lease) -> None:
-    """Make up for what a generation lacks of the version: one may have been made since it was embedded.
+def _sorted_out(session: Session, leases: Sequence[Lease]) -> tuple[list[tuple[Lease, Building]], list[Lease]]:
+    """Those whose version is still to be published, locked to the end of the transaction; and the others."""
+    found = all_building(session, leases, lock=True)
+    wanted = [(lease, found[lease.document_id]) for lease in leases if lease.document_id in found]
+    return wanted, [lease for lease in leases if lease.document_id not in found]
+
+
+def _remove(session: Session, versions: Sequence[tuple[Lease, int]]) -> None:
+    for lease, version in versions:
+        outbox.append(session, lease.tenant, "remove", [lease.document_id], version)
+
+
+def _complete(services: Services, leases: Sequence[Lease]) -> None:
+    """Make up for what a generation lacks of the versions: one may have been made since they were embedded.
 
     Where that cannot be (its model is gone, say), the generation is put back; only the active one holds anything up.
     """
-    place = (lease.document_id, lease.version)
-    with services.catalog.reading(lease.tenant) as session:
+    tenant, places = leases[0].tenant, [(lease.document_id, lease.version) for lease in leases]
+    with services.catalog.reading(tenant) as session:
         found = live(session)
         if len(found) == 1:
             return  # the stages before have seen to that one
-        unfinished = [one for one in found if lacking(session, lease.tenant, place, one)]
+        unfinished = [one for one in found if lacking(session, tenant, places, one)]
     for generation in unfinished:
         try:
-            prepare(services, lease.tenant, [place], generation)
+            prepare(services, tenant, places, generation)
         except FAILS as error:
             if generation.state == "active":
                 raise
             fall_back(services, generation.id, told(error))
 
 
-def _verify(session: Session, lease: Lease, version: Building) -> None:
-    """Every generation that is, or may become, the active one has all of the version; what one that is being filled
+def _verify(
+    session: Session, versions: Sequence[tuple[Lease, Building]], generations: Sequence[IndexGeneration]
+) -> None:
+    """Every generation that is, or may become, the active one has all of the versions; what one that is being filled
     lacks is looked for at its end. None is made before the commit."""
-    place = (lease.document_id, lease.version)
-    if lease.wait_seq is None:
-        handing_over(session)
-    for generation in live(session):
-        if generation.state != "active" and (generation.state == "building" or lease.wait_seq is not None):
-            continue
-        chunks = chunks_of(session, lease.tenant, [place], generation)[place]
-        expected = version.chunks if version.meta.get("chunker", generation.chunker) == generation.chunker else chunks
-        missing = len(unembedded(session, lease.tenant, [place], generation))
-        if not chunks or chunks != expected or missing:
-            raise VouchError(
-                f"Version {lease.version} has {chunks} of {expected} chunks, {missing} without vector, for generation"
-                f" {generation.id}."
-            )
+    for generation in generations:
+        places = [(lease.document_id, lease.version) for lease, _ in versions]
+        counted = chunks_of(session, versions[0][0].tenant, places, generation) if places else {}
+        missing = len(unembedded(session, versions[0][0].tenant, places, generation)) if places else 0
+        for lease, version in versions:
+            chunks = counted[lease.document_id, lease.version]
+            same = version.meta.get("chunker", generation.chunker) == generation.chunker
+            expected = version.chunks if same else chunks
+            if not chunks or chunks != expected or missing:
+                raise VouchError(
+                    f"Version {lease.version} has {chunks} of {expected} chunks, {missing} without vector, for"
+                    f" generation {generation.id}."
+                )
 
 
 def _flip(session: Session, lease: Lease, version: Building) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import InternalError
@@ -60,3 +61,25 @@ def test_the_loser_of_a_deadlock_is_told_to_try_again(catalog: Catalog) -> None:
     with ThreadPoolExecutor(2) as pool:
         ends = pool.map(rename, ("a", "b"), ("b", "a"))
         assert sorted(ends) == ["again", "done"]
+
+
+def test_a_connection_that_postgresql_has_ended_is_never_handed_out(catalog: Catalog) -> None:
+    with catalog.transaction(ACROSS_TENANTS) as first, catalog.transaction(ACROSS_TENANTS) as second:
+        ended = [session.execute(sa.text("SELECT pg_backend_pid()")).scalar() for session in (first, second)]
+    with psycopg.connect(catalog.url, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(pid, 5000) FROM unnest(%s::int[]) AS pid", (ended,))
+    with catalog.reading(ACROSS_TENANTS) as session, catalog.transaction(ACROSS_TENANTS) as also:
+        now = [one.execute(sa.text("SELECT pg_backend_pid()")).scalar() for one in (session, also)]
+    assert not set(now) & set(ended)
+
+
+def test_what_need_not_wait_for_the_disk_says_so_for_itself_alone(catalog: Catalog) -> None:
+    shown = []
+    asking = "&" if "?" in catalog.url else "?"
+    waits = Catalog(f"{catalog.url}{asking}options=-csynchronous_commit%3Don")
+    for durable in (False, True):
+        for tenant in (ACROSS_TENANTS, "t"):
+            with waits.transaction(tenant, durable=durable) as session:
+                shown.append(session.execute(sa.text("SHOW synchronous_commit")).scalar())
+    waits.close()
+    assert shown == ["off", "off", "on", "on"]

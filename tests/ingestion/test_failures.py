@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -144,20 +145,102 @@ def test_a_cancelled_job_stops_and_the_next_sync_goes_on(walk: Walk, folder: Pat
 
 def test_a_document_deleted_on_its_way_never_appears(walk: Walk, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = walk.add_source(path=str(folder))
-    publish = work.WORK["publish"]
+    publish = work.TOGETHER["publish"]
 
-    def late(services: Services, lease: Lease) -> Lease | None:
-        if lease.document_id == _cursed_id(walk) and (folder / "cursed.md").exists():
+    def late(services: Services, leases: Sequence[Lease]) -> list[Lease]:
+        if _cursed_id(walk) in [lease.document_id for lease in leases] and (folder / "cursed.md").exists():
             (folder / "cursed.md").unlink()
             from ingestion.delete import delete_documents
 
             with services.catalog.transaction(ACROSS_TENANTS) as session:
                 delete_documents(session, TENANT, source.id, ["cursed.md"], "test")
-        return publish(services, lease)
+        return publish(services, leases)
 
-    monkeypatch.setitem(work.WORK, "publish", late)
+    monkeypatch.setitem(work.TOGETHER, "publish", late)
     walk.sync(source)
     assert walk.scalar("SELECT state FROM document WHERE external_id = 'cursed.md'") == "deleted"
     found = walk.verify()
     assert found.clean, found.report()
     assert walk.scalar("SELECT count(*) FROM chunk WHERE text LIKE '%cursed%'") == 0
+
+
+def _before_publishing(walk: Walk, monkeypatch: pytest.MonkeyPatch, once: Callable[[Lease], str]) -> list[int]:
+    """Run what ``once`` says of the cursed page before it is first published; how many go together each time."""
+    publish, sizes = work.TOGETHER["publish"], list[int]()
+
+    def meddled(services: Services, leases: Sequence[Lease]) -> list[Lease]:
+        sizes.append(len(leases))
+        for lease in leases:
+            if len(sizes) == 1 and lease.document_id == _cursed_id(walk):
+                with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
+                    session.execute(sa.text(once(lease)))
+        return publish(services, leases)
+
+    monkeypatch.setitem(work.TOGETHER, "publish", meddled)
+    return sizes
+
+
+def test_of_what_is_published_together_one_that_lacks_a_vector_holds_up_nobody(
+    walk: Walk, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = "DELETE FROM embedding WHERE text_hash IN (SELECT text_hash FROM chunk WHERE text LIKE '%cursed page%')"
+    sizes = _before_publishing(walk, monkeypatch, lambda _: lost)
+    job = walk.sync(walk.add_source(path=str(folder)))
+    for _ in range(MAX_ATTEMPTS):
+        _no_pause(walk)
+        job = walk.finish(job["job_id"])
+    assert sizes[:3] == [2, 1, 1], "together, and then each for itself"
+    assert job["counts"] | {"published": 1, "quarantined": 1} == job["counts"]
+    assert walk.scalar("SELECT state FROM document WHERE external_id = 'good.md'") == "live"
+    assert walk.scalar("SELECT state FROM document WHERE external_id = 'cursed.md'") == "quarantined"
+    assert walk.verify().clean
+
+
+def test_of_what_is_published_together_one_that_passed_to_another_worker_is_left_to_it(
+    walk: Walk, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = _before_publishing(
+        walk, monkeypatch, lambda lease: f"UPDATE stage SET fence = fence + 1 WHERE id = '{lease.id}'"
+    )
+    job = walk.sync(walk.add_source(path=str(folder)))
+    assert sizes[:3] == [2, 1, 1]
+    assert job["counts"] | {"published": 1} == job["counts"]
+    assert walk.scalar("SELECT state FROM document WHERE external_id = 'good.md'") == "live"
+    assert walk.scalar("SELECT current_version FROM document WHERE external_id = 'cursed.md'") is None
+    _no_pause(walk)  # the other worker is gone
+    assert walk.finish(job["job_id"])["counts"]["published"] == 2
+    assert walk.verify().clean
+
+
+def test_two_versions_of_a_document_in_one_message_end_with_the_newer(walk: Walk, folder: Path) -> None:
+    """The second is named by a sync of its own while the first waits to be published."""
+    source = walk.add_source(path=str(folder))
+    jobs = []
+    for text in ("older", "newer"):
+        (folder / "good.md").write_text(f"# good\n\nThis is the {text} page.")
+        with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
+            session.execute(sa.text("UPDATE job SET state = 'succeeded'"))  # a source has one sync at a time
+            jobs.append(start_sync(session, source, "incremental")[0])
+        while not walk.scalar("SELECT count(*) FROM stage WHERE name = 'publish' AND job_id = :j", j=jobs[-1]):
+            run_stages(walk.services, _ready(walk, "scan", "fetch", "embed"))
+    with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
+        session.execute(sa.text("UPDATE job SET state = 'running', finished_at = NULL"))
+    both = _ready(walk, "publish")
+    assert len(both) > len(set(_documents_of(walk, both)))
+    walk.drain()
+    text = "SELECT c.text FROM document d JOIN chunk c ON c.document_id = d.id AND c.version = d.current_version"
+    assert "newer" in str(walk.scalar(f"{text} WHERE d.external_id = 'good.md'"))
+    assert walk.scalar("SELECT count(*) FROM chunk WHERE text LIKE '%older%'") == 0
+    assert walk.verify().clean
+
+
+def _ready(walk: Walk, *names: str) -> list[str]:
+    with walk.services.catalog.reading(ACROSS_TENANTS) as session:
+        query = sa.text("SELECT id FROM stage WHERE state = 'ready' AND name = ANY(:names) ORDER BY id")
+        return list(session.execute(query, {"names": list(names)}).scalars())
+
+
+def _documents_of(walk: Walk, stage_ids: Sequence[str]) -> list[str]:
+    with walk.services.catalog.reading(ACROSS_TENANTS) as session:
+        query = sa.text("SELECT document_id FROM stage WHERE id = ANY(:ids)")
+        return list(session.execute(query, {"ids": list(stage_ids)}).scalars())

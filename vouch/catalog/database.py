@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -25,8 +27,9 @@ class AcrossTenants(Enum):
 ACROSS_TENANTS = AcrossTenants.ALLOWED
 """For what belongs to no tenant: finding out whose credential a request carries, the scheduler, the projector."""
 
-_ENTER = "SELECT set_config('role', 'vouch_tenant', true), set_config('vouch.tenant', %s, true)"
+_TENANT = "set_config('role', 'vouch_tenant', true), set_config('vouch.tenant', %s, true)"
 """What row-level security goes by. Both end with the transaction."""
+_NOT_DURABLE = "set_config('synchronous_commit', 'off', true)"
 
 
 class Catalog:
@@ -44,9 +47,9 @@ class Catalog:
             url.replace("postgresql://", "postgresql+psycopg://", 1),
             pool_size=pool,
             max_overflow=pool,
-            pool_pre_ping=True,
             connect_args={"connect_timeout": 5},
         )
+        sa.event.listen(self.engine, "checkout", _alive)
 
     @contextmanager
     def transaction(self, tenant: str | AcrossTenants, *, durable: bool = True) -> Iterator[Session]:
@@ -63,9 +66,7 @@ class Catalog:
             Session(self.engine, expire_on_commit=False, info=self._info) as session,
             session.begin(),
         ):
-            _enter(session, tenant)
-            if not durable:
-                session.execute(sa.text("SET LOCAL synchronous_commit = off"))
+            _enter(session, tenant, durable=durable)
             yield session
 
     @contextmanager
@@ -73,7 +74,7 @@ class Catalog:
         """One snapshot of a tenant's rows; a write inside fails. What gate 2 and every report read through."""
         snapshot = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         with self._reaching(), self._session(snapshot) as session, session.begin():
-            _enter(session, tenant)
+            _enter(session, tenant, durable=True)
             yield session
 
     def _session(self, engine: sa.Engine) -> Session:
@@ -94,9 +95,20 @@ class Catalog:
         self.engine.dispose()
 
 
-def _enter(session: Session, tenant: str | AcrossTenants) -> None:
-    if not isinstance(tenant, AcrossTenants):
-        session.connection().exec_driver_sql(_ENTER, (tenant,))
+def _enter(session: Session, tenant: str | AcrossTenants, *, durable: bool) -> None:
+    across = isinstance(tenant, AcrossTenants)
+    said = [*([] if across else [_TENANT]), *([] if durable else [_NOT_DURABLE])]
+    if said:
+        session.connection().exec_driver_sql(f"SELECT {', '.join(said)}", () if across else (tenant,))
+
+
+def _alive(connection: Any, *_: object) -> None:
+    """Never hand out a connection whose PostgreSQL has ended. Nothing comes on an idle one but its end, and rarely a
+    notice: to look for that costs no round trip, which asking it before each transaction would."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    if poll.poll(0):
+        raise sa.exc.DisconnectionError
 
 
 def _is_connection_loss(error: OperationalError | InterfaceError) -> bool:
