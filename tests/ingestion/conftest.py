@@ -29,6 +29,7 @@ from vouch.core.settings import Settings
 from vouch.core.types import Json
 from vouch.gateway.embed import Embedder
 from vouch.index.edge import EdgeIndex
+from vouch.index.lexical import LEXICAL
 from vouch.index.projector import Projector
 from vouch.index.verify import Difference, verify
 
@@ -122,7 +123,9 @@ def walk(tmp_path: Path, database_url: str, redis_url: str, embedder: Embedder, 
     with services.catalog.transaction(ACROSS_TENANTS) as session:
         session.add(Tenant(id=TENANT, name="T"))
         session.add(
-            IndexGeneration(id="g1", model=embedder.name, dimensions=embedder.dimensions, chunker="structure.v1")
+            IndexGeneration(
+                id="g1", model=embedder.name, dimensions=embedder.dimensions, chunker="structure.v1", lexical=LEXICAL
+            )
         )
         session.flush()
         put_user(session, TENANT, "user:alice", name="Alice", actor="test")

@@ -33,6 +33,7 @@ from vouch.core.types import Clause, Json
 from vouch.gateway.embed import Embedder
 from vouch.gateway.rerank import LexicalReranker
 from vouch.index.edge import EdgeIndex
+from vouch.index.lexical import LEXICAL
 from vouch.index.projector import Projector
 
 TENANT = "acme"
@@ -199,7 +200,9 @@ def open_world(catalog: Catalog, embedder: Embedder, folder: Path) -> Iterator[W
     with catalog.transaction(ACROSS_TENANTS) as session:
         session.add(Tenant(id=TENANT, name="Acme"))
         session.add(
-            IndexGeneration(id="g1", model=embedder.name, dimensions=embedder.dimensions, chunker="structure.v1")
+            IndexGeneration(
+                id="g1", model=embedder.name, dimensions=embedder.dimensions, chunker="structure.v1", lexical=LEXICAL
+            )
         )
         session.flush()
         for name in ("alice", "bob", "dave"):
