@@ -23,6 +23,8 @@ BUILD = "build"
 BATCH = 32
 """Documents per message, which says how many to do more than which (``vouch/catalog/turns.py``): enough for well-filled
 embedding batches, few enough to share among workers."""
+ONE_BY_ONE = 4
+"""The same where each document is read for itself: nothing is gained by many, and whoever comes next waits for them."""
 _PROJECTOR_RUNG = "vouch:projector:rung"
 
 
@@ -63,9 +65,15 @@ def beside(stage: str) -> tuple[str, ...]:
     return (*(name for name, other in QUEUE_OF.items() if other == queue),) or (stage,)
 
 
-def ring(bell: Celery, stage: str, ids: Sequence[str], *, batch: int = BATCH) -> None:
-    """Ring for ``ids``, all ready for ``stage``, in batches. Never raises for a Redis that is away."""
-    for some in _batches(ids, 1 if stage == "scan" else batch):  # one that waits behind another in hand gets no turn
+def at_once(stage: str) -> int:
+    """Stages that a message may be for. A scan that waited behind another in hand would get no turn."""
+    return {"scan": 1, "documents": ONE_BY_ONE}.get(QUEUE_OF.get(stage, stage), BATCH)
+
+
+def ring(bell: Celery, stage: str, ids: Sequence[str], *, alone: bool = False) -> None:
+    """Ring for ``ids``, all ready for ``stage``, in batches, or for each ``alone``. Never raises for a Redis that is
+    away."""
+    for some in _batches(ids, 1 if alone else at_once(stage)):
         _send(bell, f"ingestion.{stage}", QUEUE_OF.get(stage, stage), [some])
 
 

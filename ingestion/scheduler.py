@@ -20,9 +20,9 @@ from sqlmodel import Session
 from acl.audit_heads import HeadsFile, heads
 from ingestion.delete import collect_blobs
 from ingestion.doorbell import (
-    BATCH,
     BUILD,
     QUEUE_OF,
+    at_once,
     ring,
     ring_build,
     ring_canary,
@@ -166,7 +166,7 @@ def _ring_again(services: Services, overdue: Iterable[Sequence[Any]]) -> None:
     fresh: dict[str, list[str]] = defaultdict(list)
     for name, stage_id, attempts in overdue:
         if attempts:
-            ring(services.bell, name, [stage_id], batch=1)
+            ring(services.bell, name, [stage_id], alone=True)
         else:
             fresh[name].append(stage_id)
     for name, ids in fresh.items():
@@ -197,11 +197,7 @@ def _short(session: Session, rung: dict[str, int]) -> list[str]:
     fresh: dict[str, int] = defaultdict(int)
     for name, count in session.execute(_FRESH):
         fresh[_queue(name)] += count
-    return [
-        stage
-        for stage in ledger.STAGES
-        if rung.get(_queue(stage), 0) * (1 if stage == "scan" else BATCH) < fresh[_queue(stage)]
-    ]
+    return [stage for stage in ledger.STAGES if rung.get(_queue(stage), 0) * at_once(stage) < fresh[_queue(stage)]]
 
 
 def main() -> None:

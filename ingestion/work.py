@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from ingestion import breaker
-from ingestion.doorbell import beside
+from ingestion.doorbell import at_once, beside
 from ingestion.jobs import settle
 from ingestion.places import scan_place
 from ingestion.services import Services
@@ -75,7 +75,8 @@ def run_stages(services: Services, stage_ids: Sequence[str]) -> None:
 
 def take_turn(services: Services, name: str, stage_ids: Sequence[str]) -> bool:
     """Do as many stages as there are ``stage_ids``, of those that wait in the same queue as ``name``: from the sources
-    in turn, for otherwise a small one would wait behind all that a large one has rung for.
+    in turn, for otherwise a small one would wait behind all that a large one has rung for. What is done together is
+    taken as a whole batch, whoever rang for how many.
 
     A single one that was tried before is done for itself, so that it can take no neighbour down with it. False when
     there was nothing to do.
@@ -83,7 +84,8 @@ def take_turn(services: Services, name: str, stage_ids: Sequence[str]) -> bool:
     lease_s = services.settings.lease_s
     with services.catalog.transaction(ACROSS_TENANTS) as session:
         leases = ledger.claim(session, stage_ids, lease_s, tried=True) if len(stage_ids) == 1 else []
-        leases = leases or claim_in_turn(session, beside(name), len(stage_ids), lease_s)
+        count = at_once(name) if name in TOGETHER else len(stage_ids)
+        leases = leases or claim_in_turn(session, beside(name), count, lease_s)
     did = bool(leases)
     _run(services, leases)
     return did

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from redis import Redis
 
-from ingestion.doorbell import BATCH, make_celery, ring, ring_projector
+from ingestion.doorbell import QUEUE_OF, at_once, make_celery, ring, ring_projector
 from ingestion.jobs import start_sync
 from ingestion.scheduler import sweep
 from tests.ingestion.conftest import TENANT, Walk
@@ -46,7 +46,7 @@ def test_a_lost_ring_is_rung_again(walk: Walk, source: Source) -> None:
 
 def test_what_has_messages_enough_is_not_rung_for_again_and_what_has_too_few_is(walk: Walk) -> None:
     """A message does up to as many as it was rung for, of all that wait: whose it was does not matter."""
-    many = 10 * BATCH
+    many = 10 * at_once("parse")
     with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
         for told in (
             "INSERT INTO source (tenant_id, id, name, kind, state) VALUES ('t', 's', 's', 'push', 'active')",
@@ -111,8 +111,9 @@ def test_a_redis_that_is_away_raises_nothing(walk: Walk) -> None:
 
 
 def test_messages_carry_ids_alone_in_batches(walk: Walk) -> None:
-    ring(walk.services.bell, "parse", [f"id{n}" for n in range(70)])
-    assert _waiting(walk, "documents") == 3
+    for stage, messages in (("parse", 18), ("embed", 3), ("scan", 70)):
+        ring(walk.services.bell, stage, [f"id{n}" for n in range(70)])
+        assert _waiting(walk, QUEUE_OF.get(stage, stage)) == messages
 
 
 def test_the_settings_that_survive_a_kill(walk: Walk) -> None:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from kombu.message import Message
 
 from ingestion import work
-from ingestion.doorbell import QUEUES, ring, ring_maintenance
+from ingestion.doorbell import QUEUES, at_once, ring, ring_maintenance
 from ingestion.jobs import cancel, find_job, retry, start_sync, view
 from ingestion.stages import intake, turn
 from ingestion.work import run_stages
@@ -250,7 +250,7 @@ def test_a_scan_is_begun_although_documents_wait(walk: Walk) -> None:
     """What a worker takes first from its queues; compaction, which may take long, comes after all documents."""
     bell = walk.services.bell
     ring_maintenance(bell)
-    ring(bell, "fetch", [f"f{n}" for n in range(70)])
+    ring(bell, "fetch", [f"f{n}" for n in range(3 * at_once("fetch"))])
     ring(bell, "embed", ["e"])
     ring(bell, "scan", ["s", "t"])
     bell.amqp.queues.select(list(QUEUES))

@@ -88,6 +88,19 @@ def test_small_sources_are_done_after_a_few_claims_and_not_after_the_backlog(que
     assert done["big"] == 3 * BATCH - 30, "what the others do not need is the backlog's"
 
 
+def test_of_few_and_many_who_has_few_is_soon_done_and_who_has_many_goes_on(queue: Catalog) -> None:
+    done: Counter[str] = Counter()
+    for _ in range(20):
+        done += sources(queue, turn(queue, 4, "fetch"))
+    assert (done["small"], done["theirs"]) == (10, 10)
+    assert done["big"] == 60
+    wait(queue, "a", "few", 32)
+    wait(queue, "a", "not few", 33)
+    first = sources(queue, turn(queue, 24, "fetch"))
+    assert first["few"] == pytest.approx(16, abs=1), "four turns for one of each of the two others"
+    assert first["big"] == pytest.approx(4, abs=1) and first["not few"] == pytest.approx(4, abs=1)
+
+
 def test_everything_is_claimed_once_and_nothing_is_left(queue: Catalog) -> None:
     seen: list[str] = []
     while claimed := turn(queue, 500):
@@ -160,6 +173,19 @@ def ring_for_scans(walk: Walk, *names: str) -> list[str]:
         work.scan_turn(walk.services, [stage or ""])
     with walk.services.catalog.reading(TENANT) as session:
         return list(session.execute(sa.text("SELECT id FROM stage WHERE name = 'fetch' ORDER BY id")).scalars())
+
+
+def test_what_is_done_together_is_taken_as_a_whole_batch_whoever_rang(walk: Walk, site: Site) -> None:
+    site.pages = {f"p{n:02}": f"Page {n} of many." for n in range(BATCH + 8)}
+    walk.add_source("wiki", "wiki", issuer=None)
+    ids = ring_for_scans(walk, "wiki")
+    for start in range(0, len(ids), 8):
+        work.take_turn(walk.services, "fetch", ids[start : start + 8])
+    with walk.services.catalog.reading(TENANT) as session:
+        ready = list(session.execute(sa.text("SELECT id FROM stage WHERE name = 'embed'")).scalars())
+    assert len(ready) == BATCH + 8
+    work.take_turn(walk.services, "embed", ready[:8])
+    assert walk.scalar("SELECT count(*) FROM stage WHERE name = 'publish' AND state = 'ready'") == BATCH
 
 
 def test_what_was_tried_before_is_done_alone(walk: Walk, site: Site) -> None:

@@ -2,7 +2,8 @@
 
 First come first served would have a source of ten documents wait behind another's hundred thousand. So a message does
 not say which stages to do, but how many: they are chosen among all that wait. A source of higher priority gets more of
-its tenant's turns, never all of them. What it costs goes by the number of sources that wait, not by what they have
+its tenant's turns, never all of them, and so does one that has few waiting: it is soon done, and holds up the others by
+little. What it costs goes by the number of sources that wait, not by what they have
 waiting: the index ``stage_waiting`` is skipped through from source to source.
 
 Stages that were tried before are not in it. They are claimed by their id, and alone: one may be what killed its worker.
@@ -19,6 +20,10 @@ from vouch.catalog.ledger import Lease, claim
 
 SOURCES = 64
 """Sources that one claim looks at, drawn by lot where more are waiting."""
+FEW = 32
+"""Stages up to which a source that waits has few."""
+SOON_DONE = 4.0
+"""How much more often such a source gets a turn."""
 TRIES = 3
 """Times that a claim looks again when others took meanwhile what it had chosen."""
 
@@ -42,11 +47,14 @@ _CHOOSE = sa.text(
         FROM waiting w JOIN source s ON s.tenant_id = w.tenant_id AND s.id = w.source_id
         ORDER BY row_number() OVER (PARTITION BY w.tenant_id ORDER BY random()), random() LIMIT :sources
     ), next_up AS (
-        SELECT d.tenant_id, d.source_id, d.weight, x.id FROM drawn d CROSS JOIN LATERAL (
+        SELECT d.tenant_id, d.source_id, x.id,
+            d.weight * CASE WHEN count(*) OVER (PARTITION BY d.tenant_id, d.source_id) > :few THEN 1 ELSE :soon END
+                AS weight
+        FROM drawn d CROSS JOIN LATERAL (
             SELECT id FROM stage
             WHERE name = d.name AND tenant_id = d.tenant_id AND source_id = d.source_id
             AND state = 'ready' AND attempts = 0 AND not_before <= now()
-            ORDER BY id LIMIT :count) x
+            ORDER BY id LIMIT greatest(:count, :few + 1)) x
     ), turns AS (
         SELECT tenant_id, id,
             (row_number() OVER (PARTITION BY tenant_id, source_id ORDER BY id) - random()) / weight AS turn
@@ -63,7 +71,7 @@ def claim_in_turn(session: Session, names: Sequence[str], count: int, lease_s: i
     leases: list[Lease] = []
     for _ in range(TRIES):
         wanted = count - len(leases)
-        values = {"names": list(names), "count": wanted, "sources": SOURCES}
+        values = {"names": list(names), "count": wanted, "sources": SOURCES, "few": FEW, "soon": SOON_DONE}
         chosen = list(session.execute(_CHOOSE, values).scalars())
         got = claim(session, chosen, lease_s) if chosen else []
         leases += got
