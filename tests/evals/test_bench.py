@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from evals.bench.askers import SHARES, Population
 from evals.bench.corpus import DIMENSIONS, PER_DOCUMENT, Corpus, Kept, MadeUp
 from evals.bench.recall import GENERATION, SEED, Planner, fill
 from evals.bench.report import Report
+from evals.bench.words import ASKED, Words
 from vouch.index.edge import EdgeIndex
 
 POINTS = 1_600
@@ -82,3 +84,37 @@ def test_an_unknown_measurement_is_wrong_use() -> None:
     with pytest.raises(SystemExit) as exit_:
         main(["weather"])
     assert exit_.value.code == 2
+
+
+def test_made_up_words_fall_as_those_of_a_handbook_do() -> None:
+    words = Words(SEED)
+    chunks = [*words.chunks(0, 2_000)]
+    assert chunks == [*words.chunks(0, 2_000)] != [*words.chunks(1, 2_000)]
+    held = Counter(term for chunk in chunks for term in chunk.indices)
+    shares = [count / 2_000 for _, count in held.most_common()]
+    assert 0.25 < shares[0] < 0.5 and 0.05 < shares[99] < 0.1 and 0.004 < shares[999] < 0.015
+    assert all(list(chunk.indices) == sorted(set(chunk.indices)) for chunk in chunks)
+    questions = words.questions(300, np.random.default_rng(1))
+    assert 0.1 < np.median([sum(held[term] for term in question.indices) / 2_000 for question in questions]) < 0.3
+    assert all(0 < len(question.indices) <= ASKED for question in questions)
+
+
+def test_an_index_is_weighed_and_searched_both_ways(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["scale", "--chunks", str(POINTS), "--questions", "4", "--index", str(tmp_path), "--way", "graph:64"]
+    assert main(command) == 0
+    made = capsys.readouterr().out
+    for part in (
+        f"{POINTS:,} chunks written in",
+        "disk for a million",
+        "of that anonymous",
+        "| 0.1% clustered, 20 groups",
+    ):
+        assert part in made, part
+    assert "|   recall@10 dense, worst | 1 | ≥ 0.98 | yes |" in made
+    known = (tmp_path / "built.json").read_text()
+    assert main(command) == 0
+    assert (tmp_path / "built.json").read_text() == known
+    with pytest.raises(SystemExit, match="1,600"):
+        main([*command[:1], "--chunks", "800", *command[3:]])
+    with pytest.raises(SystemExit, match="no way to search"):
+        main([*command[:-1], "telepathy:3"])
