@@ -28,8 +28,8 @@ ROUND = Measured(
         dense=4, graph=100, words=200, words_written=300, payload=400, fields=500, ids=20, anonymous=1_000, log=0
     ),
     cpu=Cpu(
-        fixed_ms=1, check=1, check_principal=0.1, dot=0.001, posting=0.01,
-        graph=10, graph_principal=1, acorn=4, spread=2,
+        fixed_ms=1, check=1, check_group=0.1, dot=0.001, posting=0.01,
+        graph=10, graph_group=1, acorn=4, spread=2,
     ),
     build=Build(write=0.001, link=0.0001, ingest=0.02),
     index=(
@@ -62,7 +62,7 @@ def test_bytes_and_build_are_reproduced(index: Weighed) -> None:
 def test_searches_are_reproduced(index: Weighed, searched: Searched) -> None:
     mode, _, width = searched.way.partition(" ")
     way = DensePlan(mode, int(width)) if width else EXACT  # type: ignore[arg-type]
-    asked = Asked(index.chunks, index.chunks * searched.visibility, 384, searched.principals, way)
+    asked = Asked(index.chunks, index.chunks * searched.visibility, 384, searched.groups, way)
     assert within(search_ms(KNOWN.cpu, asked), searched.cpu_ms), (search_ms(KNOWN.cpu, asked), searched.cpu_ms)
 
 
@@ -76,7 +76,7 @@ def test_a_cluster_computed_by_hand() -> None:
     """
     machine = Machine(cores=4, memory_gib=4, price=2.0)
     found = plan(
-        Demand(10_000_000, 40, 0.01, dimensions=100, principals=10, machine=machine),
+        Demand(10_000_000, 40, 0.01, dimensions=100, groups=10, machine=machine),
         ROUND,
     )
     assert (found.shards, found.chunks_per_shard, found.asked, found.way) == (10, 1_000_000, 10, EXACT)
@@ -150,7 +150,7 @@ def test_the_range_holds_what_is_likely(chunks: int, visibility: float) -> None:
     ("field", "wrong"),
     [
         ("chunks", 0), ("chunks", 10**13), ("qps", 0), ("qps", math.inf), ("qps", math.nan), ("visibility", 0),
-        ("visibility", 1.1), ("visibility", math.nan), ("dimensions", 0), ("principals", 0), ("tenants", 0),
+        ("visibility", 1.1), ("visibility", math.nan), ("dimensions", 0), ("groups", 0), ("tenants", 0),
         ("tenants", 1001), ("replicas", 0), ("quantisation", "half"), ("shards", 0), ("shards", 1001),
         ("cores", Machine(cores=0)), ("memory", Machine(memory_gib=0)), ("price", Machine(price=-1)),
     ],

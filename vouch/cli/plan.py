@@ -22,7 +22,7 @@ def plan_(
         float, typer.Option(help="Share of their tenant's chunks that askers see, above 0, up to 1.")
     ],
     dimensions: Annotated[int, typer.Option(help="Of the vectors.")] = 384,
-    principals: Annotated[int, typer.Option(help="What an asker is: user, groups, everyone.")] = 21,
+    groups: Annotated[int, typer.Option(help="Of an asker, among which what they see is divided.")] = 20,
     tenants: Annotated[int, typer.Option(help="That divide the chunks evenly.")] = 1,
     routed: Annotated[bool, typer.Option("--routed", help="A search asks its tenant's shards alone.")] = False,
     replicas: Annotated[int, typer.Option(help="Of each shard.")] = 2,
@@ -37,7 +37,7 @@ def plan_(
     extrapolated, and it says so."""
     machine = Machine(cores, memory, price)
     demand = Demand(
-        chunks, qps, visibility, dimensions, principals, tenants, routed, replicas, quantisation, shards, machine
+        chunks, qps, visibility, dimensions, groups, tenants, routed, replicas, quantisation, shards, machine
     )
     found = plan(demand, measured())
     if json:

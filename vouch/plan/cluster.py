@@ -107,7 +107,7 @@ def _shard(demand: Demand, per_shard: int, asked: int) -> Asked:
     plans it: by all the chunks there are, and all that the asker sees."""
     visible = demand.visibility * demand.chunks / demand.tenants
     way = choose(demand.chunks, lambda: round(visible))
-    return Asked(per_shard, min(per_shard, visible / asked), demand.dimensions, demand.principals, way)
+    return Asked(per_shard, min(per_shard, visible / asked), demand.dimensions, demand.groups, way)
 
 
 def _machines(demand: Demand, hot: float, cpu_ms: float, asked: int) -> tuple[int, Bound]:

@@ -3,11 +3,11 @@
 A hybrid search spends its time on access rather than on likeness. The words' arm weighs by what the asker may see, so
 it checks every visible chunk, whatever the question; the exact dense arm does so too, and compares:
 
-    check  = visible · (check + principals · check_principal)
+    check  = visible · (check + groups · check_group)
     words  = fixed + check + chunks · posting
     exact  = fixed + check + visible · dimensions · dot
-    graph  = fixed + ef · (graph + principals · graph_principal)
-    acorn  = fixed + ef · (graph + principals · graph_principal) · acorn
+    graph  = fixed + ef · (graph + groups · graph_group)
+    acorn  = fixed + ef · (graph + groups · graph_group) · acorn
 """
 
 from __future__ import annotations
@@ -50,18 +50,18 @@ class Asked:
     chunks: float
     visible: float
     dimensions: int
-    principals: int
+    groups: int
     way: DensePlan
 
 
 def search_ms(cpu: Cpu, asked: Asked) -> float:
     """CPU of a hybrid search of one shard, median."""
-    check = asked.visible * (cpu.check + asked.principals * cpu.check_principal)
+    check = asked.visible * (cpu.check + asked.groups * cpu.check_group)
     words = check + asked.chunks * cpu.posting
     if asked.way.hnsw_ef is None:
         dense = check + asked.visible * asked.dimensions * cpu.dot
     else:
-        walk = asked.way.hnsw_ef * (cpu.graph + asked.principals * cpu.graph_principal)
+        walk = asked.way.hnsw_ef * (cpu.graph + asked.groups * cpu.graph_group)
         dense = walk * (cpu.acorn if asked.way.mode == "acorn" else 1)
     return 2 * cpu.fixed_ms + (words + dense) / MICRO_IN_MS
 

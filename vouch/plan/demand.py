@@ -23,15 +23,15 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """``visibility``: share of its tenant's chunks that an asker sees; ``principals``: what an asker is, groups and
-    all; ``shards``: None for as many as keep each within the size that was measured. With ``routed`` a search goes to
-    its tenant's shards alone."""
+    """``visibility``: share of its tenant's chunks that an asker sees; ``groups``: how many of an asker's groups that
+    is divided among; ``shards``: None for as many as keep each within the size that was measured. With ``routed`` a
+    search goes to its tenant's shards alone."""
 
     chunks: int
     qps: float
     visibility: float
     dimensions: int = 384
-    principals: int = 21
+    groups: int = 20
     tenants: int = 1
     routed: bool = False
     replicas: int = 2
@@ -46,7 +46,7 @@ class Demand:
         if not 0 < self.visibility <= 1:
             raise InvalidInput(f"{self.visibility} is no share above 0 and up to 1", field="visibility")
         _whole("dimensions", self.dimensions, 65_536)
-        _whole("principals", self.principals, 100_000)
+        _whole("groups", self.groups, 100_000)
         _whole("tenants", self.tenants, self.chunks)
         _whole("replicas", self.replicas, 100)
         if self.quantisation not in get_args(Quantisation):

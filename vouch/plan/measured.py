@@ -30,17 +30,17 @@ class Bytes(_Part):
 
 
 class Cpu(_Part):
-    """Microseconds, but ``fixed_ms``: of a search. The rest is of one visible chunk (``check``, and for each principal
-    ``check_principal``), of one dimension of one visible chunk (``dot``), of one chunk of the shard (``posting``), and
-    of one unit of ``ef`` (``graph``, and for each principal ``graph_principal``)."""
+    """Microseconds, but ``fixed_ms``: of a search. The rest is of one visible chunk (``check``, and for each group
+    ``check_group``), of one dimension of one visible chunk (``dot``), of one chunk of the shard (``posting``), and
+    of one unit of ``ef`` (``graph``, and for each group ``graph_group``)."""
 
     fixed_ms: float
     check: float
-    check_principal: float
+    check_group: float
     dot: float
     posting: float
     graph: float
-    graph_principal: float
+    graph_group: float
     acorn: float
     """Times a walk of the same width."""
     spread: float
@@ -59,7 +59,7 @@ class Searched(_Part):
     """CPU of one hybrid search of ``way``, median."""
 
     visibility: float
-    principals: int
+    groups: int
     way: str
     cpu_ms: float
     recall: float
