@@ -131,9 +131,18 @@ class Memory:
     anonymous: int
 
 
+@dataclass(frozen=True, slots=True)
+class Hosted:
+    """An index as the services reach it, and the process that holds it and listens on ``socket``."""
+
+    index: RemoteIndex
+    process: psutil.Process
+    socket: Path
+
+
 @contextmanager
-def host(folder: Path) -> Iterator[tuple[RemoteIndex, psutil.Process]]:
-    """The index of ``folder`` as the services reach it, and the process that holds it."""
+def host(folder: Path) -> Iterator[Hosted]:
+    """The index of ``folder``, while the block lasts."""
     with tempfile.TemporaryDirectory(prefix="vouch-bench-") as place:
         socket = Path(place) / "index.sock"
         command = [sys.executable, "-m", "vouch.index.host", "--folder", str(folder), "--socket", str(socket)]
@@ -142,7 +151,7 @@ def host(folder: Path) -> Iterator[tuple[RemoteIndex, psutil.Process]]:
             if child.stdout is None or not child.stdout.readline().startswith("ready"):
                 raise SystemExit("the index host did not start")
             with closing(RemoteIndex(socket, GENERATION)) as index:
-                yield index, psutil.Process(child.pid)
+                yield Hosted(index, psutil.Process(child.pid), socket)
         finally:
             child.terminate()
             child.communicate()

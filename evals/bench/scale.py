@@ -61,14 +61,14 @@ def measure(arguments: argparse.Namespace, report: Report) -> None:
     """Build, weigh, search."""
     folder = arguments.index or Path(tempfile.mkdtemp(prefix="vouch-bench-"))
     try:
-        ground = _ground(arguments.chunks)
+        ground = laid(arguments.chunks)
         cost = built(folder, ground, graph=not arguments.without_graph)
         _weigh(folder, cost, ground, report)
         ways = [_plan(way) for way in arguments.way]
         planner = Told()
         with closing(EdgeIndex(folder / GENERATION, GENERATION, choose=planner)) as index:
             bench = Bench(index, planner, ground, ways)
-            rows = [bench.ask(asker, arguments.questions) for asker in _askers(ground)]
+            rows = [bench.ask(asker, arguments.questions) for asker in askers(ground)]
     finally:
         if not arguments.index:
             shutil.rmtree(folder)
@@ -76,16 +76,16 @@ def measure(arguments: argparse.Namespace, report: Report) -> None:
     _summarise(rows, arguments.chunks, report)
 
 
-def _ground(chunks: int) -> Ground:
+def laid(chunks: int) -> Ground:
     corpus = MadeUp(chunks, SEED)
     return Ground(corpus, Population(corpus.subject, SEED), Words(SEED))
 
 
-def _askers(ground: Ground) -> list[Asker]:
+def askers(ground: Ground) -> list[Asker]:
     return [a for a in ground.population.askers if a.share in SHARES and a.name.endswith(WAYS)]
 
 
-def _queries(ground: Ground, asker: Asker, count: int) -> list[IndexQuery]:
+def queries(ground: Ground, asker: Asker, count: int) -> list[IndexQuery]:
     """Half about what the asker sees, half about the rest, which is harder."""
     rng = np.random.default_rng((SEED, 2))
     halves = [rng.choice(np.flatnonzero(side), count // 2) for side in (asker.sees, ~asker.sees)]
@@ -160,7 +160,7 @@ class Bench:
         """Every question by every way, one after another, so that noise falls on all of them."""
         rows = np.random.default_rng(SEED).standard_normal((SCANNED, DIMENSIONS)).astype(np.float32)
         plans, found, seconds, lexical, scan = list[str](), list[list[IndexHits]](), list[list[Took]](), [], []
-        for query in _queries(self.ground, asker, count):
+        for query in queries(self.ground, asker, count):
             some, took = self._by_each(query, asker, turned=len(found) % 2 == 1)
             plans.append(" ".join(map(str, some[0].plan["dense"].values())))
             found.append(some)
@@ -240,12 +240,12 @@ def _weigh(folder: Path, cost: Built, ground: Ground, report: Report) -> None:
         if taken > 10 * cost.points:
             report.add(f"  disk, {part}", taken / cost.points, "B/chunk")
     report.add("disk for a million", sum(parts.values()) * per / 2**30, "GiB")
-    with host(folder) as (index, process):
-        empty = memory(process)
-        for asker in _askers(ground):
-            for query in _queries(ground, asker, HOST_QUESTIONS * 2):
-                index.search(query, asker.access)
-        full = memory(process)
+    with host(folder) as hosted:
+        empty = memory(hosted.process)
+        for asker in askers(ground):
+            for query in queries(ground, asker, HOST_QUESTIONS * 2):
+                hosted.index.search(query, asker.access)
+        full = memory(hosted.process)
     report.add("index host before its first question, resident", empty.resident / 2**30, "GiB")
     report.add("index host that was asked, resident", full.resident / 2**30, "GiB")
     report.add("  of that anonymous", full.anonymous / 2**30, "GiB")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import time
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +17,7 @@ from evals.bench.askers import SHARES, Population
 from evals.bench.corpus import DIMENSIONS, PER_DOCUMENT, Corpus, Kept, MadeUp
 from evals.bench.recall import GENERATION, SEED, Planner, fill
 from evals.bench.report import Report
+from evals.bench.served import _gaps
 from evals.bench.words import ASKED, Words
 from vouch.index.edge import EdgeIndex
 
@@ -118,3 +122,27 @@ def test_an_index_is_weighed_and_searched_both_ways(tmp_path: Path, capsys: pyte
         main([*command[:1], "--chunks", "800", *command[3:]])
     with pytest.raises(SystemExit, match="no way to search"):
         main([*command[:-1], "telepathy:3"])
+
+
+def test_a_loop_that_was_blocked_is_seen_to_be() -> None:
+    loop = asyncio.new_event_loop()
+    serving = threading.Thread(target=loop.run_forever)
+    serving.start()
+    try:
+        with _gaps(loop) as late:
+            asyncio.run_coroutine_threadsafe(asyncio.sleep(0.01), loop).result()  # it ticks by now
+            loop.call_soon_threadsafe(time.sleep, 0.2)
+            asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        serving.join()
+        loop.close()
+    assert max(late) > 0.1
+
+
+@pytest.mark.slow
+def test_the_service_is_measured_beside_its_engine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["served", "--chunks", str(POINTS), "--searches", "16", "--index", str(tmp_path)])
+    made = capsys.readouterr().out
+    for part in ("| /v1/search, 0.1% seen, p95 |", "|   stage recheck, p50 |", "|   of the engine alone |"):
+        assert part in made, part
