@@ -67,7 +67,7 @@ def measure(arguments: argparse.Namespace, report: Report) -> None:
         ways = [_plan(way) for way in arguments.way]
         planner = Told()
         with closing(EdgeIndex(folder / GENERATION, GENERATION, choose=planner)) as index:
-            bench = Bench(index, planner, ground, ways)
+            bench = Bench(index, planner, ground, ways, _to_scan())
             rows = [bench.ask(asker, arguments.questions) for asker in askers(ground)]
     finally:
         if not arguments.index:
@@ -155,10 +155,11 @@ class Bench:
     planner: Told
     ground: Ground
     others: list[plan.DensePlan]
+    scanned: NDArray[np.float32]
+    """What the reference scans."""
 
     def ask(self, asker: Asker, count: int) -> Row:
         """Every question by every way, one after another, so that noise falls on all of them."""
-        rows = np.random.default_rng(SEED).standard_normal((SCANNED, DIMENSIONS)).astype(np.float32)
         plans, found, seconds, lexical, scan = list[str](), list[list[IndexHits]](), list[list[Took]](), [], []
         for query in queries(self.ground, asker, count):
             some, took = self._by_each(query, asker, turned=len(found) % 2 == 1)
@@ -167,7 +168,7 @@ class Bench:
             seconds.append(took)
             words = IndexQuery(None, query.lexical, query.limit, query.where)
             lexical.append(_took(partial(self.index.search, words, asker.access))[1])
-            scan.append(_took(partial(_scan, rows, query))[1])
+            scan.append(_took(partial(_scan, self.scanned, query))[1])
         fused = [_kept([_fused(hits) for hits in some]) for some in found]
         dense = [_kept([_nearest(hits) for hits in some]) for some in found]
         arrays = map(np.array, (fused, dense, seconds, lexical, scan))
@@ -211,6 +212,10 @@ def _took(work: Callable[[], T]) -> tuple[T, Took]:
     began, cpu = time.perf_counter(), time.process_time()
     done = work()
     return done, (time.perf_counter() - began, time.process_time() - cpu)
+
+
+def _to_scan() -> NDArray[np.float32]:
+    return np.random.default_rng(SEED).standard_normal((SCANNED, DIMENSIONS), dtype=np.float32)
 
 
 def _scan(rows: NDArray[np.float32], query: IndexQuery) -> NDArray[np.int64]:
