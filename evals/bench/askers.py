@@ -67,9 +67,11 @@ class Population:
         return f"source-{self._sources[document]}"
 
     def payload(self, document: int) -> AccessPayload:
-        allow = self._allow[document]
+        return compile_payload(self.clauses(document))
+
+    def clauses(self, document: int) -> tuple[Clause, Clause]:
         second = {EVERYONE, SECOND} if self._second[document] else {EVERYONE}
-        return compile_payload((Clause(frozenset(allow), frozenset()), Clause(frozenset(second), frozenset())))
+        return Clause(frozenset(self._allow[document]), frozenset()), Clause(frozenset(second), frozenset())
 
     def _holding(self, share: float, layout: str) -> Iterator[Asker]:
         count = len(self._subject)

@@ -12,10 +12,11 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from evals.bench.askers import SHARES, TENANT, Asker, Population
 from evals.bench.corpus import DIMENSIONS, PER_DOCUMENT, Corpus, Kept, MadeUp
 from evals.bench.report import Report, as_table
+from evals.bench.words import Words
 from evals.embedding_cache import cache_folder
 from vouch.core.ids import point_id
 from vouch.core.types import IndexHit, IndexHits, IndexQuery, Matrix, Point, SparseVector
@@ -131,17 +133,23 @@ def _corpus(arguments: argparse.Namespace) -> Corpus:
 
 def fill(index: EdgeIndex, corpus: Corpus, population: Population) -> None:
     """Write every point of the corpus and build the graph."""
-    document = 0
-    for block in corpus.vectors():
-        made: list[Point] = []
-        for vectors in block.reshape(-1, PER_DOCUMENT, DIMENSIONS):
-            made += _points(document, vectors, population)
-            document += 1
-        index.apply([UpsertPoints(tuple(made))], upto=document)
+    write(index, corpus, population)
     index.maintain()
 
 
-def _points(document: int, vectors: Matrix, population: Population) -> list[Point]:
+def write(index: EdgeIndex, corpus: Corpus, population: Population, words: Words | None = None) -> None:
+    """Without ``words`` points have none, for what is measured by vectors alone."""
+    document = 0
+    for number, block in enumerate(corpus.vectors()):
+        lexical = words.chunks(number, len(block)) if words else repeat(SparseVector((), ()))
+        made: list[Point] = []
+        for vectors in block.reshape(-1, PER_DOCUMENT, DIMENSIONS):
+            made += _points(document, vectors, lexical, population)
+            document += 1
+        index.apply([UpsertPoints(tuple(made))], upto=document)
+
+
+def _points(document: int, vectors: Matrix, lexical: Iterator[SparseVector], population: Population) -> list[Point]:
     access, name = population.payload(document), str(document)
     return [
         Point(
@@ -152,14 +160,14 @@ def _points(document: int, vectors: Matrix, population: Population) -> list[Poin
             ordinal=ordinal,
             source_id=population.source(document),
             dense=vector,
-            lexical=SparseVector((), ()),
+            lexical=own,
             access=access,
             mime="text/plain",
             language="en",
             owner="user:owner",
             modified_at=0,
         )
-        for ordinal, vector in enumerate(vectors)
+        for ordinal, (vector, own) in enumerate(zip(vectors, lexical, strict=False))
     ]
 
 

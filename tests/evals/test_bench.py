@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import time
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
@@ -11,8 +15,12 @@ import pytest
 from evals.bench.__main__ import main
 from evals.bench.askers import SHARES, Population
 from evals.bench.corpus import DIMENSIONS, PER_DOCUMENT, Corpus, Kept, MadeUp
+from evals.bench.footprint import built
 from evals.bench.recall import GENERATION, SEED, Planner, fill
 from evals.bench.report import Report
+from evals.bench.scale import laid
+from evals.bench.served import _gaps
+from evals.bench.words import ASKED, Words
 from vouch.index.edge import EdgeIndex
 
 POINTS = 1_600
@@ -82,3 +90,60 @@ def test_an_unknown_measurement_is_wrong_use() -> None:
     with pytest.raises(SystemExit) as exit_:
         main(["weather"])
     assert exit_.value.code == 2
+
+
+def test_made_up_words_fall_as_those_of_a_handbook_do() -> None:
+    words = Words(SEED)
+    chunks = [*words.chunks(0, 2_000)]
+    assert chunks == [*words.chunks(0, 2_000)] != [*words.chunks(1, 2_000)]
+    held = Counter(term for chunk in chunks for term in chunk.indices)
+    shares = [count / 2_000 for _, count in held.most_common()]
+    assert 0.25 < shares[0] < 0.5 and 0.05 < shares[99] < 0.1 and 0.004 < shares[999] < 0.015
+    assert all(list(chunk.indices) == sorted(set(chunk.indices)) for chunk in chunks)
+    questions = words.questions(300, np.random.default_rng(1))
+    assert 0.1 < np.median([sum(held[term] for term in question.indices) / 2_000 for question in questions]) < 0.3
+    assert all(0 < len(question.indices) <= ASKED for question in questions)
+
+
+def test_an_index_is_weighed_and_searched_both_ways(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["scale", "--chunks", str(POINTS), "--questions", "4", "--index", str(tmp_path), "--way", "graph:64"]
+    assert main(command) == 0
+    made = capsys.readouterr().out
+    for part in (
+        f"{POINTS:,} chunks written in",
+        "disk for a million",
+        "of that anonymous",
+        "| 0.1% clustered, 20 groups",
+    ):
+        assert part in made, part
+    assert "|   recall@10 dense, worst | 1 | ≥ 0.98 | yes |" in made
+    ground = laid(POINTS)
+    assert built(tmp_path, ground) == built(tmp_path, ground)  # it is there: not made again
+    with pytest.raises(SystemExit, match="1,600"):
+        main([*command[:1], "--chunks", "800", *command[3:]])
+    with pytest.raises(SystemExit, match="no way to search"):
+        main([*command[:-1], "telepathy:3"])
+
+
+def test_a_loop_that_was_blocked_is_seen_to_be() -> None:
+    loop = asyncio.new_event_loop()
+    serving = threading.Thread(target=loop.run_forever)
+    serving.start()
+    try:
+        with _gaps(loop) as late:
+            asyncio.run_coroutine_threadsafe(asyncio.sleep(0.01), loop).result()  # it ticks by now
+            loop.call_soon_threadsafe(time.sleep, 0.2)
+            asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        serving.join()
+        loop.close()
+    assert max(late) > 0.1
+
+
+@pytest.mark.slow
+def test_the_service_is_measured_beside_its_engine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["served", "--chunks", str(POINTS), "--searches", "16", "--index", str(tmp_path)])
+    made = capsys.readouterr().out
+    for part in ("| /v1/search, 0.1% seen, p95 |", "|   stage recheck, p50 |", "|   of the engine alone |"):
+        assert part in made, part

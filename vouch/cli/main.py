@@ -21,6 +21,7 @@ from vouch.cli import (
     job,
     key,
     output,
+    plan,
     platform,
     report,
     secrets,
@@ -41,7 +42,7 @@ app = typer.Typer(
 )
 for group in (
     platform, demo, ask, source, connector, job, key, issuer, directory, access, break_glass, audit, report, webhook,
-    secrets, index, evaluate, settings,
+    secrets, index, plan, evaluate, settings,
 ):  # fmt: skip
     group.add_to(app)
 

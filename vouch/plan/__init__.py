@@ -1,0 +1,1 @@
+"""What an index of a size takes: a model of memory, disk, machines and time, made from what was measured."""
