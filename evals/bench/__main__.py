@@ -1,4 +1,4 @@
-"""``python -m evals.bench [speed|sources|access|recall|streams]``: measure and print the table.
+"""``python -m evals.bench [speed|sources|access|recall|rerank|streams]``: measure and print the table.
 
 The exit status is 1 when a figure is missed. Without a name every measurement runs, as in `make bench`. Machines are
 noisy: the ratios are what counts.
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from evals.bench import access, recall, sources, speed, streams
+from evals.bench import access, recall, rerank, sources, speed, streams
 from evals.bench.report import Report
 
 
@@ -28,6 +28,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "sources": sources,
     "access": access,
     "recall": recall,
+    "rerank": rerank,
     "streams": streams,
 }
 
