@@ -43,6 +43,8 @@ def test_a_title_that_says_just_what_is_asked_is_told_apart(question: str) -> No
     leave, travel, _ = signals(question, [LEAVE, TRAVEL, BACKUPS])
     assert (leave.title_is, leave.title_holds) == (1, pytest.approx(1))
     assert travel.title_is == 0
+    (more,) = signals(question, [replace(LEAVE, title="Parental leave abroad")])
+    assert (more.title_is, more.title_holds) == (0, pytest.approx(1))
 
 
 def test_further_passages_count_after_the_first_three_others() -> None:
