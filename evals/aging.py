@@ -22,11 +22,10 @@ from evals import datasets, measures, sets
 from evals.datasets import RawDocument, RetrievalSet
 from evals.measures import Run
 from evals.run import evaluation_embedder
-from evals.search import Searchable, searchable
+from evals.search import Searchable, readable, searchable
 from retrieval.demote import KEEPS, fallen
 from retrieval.fuse import fuse
 from retrieval.rerank import DEPTH as RERANKED
-from vouch.core.context import in_context
 from vouch.core.settings import Settings
 from vouch.gateway.embed import Embedder
 from vouch.gateway.rerank import LexicalReranker
@@ -102,12 +101,12 @@ def run(data: Aged, embedder: Embedder, *, rerank: bool) -> dict[str, Outcome]:
 
 def _ranked(found: Searchable, query: str, without: Collection[str], rerank: bool) -> list[str]:
     """The document of each chunk, best chunk first."""
-    ranking = [(one.document_id, one.ordinal) for one in fuse(found.hits(query), without=without)]
+    fused = {(one.document_id, one.ordinal): one.scores.fused for one in fuse(found.hits(query), without=without)}
+    ranking = list(fused)
     head = ranking[:RERANKED]
     if rerank and head:
-        sections = [found.sections[key] for key in head]
-        texts = [in_context(one.title, one.headings, one.text) for one in sections]
-        scores = dict(zip(head, LexicalReranker().rerank(query, texts), strict=True))
+        shown = [readable(found.sections[key], fused[key]) for key in head]
+        scores = dict(zip(head, LexicalReranker().rerank(query, shown), strict=True))
         ranking = sorted(head, key=lambda key: -scores[key]) + ranking[RERANKED:]
     return [document for document, _ in ranking]
 

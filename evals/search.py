@@ -29,7 +29,7 @@ from vouch.core.errors import DocumentRejected
 from vouch.core.ids import point_id
 from vouch.core.types import AUTHENTICATED, AccessFilter, Clause, IndexHits, IndexQuery, Point, Span
 from vouch.gateway.embed import Embedder
-from vouch.gateway.rerank import Reranker
+from vouch.gateway.rerank import Readable, Reranker
 from vouch.index.edge import EdgeIndex
 from vouch.index.lexical import document_vector, query_vector
 from vouch.index.protocol import UpsertPoints
@@ -114,10 +114,10 @@ def search(found: Searchable, data: RetrievalSet, mode: Mode, reranker: Reranker
 
     def asked(question: str) -> list[Found]:
         hits = found.hits(question)
-        ranking = _ranking(hits, mode)
+        ranked = ranking(hits, mode)
         if reranker is not None:
-            ranking = _reranked(found, reranker, question, ranking)
-        return [_found(found.sections[key], score, offsets.get(key[0])) for key, score in ranking]
+            ranked = _reranked(found, reranker, question, ranked)
+        return [_found(found.sections[key], score, offsets.get(key[0])) for key, score in ranked]
 
     return asked
 
@@ -126,22 +126,28 @@ Ranking = list[tuple[tuple[str, int], float]]
 """(document, ordinal) and its score, best first."""
 
 
-def _ranking(hits: IndexHits, mode: Mode) -> Ranking:
+def ranking(hits: IndexHits, mode: Mode) -> Ranking:
+    """Chunks as search has them before a reranker."""
     if mode == "hybrid":
         return [((one.document_id, one.ordinal), one.scores.fused) for one in fuse(hits)]
     arm = hits.dense if mode == "dense" else hits.lexical
     return [((hit.document_id, hit.ordinal), hit.score) for hit in arm]
 
 
-def _reranked(found: Searchable, reranker: Reranker, query: str, ranking: Ranking) -> Ranking:
+def _reranked(found: Searchable, reranker: Reranker, query: str, ranked: Ranking) -> Ranking:
     """The first thirty chunks ordered again, as in the product; what comes after them stays behind them."""
-    head, tail = ranking[:RERANKED], ranking[RERANKED:]
+    head, tail = ranked[:RERANKED], ranked[RERANKED:]
     if not head:
         return tail
-    shown = [found.sections[key] for key, _ in head]
-    scores = reranker.rerank(query, [in_context(s.title, s.headings, s.text) for s in shown])
+    scores = reranker.rerank(query, [readable(found.sections[key], fused) for key, fused in head])
     scored = [(key, score) for (key, _), score in zip(head, scores, strict=True)]
     return sorted(scored, key=lambda one: -one[1]) + tail
+
+
+def readable(section: Section, fused: float) -> Readable:
+    """What a reranker is shown of a passage."""
+    text = in_context(section.title, section.headings, section.text)
+    return Readable(text, section.title, section.document, fused)
 
 
 def _found(section: Section, score: float, offsets: Offsets | None) -> Found:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from retrieval.services import Services
 from retrieval.types import Hit
 from vouch.core.context import in_context
+from vouch.gateway.rerank import Readable
 
 DEPTH = 30
 """Hits reranked at least: the page shown is chosen from these."""
@@ -17,9 +18,13 @@ def rerank(services: Services, query: str, hits: Sequence[Hit]) -> tuple[Hit, ..
     """Hits by falling rerank score, ties by fused score; as they came when there is no reranker."""
     if services.reranker is None or not hits:
         return tuple(hits)
-    scores = services.reranker.rerank(query, [in_context(hit.title, hit.heading_path, hit.text) for hit in hits])
+    scores = services.reranker.rerank(query, [_readable(hit) for hit in hits])
     scored = [
         replace(hit, score=score, scores=replace(hit.scores, rerank=score))
         for hit, score in zip(hits, scores, strict=True)
     ]
     return tuple(sorted(scored, key=lambda hit: (-hit.score, -hit.scores.fused)))
+
+
+def _readable(hit: Hit) -> Readable:
+    return Readable(in_context(hit.title, hit.heading_path, hit.text), hit.title, hit.document_id, hit.scores.fused)

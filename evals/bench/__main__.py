@@ -1,4 +1,4 @@
-"""``python -m evals.bench [speed|sources|access|recall|scale|served|streams]``: measure and print the table.
+"""``python -m evals.bench [speed|sources|access|recall|scale|served|rerank|streams]``: measure and print the table.
 
 The exit status is 1 when a figure is missed. Without a name every measurement runs, as in `make bench`. Machines are
 noisy: the ratios are what counts.
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from evals.bench import access, recall, scale, served, sources, speed, streams
+from evals.bench import access, recall, rerank, scale, served, sources, speed, streams
 from evals.bench.report import Report
 
 
@@ -30,6 +30,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "recall": recall,
     "scale": scale,
     "served": served,
+    "rerank": rerank,
     "streams": streams,
 }
 

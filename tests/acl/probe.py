@@ -28,6 +28,7 @@ from vouch.catalog.tables import Document, Source, Tenant
 from vouch.core.errors import VouchError
 from vouch.core.types import Acl, Clause, SearchFilter
 from vouch.gateway.chat import ChatReply, ChatUsage, Draft, DraftCitation, DraftClaim, DraftRequest
+from vouch.gateway.rerank import Readable
 
 Rule = tuple[set[str], set[str]]
 EVERYONE: Rule = ({"authenticated"}, set())
@@ -177,10 +178,10 @@ class Watching:
     seen: list[str] = field(default_factory=list)
     name: str = "watching"
 
-    def rerank(self, question: str, texts: Sequence[str]) -> list[float]:
-        self.seen += texts
+    def rerank(self, question: str, candidates: Sequence[Readable]) -> list[float]:
+        self.seen += [candidate.text for candidate in candidates]
         self.meanwhile()
-        return [float(-n) for n in range(len(texts))]
+        return [float(-n) for n in range(len(candidates))]
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The bench of recall: its corpus, its askers, and its way from the command line to the exit status."""
+"""The benches of recall and of rerankers, and their way from the command line to the exit status."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import threading
 import time
 from collections import Counter
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from evals.bench import rerank
 from evals.bench.__main__ import main
 from evals.bench.askers import SHARES, Population
 from evals.bench.corpus import DIMENSIONS, PER_DOCUMENT, Corpus, Kept, MadeUp
@@ -21,6 +23,8 @@ from evals.bench.report import Report
 from evals.bench.scale import laid
 from evals.bench.served import _gaps
 from evals.bench.words import ASKED, Words
+from evals.datasets import RawDocument, RetrievalSet
+from vouch.gateway.embed import Embedder
 from vouch.index.edge import EdgeIndex
 
 POINTS = 1_600
@@ -77,6 +81,24 @@ def test_the_command_measures_and_says_whether_it_was_enough(
     for text in (built, again):
         assert "| recall@10 seeing 0.1%, worst of 6 ways | 1 | ≥ 0.98 | yes |" in text
         assert "| 50.0% clustered, 20 groups | 800 |" in text
+
+
+def test_rerankers_are_timed_beside_the_embedder(
+    embedder: Embedder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = " ".join(f"The {n} guests of the hotel pay for {n} nights." for n in range(1_500)).encode()
+    pages = tuple(RawDocument(name, f"{name}.md", name.title(), text) for name in ("hotel", "nights", "short"))
+    pages = (*pages[:2], replace(pages[2], data=b"Too short a page."))
+    data = RetrievalSet("handbook", pages, {str(n): f"question {n}" for n in range(9)}, {})
+    monkeypatch.setattr(rerank, "data_folder", lambda: None)
+    monkeypatch.setattr(rerank, "handbook_links", lambda _: data)
+    monkeypatch.setattr(rerank, "load_embedder", lambda _: embedder)
+    shown = list(rerank.candidates(pages, embedder))
+    assert {one.document for one in shown} == {"hotel", "nights"} and len(shown) > 100
+    lengths = embedder.count_tokens([one.text.partition("\n")[2] for one in shown])
+    assert min(lengths) > 190 and max(lengths) < 215
+    assert main(["rerank", "--rounds", "2"]) in (0, 1)
+    assert "| document reranker, 50 candidates of 200 tokens, p50 |" in capsys.readouterr().out
 
 
 def test_a_figure_that_is_missed_fails_the_bench() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from pydantic import ValidationError
 
 from vouch.core.errors import ModelUnavailable
 from vouch.core.settings import Settings
-from vouch.gateway.rerank import LexicalReranker, load_reranker
+from vouch.gateway.rerank import LexicalReranker, Readable, Reranker, load_reranker
+from vouch.gateway.rerank_document import DocumentReranker
 from vouch.gateway.weights import packaged_folder
 
 QUESTION = "How many weeks of parental leave do new parents take?"
@@ -18,50 +20,55 @@ SCATTERED = "Parents may visit. Leave the keys at the desk. The new door takes t
 WRONG = "Backups run every six hours and are kept for thirty-five days."
 
 
+def ranked(reranker: Reranker, question: str, texts: Sequence[str]) -> list[float]:
+    return reranker.rerank(question, [Readable(text) for text in texts])
+
+
 @pytest.fixture
 def lexical() -> LexicalReranker:
     return LexicalReranker()
 
 
 def test_the_passage_whose_sentence_answers_comes_first(lexical: LexicalReranker) -> None:
-    wrong, right, scattered = lexical.rerank(QUESTION, [WRONG, RIGHT, SCATTERED])
+    wrong, right, scattered = ranked(lexical, QUESTION, [WRONG, RIGHT, SCATTERED])
     assert right > scattered > wrong == 0
 
 
 def test_scores_keep_the_order_of_the_texts(lexical: LexicalReranker) -> None:
     texts = [WRONG, RIGHT, SCATTERED]
-    scores = dict(zip(texts, lexical.rerank(QUESTION, texts), strict=True))
-    turned = lexical.rerank(QUESTION, texts[::-1])
+    scores = dict(zip(texts, ranked(lexical, QUESTION, texts), strict=True))
+    turned = ranked(lexical, QUESTION, texts[::-1])
     assert turned == pytest.approx([scores[text] for text in texts[::-1]])
 
 
 def test_inflected_words_meet(lexical: LexicalReranker) -> None:
-    match, other = lexical.rerank("approving travels", ["Travel is approved by the head.", "Hotels are capped."])
+    match, other = ranked(lexical, "approving travels", ["Travel is approved by the head.", "Hotels are capped."])
     assert match > other == 0
 
 
 def test_a_word_that_every_candidate_holds_counts_for_less(lexical: LexicalReranker) -> None:
     texts = ["leave policy for parents", "leave policy for travel", "leave policy for hotels"]
-    rare, common, other = lexical.rerank("leave parents", texts)
+    rare, common, other = ranked(lexical, "leave parents", texts)
     assert rare > common == pytest.approx(other)
     assert common > 0
 
 
 @pytest.mark.parametrize("question", ["", "the of and", "zzz", "?!"])
 def test_a_question_without_shared_words_scores_zero(lexical: LexicalReranker, question: str) -> None:
-    assert lexical.rerank(question, [RIGHT, WRONG]) == [0.0, 0.0]
+    assert ranked(lexical, question, [RIGHT, WRONG]) == [0.0, 0.0]
 
 
 def test_texts_without_words_score_zero(lexical: LexicalReranker) -> None:
-    assert lexical.rerank(QUESTION, []) == []
-    assert lexical.rerank(QUESTION, ["", " \n", "..."]) == [0.0, 0.0, 0.0]
-    assert lexical.rerank(QUESTION, ["", RIGHT])[1] > 0
+    assert ranked(lexical, QUESTION, []) == []
+    assert ranked(lexical, QUESTION, ["", " \n", "..."]) == [0.0, 0.0, 0.0]
+    assert ranked(lexical, QUESTION, ["", RIGHT])[1] > 0
 
 
 def test_the_setting_chooses() -> None:
     assert load_reranker(Settings(reranker="none")) is None
     assert load_reranker(Settings()) is None
     assert isinstance(load_reranker(Settings(reranker="lexical")), LexicalReranker)
+    assert isinstance(load_reranker(Settings(reranker="document")), DocumentReranker)
 
 
 @pytest.mark.parametrize("value", ["", "bm25", "cross-encoder:", "cross-encoder: ", "none "])
@@ -90,9 +97,9 @@ def test_a_cross_encoder_scores_each_pair_by_itself(tmp_path: Path) -> None:
     assert reranker is not None
     assert reranker.name.startswith("cross-encoder:tiny@")
     texts = [RIGHT, "", WRONG * 40, SCATTERED]
-    scores = reranker.rerank(QUESTION, texts)
+    scores = ranked(reranker, QUESTION, texts)
     assert len(set(scores)) == 4
-    assert scores == pytest.approx([reranker.rerank(QUESTION, [text])[0] for text in texts], abs=1e-5)
+    assert scores == pytest.approx([ranked(reranker, QUESTION, [text])[0] for text in texts], abs=1e-5)
     assert reranker.rerank(QUESTION, []) == []
 
 

@@ -21,6 +21,7 @@ from tests.retrieval.world import TENANT, World
 from vouch.catalog.database import ACROSS_TENANTS
 from vouch.core.types import Clause
 from vouch.gateway.chat import ChatReply, ChatUsage, Draft, DraftCitation, DraftClaim, DraftRequest
+from vouch.gateway.rerank import Readable
 
 QUESTION = "How many weeks of paid parental leave may a parent take?"
 
@@ -32,9 +33,9 @@ class RevokingReranker:
     revoke: Callable[[], None]
     name: str = "revoking"
 
-    def rerank(self, question: str, texts: Sequence[str]) -> list[float]:
+    def rerank(self, question: str, candidates: Sequence[Readable]) -> list[float]:
         self.revoke()
-        return [float(len(texts) - n) for n in range(len(texts))]
+        return [float(-n) for n in range(len(candidates))]
 
 
 @dataclass

@@ -26,6 +26,7 @@ from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.core.settings import Settings
 from vouch.core.types import AccessFilter, IndexHits, IndexQuery, Json
 from vouch.gateway.embed import Embedder
+from vouch.gateway.rerank_document import DocumentReranker, Signals
 from vouch.index.protocol import Index
 
 SEED = 77
@@ -222,6 +223,23 @@ def test_probing_for_a_document_tells_nothing(twins: Twins) -> None:
         for rest in ("", "/text", "/text?version=2"):
             twins.same("GET", f"/documents/{paper.id}{rest}", user)
         twins.same("GET", f"/access/explain?user=user:{user}&document={paper.id}", user)
+
+
+def test_what_a_document_is_raised_by_is_seen_by_its_asker(twins: Twins) -> None:
+    """The document reranker goes by a candidate's title and its document's other candidates, by words that few hold."""
+    sides = twins.without.world, twins.with_hidden.world
+    usual = [world.services.reranker for world in sides]
+    for world in sides:
+        world.use(reranker=DocumentReranker(Signals(title_holds=0.5, title_is=1.0, document=1.0)))
+    raised = 0
+    try:
+        for n, paper in enumerate(twins.corpus.visible[:12]):
+            one, _ = twins.same("POST", "/search", ASKERS[n % 2], {"query": paper.title, "limit": 30})
+            raised += any(hit["scores"]["rerank"] > hit["scores"]["fused"] for hit in one["hits"])
+    finally:
+        for world, reranker in zip(sides, usual, strict=True):
+            world.use(reranker=reranker)
+    assert raised > 8
 
 
 def _bites(twins: Twins) -> None:

@@ -77,8 +77,8 @@ class Settings(BaseSettings):
 
     reranker: str = Field(
         "none",
-        pattern=r"^(none|lexical|cross-encoder:\S.*)$",
-        description="Default rerank stage: `none`, `lexical`, or `cross-encoder:<hub name or folder>`.",
+        pattern=r"^(none|document|lexical|cross-encoder:\S.*)$",
+        description="Default rerank stage: `none`, `document`, `lexical`, or `cross-encoder:<hub name or folder>`.",
     )
     abstain_below: float | None = Field(
         None, ge=0, le=1, description="Answer only above this confidence; unset: the threshold calibrated on data."

@@ -1,9 +1,10 @@
-"""Ordering a few candidates by how well each answers the question: the protocol and its built-in."""
+"""Ordering a few candidates by how well each answers the question: the protocol, and one that reads words alone."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
@@ -21,19 +22,30 @@ CROSS_ENCODER = "cross-encoder:"
 _WORD = re.compile(r"\w+")
 
 
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """What a reranker is shown of a hit that the asker may read. ``text`` is in context: title and headings go before
+    it. ``fused``: its score in the search."""
+
+    text: str
+    title: str = ""
+    document: str = ""
+    fused: float = 0.0
+
+
 class Reranker(Protocol):
     """Scores candidates against a question. Implementations may be shared by threads."""
 
     @property
     def name(self) -> str: ...
 
-    def rerank(self, question: str, texts: Sequence[str]) -> list[float]:
-        """One score per text, in the order of ``texts``; higher is better. Scores compare within one call only."""
+    def rerank(self, question: str, candidates: Sequence[Readable]) -> list[float]:
+        """One score per candidate, in their order; higher is better. Scores compare within one call only."""
 
 
 def load_reranker(settings: Settings) -> Reranker | None:
-    """The reranker of ``settings.reranker``: ``none`` gives None, ``lexical`` the built-in, and
-    ``cross-encoder:<hub name or folder>`` a sentence-transformers cross-encoder.
+    """The reranker of ``settings.reranker``: ``none`` gives None, ``document`` and ``lexical`` those that
+    need no model, and ``cross-encoder:<hub name or folder>`` a sentence-transformers cross-encoder.
 
     Raises:
         ModelUnavailable: the cross-encoder is not here, cannot be fetched, or gives more than one score.
@@ -42,6 +54,10 @@ def load_reranker(settings: Settings) -> Reranker | None:
         return None
     if settings.reranker == "lexical":
         return LexicalReranker()
+    if settings.reranker == "document":
+        from vouch.gateway.rerank_document import DocumentReranker
+
+        return DocumentReranker()
     from vouch.gateway.rerank_cross import CrossEncoderReranker
 
     files = locate(settings.reranker.removeprefix(CROSS_ENCODER))
@@ -58,7 +74,8 @@ class LexicalReranker:
 
     name = "lexical"
 
-    def rerank(self, question: str, texts: Sequence[str]) -> list[float]:
+    def rerank(self, question: str, candidates: Sequence[Readable]) -> list[float]:
+        texts = [candidate.text for candidate in candidates]
         wanted = sorted(set(_terms(question)))
         parts = [[_terms(span.of(text)) for span in sentences(text)] for text in texts]
         whole = _bm25(wanted, [[term for part in split for term in part] for split in parts])

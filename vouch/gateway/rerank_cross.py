@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from vouch.core.errors import ModelUnavailable
+from vouch.gateway.rerank import Readable
 from vouch.gateway.weights import ModelFiles
 
 BATCH = 16
@@ -30,10 +31,10 @@ class CrossEncoderReranker:
         # transformers sets padding and truncation on the tokeniser in every call: threads must not share it.
         self._lock = threading.Lock()
 
-    def rerank(self, question: str, texts: Sequence[str]) -> list[float]:
-        if not texts:
+    def rerank(self, question: str, candidates: Sequence[Readable]) -> list[float]:
+        if not candidates:
             return []
         with self._lock:
-            pairs = [(question, text) for text in texts]
+            pairs = [(question, candidate.text) for candidate in candidates]
             scores = self._model.predict(pairs, batch_size=BATCH, show_progress_bar=False)
         return [float(score) for score in np.asarray(scores)]
