@@ -137,6 +137,7 @@ ROUTES: dict[str, Rule] = {
     "GET /v1/notifications": USER,
     "POST /v1/notifications/{notification_id}/seen": USER,
     "GET /v1/traces/{trace_id}": TRACES,
+    "GET /v1/evals/proposals": USER,
     # administration
     "POST /v1/keys": ADMIN,
     "GET /v1/keys": ADMIN,
