@@ -161,6 +161,15 @@ ROUTES: dict[str, Rule] = {
     "DELETE /v1/index/generations/{generation_id}": ADMIN,
     "POST /v1/index/generations/{generation_id}/swap": ADMIN,
     "POST /v1/index/generations/{generation_id}/compare": ADMIN,
+    # evaluation sets; to give one and to run one takes act_as besides
+    "POST /v1/evals/sets": ADMIN,
+    "GET /v1/evals/sets": ADMIN,
+    "GET /v1/evals/sets/{set_id}": ADMIN,
+    "PATCH /v1/evals/sets/{set_id}": ADMIN,
+    "DELETE /v1/evals/sets/{set_id}": ADMIN,
+    "POST /v1/evals/sets/{set_id}/runs": ADMIN,
+    "GET /v1/evals/sets/{set_id}/runs": ADMIN,
+    "GET /v1/evals/sets/{set_id}/runs/{run_id}": ADMIN,
     # reading in an emergency
     "POST /v1/break-glass": BREAK_GLASS,
     "GET /v1/break-glass": GRANTS,

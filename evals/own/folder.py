@@ -111,6 +111,22 @@ def document_key(source_id: str, external_id: str) -> str:
     return f"{source_id}/{external_id}".translate(_PARTING)
 
 
+def as_given(data: RetrievalSet) -> list[dict[str, Any]]:
+    """The questions as the platform takes them, to run them itself."""
+    return [
+        {"id": query, "text": data.queries[query], "documents": [_named(document) for document in relevant]}
+        for query, relevant in data.qrels.items()
+    ]
+
+
+def _named(key: str) -> dict[str, str]:
+    for code, sign in _PARTING.items():
+        if code != ord("%"):
+            key = key.replace(str(sign), chr(code))
+    source, _, external = key.replace("%25", "%").partition("/")
+    return {"source_id": source, "external_id": external}
+
+
 def is_own(folder: Path) -> bool:
     """Whether the folder is laid out as a company's own set."""
     return (folder / ABOUT).is_file()

@@ -43,6 +43,8 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "issuer": ("issuer_id",),
     "webhook_id": ("webhook_id",),
     "delivery_id": ("delivery_id",),
+    "set_id": ("set_id",),
+    "run_id": ("run_id",),
     "generation_id": ("job_id",),  # of the whole platform: none is anybody's
     "resource_id": ("scim_user_id", "scim_group_id"),
     "user": ("user",),

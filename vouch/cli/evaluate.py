@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from vouch.cli import evaluations
 from vouch.cli.output import AsJson
 from vouch.cli.platform import become
 
@@ -75,4 +76,5 @@ def mine(
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
+    evaluations.add_to(group)
     app.add_typer(group, name="eval")
