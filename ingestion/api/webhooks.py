@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter
@@ -137,9 +138,9 @@ def _told(row: Webhook) -> dict[str, Any]:
     return {"host": parse_url(row.url).authority, "events": row.events, "sources": row.source_ids, "state": row.state}
 
 
-def _may_hear(caller: Caller, events: list[Event] | None) -> None:
+def _may_hear(caller: Caller, events: Sequence[str]) -> None:
     """Raises :class:`Forbidden`: what comes of evaluations is for administrators, wherever it is told."""
-    if DRIFT in (events or ()):
+    if DRIFT in events:
         require_scope(caller, "admin")
 
 
@@ -179,6 +180,7 @@ def change_webhook(webhook_id: Id, body: WebhookPatch, caller: SourcesCaller, se
     asked = Asked(body.url, body.events, body.sources, None if body.state is None else body.state == "active")
     with services.catalog.transaction(caller.tenant) as session:
         row = targets.find(session, caller.tenant, webhook_id, lock=True)
+        _may_hear(caller, [*row.events, *(body.events or ())])  # nor may what they hear be sent elsewhere by others
         targets.change(session, services.settings, row, asked)
         record(session, caller, "webhook.change", f"webhook:{row.id}", _told(row))
     return WebhookOut.of(row)

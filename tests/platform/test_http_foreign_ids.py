@@ -78,6 +78,8 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "sources[]": ("source_id", "source_name"),
     "conversation_id": ("conversation_id",),
     "document_id": ("document_id",),
+    "source_id": ("source_id",),
+    "baseline": ("run_id",),
 }
 """Texts in a body that name something, by the end of their place."""
 NAME_NOTHING_IN_BODIES = {
@@ -87,7 +89,7 @@ NAME_NOTHING_IN_BODIES = {
     "kind", "priority", "name", "schedule", "content_base64", "mime", "text", "title", "uri", "scopes[]",
     "algorithms[]", "audience", "groups_claim", "jwks_uri", "url", "user_claim", "heads[].mac", "heads[].tenant",
     "address", "schemas[]", "filter.language[]", "filter.mime[]", "query", "question", "comment", "reason",
-    "chunker", "context", "lexical",
+    "chunker", "context", "lexical", "questions[].id", "questions[].text",
 }  # fmt: skip
 PERSONAL = {"document_id", "conversation_id"}
 """What a user of a tenant has to themselves, and a body can name; but break-glass is for documents of others."""
@@ -104,6 +106,7 @@ MINTED = (
     "updated_at",
     "created",
     "lastModified",
+    "digest",
 )
 """Fields of a response that are new each time."""
 INDEX = "/v1/index/"
