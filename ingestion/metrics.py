@@ -59,12 +59,13 @@ _EVAL_RUNS = sa.text("SELECT state, count(*) AS n FROM eval_run GROUP BY state")
 _EVAL_SETS = sa.text(
     """
     SELECT drift, count(*) AS n FROM (
-        SELECT DISTINCT ON (s.tenant_id, s.id) CASE
+        SELECT CASE
             WHEN r.drift @> '[{"verdict": "worse"}]' THEN 'worse'
             WHEN r.drift @> '[{"verdict": "better"}]' THEN 'better'
             WHEN r.drift @> '[{"verdict": "even"}]' THEN 'even' ELSE 'unknown' END AS drift
-        FROM eval_set s LEFT JOIN eval_run r ON r.tenant_id = s.tenant_id AND r.set_id = s.id AND r.state = 'succeeded'
-        ORDER BY s.tenant_id, s.id, r.id DESC NULLS LAST
+        FROM eval_set s LEFT JOIN LATERAL (
+            SELECT drift FROM eval_run r WHERE r.tenant_id = s.tenant_id AND r.set_id = s.id AND r.state = 'succeeded'
+            ORDER BY r.id DESC LIMIT 1) r ON true
     ) latest GROUP BY drift
     """
 )

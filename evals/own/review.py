@@ -59,7 +59,8 @@ class Review:
             offered = self._show(one)
             if not self._decide(one, offered):
                 break
-        self.terminal.say(standing(self.own))
+        else:
+            self.terminal.say("\nall that is proposed is decided; another --seed proposes others")
 
     def _next(self) -> ProposedQuestion | None:
         decided = self.own.decided

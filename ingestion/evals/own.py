@@ -6,9 +6,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
+from sqlalchemy.orm import QueryableAttribute, defer
 from sqlmodel import Session, col, select
 
 from ingestion.jobs import check_schedule, next_sync
@@ -82,8 +83,10 @@ def latest(session: Session, row: EvalSet) -> EvalRun | None:
 
 
 def runs(session: Session, row: EvalSet, *, limit: int, before: str) -> Sequence[EvalRun]:
-    """Up to ``limit``, newest first, of those before the id ``before``; "" for the first page."""
-    query = select(EvalRun).where(col(EvalRun.tenant_id) == row.tenant_id, col(EvalRun.set_id) == row.id)
+    """Up to ``limit``, newest first, of those before the id ``before``; "" for the first page. Without ``measured``,
+    which is as long as the set."""
+    query = select(EvalRun).options(defer(cast(QueryableAttribute[Any], EvalRun.measured), raiseload=True))
+    query = query.where(col(EvalRun.tenant_id) == row.tenant_id, col(EvalRun.set_id) == row.id)
     if before:
         query = query.where(col(EvalRun.id) < before)
     return session.exec(query.order_by(col(EvalRun.id).desc()).limit(limit)).all()

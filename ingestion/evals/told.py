@@ -19,7 +19,7 @@ _AT_ONCE = 100
 
 def tell_drift(session: Session) -> int:
     """Of every tenant that the session sees. Returns how many calls are owed now."""
-    ended = select(EvalRun).where(col(EvalRun.state).in_(("succeeded", "failed")), col(EvalRun.told).is_(False))
+    ended = select(EvalRun).where(col(EvalRun.state).in_(("succeeded", "failed")), sa.not_(col(EvalRun.told)))
     owed = 0
     for run in session.exec(ended.order_by(col(EvalRun.id)).limit(_AT_ONCE).with_for_update(skip_locked=True)).all():
         run.told = True

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 
 from acl import who
 from acl.audit import record
 from retrieval.measuring.drift import drift, formers
 from retrieval.measuring.measure import Measured, measure
-from retrieval.measuring.turns import Turn, claim, give_back, held, renew
+from retrieval.measuring.turns import Turn, claim, give_back, hand_on, held, renew
 from retrieval.services import Services
 from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.tables import EvalSet
@@ -21,9 +22,12 @@ from vouch.core.errors import LeaseLost, VouchError
 
 log = logging.getLogger(__name__)
 
+LONGEST_REST_S = 1.0
+"""After each question it rests as long as that took, and no longer: half of the time is left to who is waiting."""
+
 
 class Stopped(Exception):
-    """The process ends; the run is another's to do, when its lease is over."""
+    """The process ends; the run is another's to do."""
 
 
 class Runner:
@@ -53,8 +57,11 @@ class Runner:
                 log.warning("evaluations are put off: %s", error.detail)
 
 
-def run_next(services: Services, over: threading.Event | None = None) -> bool:
-    """Do the oldest run that waits; False where none does. What ends it badly stands in the run."""
+def run_next(services: Services, over: threading.Event) -> bool:
+    """Do the oldest run that waits; False where none does. What ends it badly stands in the run.
+
+    Raises :class:`Stopped` once ``over`` is set, and :class:`LeaseLost` where another has it meanwhile.
+    """
     with services.catalog.transaction(ACROSS_TENANTS) as session:
         turn = claim(session)
         if turn is not None:
@@ -62,8 +69,12 @@ def run_next(services: Services, over: threading.Event | None = None) -> bool:
     if turn is None:
         return False
     try:
-        _do(services, turn, over)
-    except (Stopped, LeaseLost):
+        _keep(services, turn, measure(services, turn.set, _Pace(services, turn, over)))
+    except LeaseLost:
+        raise
+    except Stopped:
+        with services.catalog.transaction(turn.run.tenant_id) as session:
+            hand_on(session, turn)
         raise
     except VouchError as error:
         _give_back(services, turn, error)
@@ -78,14 +89,20 @@ def _give_back(services: Services, turn: Turn, error: VouchError) -> None:
         give_back(session, turn, error)
 
 
-def _do(services: Services, turn: Turn, over: threading.Event | None) -> None:
-    def going_on() -> None:
-        if over is not None and over.is_set():
-            raise Stopped
-        with services.catalog.transaction(turn.run.tenant_id, durable=False) as session:
-            renew(session, turn)
+class _Pace:
+    """Called before each question: rests, renews the lease, and stops where the process ends."""
 
-    _keep(services, turn, measure(services, turn.set, going_on))
+    def __init__(self, services: Services, turn: Turn, over: threading.Event) -> None:
+        self._services, self._turn, self._over = services, turn, over
+        self._began = time.monotonic()
+
+    def __call__(self) -> None:
+        took = time.monotonic() - self._began
+        if self._over.wait(min(took, LONGEST_REST_S)):
+            raise Stopped
+        with self._services.catalog.transaction(self._turn.run.tenant_id, durable=False) as session:
+            renew(session, self._turn)
+        self._began = time.monotonic()
 
 
 def _keep(services: Services, turn: Turn, found: Measured) -> None:

@@ -81,6 +81,13 @@ def give_back(session: Session, turn: Turn, error: VouchError) -> None:
         _failed(row, error.code, error.detail)
 
 
+def hand_on(session: Session, turn: Turn) -> None:
+    """Who holds it has to end, through no fault of the run: another may have it now, and nothing counts.
+    Raises :class:`LeaseLost`."""
+    row = held(session, turn)
+    row.state, row.leased_until, row.attempts = "queued", None, row.attempts - 1
+
+
 def _failed(row: EvalRun, reason: str, detail: str) -> None:
     row.state, row.leased_until, row.finished_at = "failed", None, clock.now()
     row.problem = {"reason": reason, "detail": detail, "at": rfc3339(row.finished_at)}

@@ -43,15 +43,17 @@ _CITED = sa.text(
 
 
 def asked_candidates(session: Session, access: Access) -> list[Candidate]:
-    """Of an answer that helped, only while the user may read all that it cites."""
+    """Each question once, with an answer that helped if there is one; of that only while the user may read all that it
+    cites."""
     rows = session.execute(_ASKED, {"tenant": access.tenant, "user": access.user, "most": MOST}).all()
     evidence = _evidence(session, access, [row.id for row in rows if row.kind == "helpful"])
-    found = []
-    for row in rows:
+    found: dict[str, Candidate] = {}
+    for row in sorted(rows, key=lambda row: row.kind != "helpful"):
         kind: Kind = row.kind
         if kind != "helpful" or evidence.get(row.id):
-            found.append(Candidate(kind, " ".join(row.question.split()), evidence.get(row.id, ())))
-    return found
+            one = Candidate(kind, " ".join(row.question.split()), evidence.get(row.id, ()))
+            found.setdefault(one.question.casefold(), one)
+    return list(found.values())
 
 
 def _evidence(session: Session, access: Access, answers: list[str]) -> dict[str, tuple[Evidence, ...]]:

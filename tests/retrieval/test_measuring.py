@@ -52,13 +52,13 @@ def kept(world: World, run_id: str) -> EvalRun:
 
 def ran(world: World, set_id: str) -> EvalRun:
     run_id = started(world, set_id)
-    assert run_next(world.services)
+    assert run_next(world.services, threading.Event())
     return kept(world, run_id)
 
 
 def test_a_set_is_asked_as_its_user_and_what_they_may_not_read_is_missing(world: World) -> None:
     alice, bob = given(world), given(world, "bob")
-    assert not run_next(world.services)
+    assert not run_next(world.services, threading.Event())
     first, other = ran(world, alice), ran(world, bob)
     assert (first.state, first.questions, first.missing, first.generation) == ("succeeded", 4, 1, "g1")
     assert first.recipe["chunker"] == "structure.v1" and first.profile["reranker"] == "none"
@@ -133,22 +133,31 @@ def test_who_dies_over_a_run_loses_it_and_at_the_third_time_it_has_failed(
 def test_a_part_that_is_down_puts_it_off_and_a_stop_leaves_it_to_another(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_id = started(world, given(world))
+    run_id, over = started(world, given(world)), threading.Event()
 
     def down(*_: Any) -> None:
         raise Unavailable("The index is away.")
 
     with monkeypatch.context() as patched:
         patched.setattr(measuring, "find", down)
-        assert run_next(world.services)
-    assert (kept(world, run_id).state, run_next(world.services)) == ("queued", False)  # for a while
+        assert run_next(world.services, threading.Event())
+    assert (kept(world, run_id).state, run_next(world.services, over)) == ("queued", False)  # for a while
     with world.catalog.transaction(TENANT) as session:
         session.execute(sa.text("UPDATE eval_run SET leased_until = NULL"))
-    over = threading.Event()
     over.set()
     with pytest.raises(Stopped):
         run_next(world.services, over)
-    assert kept(world, run_id).state == "running"
+    assert (kept(world, run_id).state, kept(world, run_id).attempts) == ("queued", 1)  # the stop does not count
+    over.clear()
+    assert run_next(world.services, over) and kept(world, run_id).state == "succeeded"
+
+
+def test_a_fault_of_ours_fails_the_run_and_not_the_process(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = started(world, given(world))
+    monkeypatch.setattr(measuring, "find", lambda *_: 1 / 0)
+    assert run_next(world.services, threading.Event())
+    run = kept(world, run_id)
+    assert run.state == "failed" and run.problem is not None and run.problem["reason"] == "internal"
 
 
 def test_a_process_runs_what_is_due_until_it_is_closed(world: World) -> None:

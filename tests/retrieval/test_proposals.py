@@ -110,6 +110,8 @@ def test_a_text_that_leads_to_two_places_and_a_heading_that_is_used_twice_name_n
 
 
 def test_questions_that_were_asked_are_their_askers_alone(world: World) -> None:
+    poor = world.ask("alice", WEEKS)
+    world.post(f"/answers/{poor['answer_id']}/feedback", "alice", helpful=False)
     helped = world.ask("alice", WEEKS)
     world.post(f"/answers/{helped['answer_id']}/feedback", "alice", helpful=True)
     missed = world.ask("alice", "How much are hotel costs reimbursed per night?")

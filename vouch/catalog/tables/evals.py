@@ -45,7 +45,7 @@ class EvalRun(SQLModel, table=True):
         within(["set_id"], "eval_set"),
         sa.Index("eval_run_of", "tenant_id", "set_id", "id"),
         sa.Index("eval_run_open", "id", postgresql_where=sa.text("state in ('queued', 'running')")),
-        sa.Index("eval_run_untold", "id", postgresql_where=sa.text("state not in ('queued', 'running') AND NOT told")),
+        sa.Index("eval_run_untold", "id", postgresql_where=sa.text("NOT told")),
     )
     tenant_id: str = Field(primary_key=True)
     id: str = Field(primary_key=True)

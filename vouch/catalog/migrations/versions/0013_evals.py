@@ -14,7 +14,7 @@ depends_on = None
 ROLE = "vouch_tenant"
 TABLES = ("eval_set", "eval_run")
 _OPEN = sa.text("state in ('queued', 'running')")
-_UNTOLD = sa.text("state not in ('queued', 'running') AND NOT told")
+_UNTOLD = sa.text("NOT told")
 
 
 def upgrade() -> None:
