@@ -97,13 +97,18 @@ def unfit(one: Candidate) -> Reason | None:
         return None
     if _ADDRESS.search(question):
         return "no_words"
-    if all(word in _GENERIC or word.isdecimal() for word in words):
+    if common(question):
         return "too_common"
     dense = sum(map(unspaced, question))
     if dense < _FEWEST_UNSPACED and len([word for word in words if len(word) > 1]) < _FEWEST_WORDS:
         return "too_short"
     titled = {word for evidence in one.evidence for word in _WORD.findall(fold(evidence.title))}
     return "in_title" if titled.issuperset(words) else None
+
+
+def common(text: str) -> bool:
+    """Whether every page has such words."""
+    return all(word in _GENERIC or word.isdecimal() for word in _WORD.findall(fold(text)))
 
 
 def _in_turn(proposals: Iterable[Proposal], seed: int) -> Iterable[Proposal]:

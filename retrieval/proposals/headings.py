@@ -8,7 +8,9 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from acl.resolve import Access
+from retrieval.folding import fold
 from retrieval.proposals.candidates import QUOTED, Candidate, Evidence, Readable
+from retrieval.proposals.choose import common
 from retrieval.proposals.readable import keys
 
 MOST = 40_000
@@ -42,15 +44,17 @@ def heading_candidates(
         of = by_id[row.id]
         path = tuple(row.heading_path)
         evidence = Evidence(of.id, of.name, of.title, of.version, path, row.quote)
-        found.append(Candidate("heading", _question(path), (evidence,)))
+        found.append(Candidate("heading", worded(path, of.title), (evidence,)))
     called = Counter(one.question.casefold() for one in found)
     candidates = [one for one in found if called[one.question.casefold()] == 1]
     return candidates, len(found) - len(candidates)
 
 
-def _question(path: tuple[str, ...]) -> str:
-    """The heading; a short one says too little alone, and takes what it stands under before it."""
+def worded(path: tuple[str, ...], title: str) -> str:
+    """The heading; a short one says too little alone, and takes what it stands under before it. One that every page has
+    says nothing even then, and is left to be passed over."""
     last = " ".join(path[-1].split())
-    if len(path) == 1 or len(last.split()) >= _ENOUGH_WORDS:
+    above = path[-2] if len(path) > 1 else title
+    if len(last.split()) >= _ENOUGH_WORDS or common(last) or fold(last) == fold(above):
         return last
-    return f"{' '.join(path[-2].split())}: {last}"
+    return f"{' '.join(above.split())}: {last}"

@@ -73,4 +73,4 @@ def test_a_run_that_is_worse_ends_with_1(typed: Any, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(evaluations, "_found", lambda vouch, named: fell)
     monkeypatch.setattr("vouch.client.evals.Evals.runs", lambda self, set_id: iter([fell]))
     told = typed("results", "x")
-    assert told.exit_code == 1 and "worse -0.100 than before" in told.stdout
+    assert told.exit_code == 1 and "worse -0.100 (before)" in told.stdout

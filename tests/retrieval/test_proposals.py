@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from retrieval.proposals.candidates import Candidate, Evidence, Kind, Named
 from retrieval.proposals.choose import choose, unfit
+from retrieval.proposals.headings import worded
 from retrieval.schemas.proposals import EXAMPLE, ProposalsResponse
 from tests.retrieval.conftest import OFFICE, PARENTAL, TRAVEL
 from tests.retrieval.world import TENANT, World
@@ -169,6 +170,17 @@ def test_what_is_no_question_is_passed_over_and_said_why() -> None:
     ):
         assert unfit(candidate(question, title)) == reason, question
     assert unfit(candidate("Onboarding", kind="helpful")) is None
+
+
+def test_a_short_heading_takes_what_it_stands_under_before_it() -> None:
+    for path, question in (
+        (("Coming back",), "Parental leave: Coming back"),
+        (("Illness", "First day"), "Illness: First day"),
+        (("Illness", "Whom to tell first"), "Whom to tell first"),
+        (("Illness", "Overview"), "Overview"),
+        (("Parental Leave",), "Parental Leave"),
+    ):
+        assert worded(path, "Parental leave") == question
 
 
 def test_sources_take_turns_and_what_is_alike_comes_once() -> None:

@@ -139,7 +139,7 @@ def _figure(one: EvalRun) -> str | None:
 
 
 def _drift(one: EvalRun) -> str:
-    return ", ".join(f"{each.verdict} {each.difference:+.3f} than {each.against}" for each in one.drift)
+    return ", ".join(f"{each.verdict} {each.difference:+.3f} ({each.against})" for each in one.drift)
 
 
 def add_to(group: typer.Typer) -> None:
