@@ -9,6 +9,7 @@ A kind says what a route may do for its caller, a scope what the credential has 
     own_or_admin as ``user`` for what is one's own; with ``admin`` that it is there, without content
     own_or_counts  as ``user`` for what one owns; with ``reports`` as ``counts``
     admin        a credential alone, of an administrator; never content
+    admin_as     as ``admin``, and has questions asked as any user: takes the scope ``act_as`` besides
     break_glass  acts for a user who reads one document that is not theirs, in an emergency that they account for
 """
 
@@ -23,7 +24,7 @@ from starlette.routing import BaseRoute
 
 from vouch.core.errors import StartFailed
 
-Kind = Literal["public", "key", "counts", "user", "own_or_admin", "own_or_counts", "admin", "break_glass"]
+Kind = Literal["public", "key", "counts", "user", "own_or_admin", "own_or_counts", "admin", "admin_as", "break_glass"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ OWN_REPORT = Rule("own_or_counts", ("ask", "reports"))
 TRACES = Rule("own_or_admin", ("ask", "admin"))
 GRANTS = Rule("own_or_admin", ("break_glass", "admin"))
 ADMIN = Rule("admin", ("admin",))
+ADMIN_AS = Rule("admin_as", ("admin",))
 BREAK_GLASS = Rule("break_glass", ("break_glass",))
 
 ROUTES: dict[str, Rule] = {
@@ -137,6 +139,7 @@ ROUTES: dict[str, Rule] = {
     "GET /v1/notifications": USER,
     "POST /v1/notifications/{notification_id}/seen": USER,
     "GET /v1/traces/{trace_id}": TRACES,
+    "GET /v1/evals/proposals": USER,
     # administration
     "POST /v1/keys": ADMIN,
     "GET /v1/keys": ADMIN,
@@ -160,6 +163,15 @@ ROUTES: dict[str, Rule] = {
     "DELETE /v1/index/generations/{generation_id}": ADMIN,
     "POST /v1/index/generations/{generation_id}/swap": ADMIN,
     "POST /v1/index/generations/{generation_id}/compare": ADMIN,
+    # evaluation sets
+    "POST /v1/evals/sets": ADMIN_AS,
+    "GET /v1/evals/sets": ADMIN,
+    "GET /v1/evals/sets/{set_id}": ADMIN,
+    "PATCH /v1/evals/sets/{set_id}": ADMIN_AS,
+    "DELETE /v1/evals/sets/{set_id}": ADMIN,
+    "POST /v1/evals/sets/{set_id}/runs": ADMIN_AS,
+    "GET /v1/evals/sets/{set_id}/runs": ADMIN,
+    "GET /v1/evals/sets/{set_id}/runs/{run_id}": ADMIN,
     # reading in an emergency
     "POST /v1/break-glass": BREAK_GLASS,
     "GET /v1/break-glass": GRANTS,

@@ -2,6 +2,7 @@
 
 python -m evals                                        every set, standing profiles, every gate
 python -m evals search --data FOLDER --profile NAME    one's own set in BEIR's layout, by one profile
+python -m evals search --data FOLDER                   a set that `vouch eval mine` made, put to the platform that runs
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from evals import profiles, sets
 from evals.answers import AnswerReport
 from evals.gates import Gate, Reference, failed, gates
+from evals.own import platform as own
 from evals.profiles import Profile
 from evals.run import ANSWERS, Report, SearchReport, figures, run_answers, run_search, to_json
 from evals.runs import Writer
@@ -41,7 +43,7 @@ def _run(given: argparse.Namespace) -> int:
     source = sets.source(given.data)
     if given.set is not None and given.set not in (*source.names, *(ANSWERS if source.answers else ())):
         raise InvalidInput(f"no run has a set called {given.set!r}", field="set")
-    names = dict.fromkeys(given.profile or profiles.STANDING)
+    names = dict.fromkeys(given.profile or (own.STANDING if source.own else profiles.STANDING))
     chosen = tuple(profiles.profile(name, given.profiles) for name in names)
     reports: list[Report] = []
     kept: list[Path] = []
@@ -81,7 +83,7 @@ def _searches(
     for name in names:
         began = time.monotonic()
         data = source.load(name)
-        report = run_search(data, chosen, Settings())
+        report = run_search(data, chosen, Settings()) if source.own is None else own.run(source.own, data, chosen)
         for result in report.results:
             if result.profile.name not in writers:
                 writers[result.profile.name] = Writer(result.profile.name, out, at)

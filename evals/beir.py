@@ -95,8 +95,10 @@ def queries(folder: Path, file: str = "queries.jsonl") -> dict[str, str]:
     return found
 
 
-def qrels(folder: Path, known: Mapping[str, str], documents: Mapping[str, Any], file: str = "qrels.tsv") -> Qrels:
-    """Judgements above 0, of queries and documents that there are."""
+def qrels(
+    folder: Path, known: Mapping[str, str], documents: Mapping[str, Any] | None, file: str = "qrels.tsv"
+) -> Qrels:
+    """Judgements above 0, of queries and documents that there are; ``documents`` None: they are known elsewhere."""
     path = folder / file
     if not path.is_file() and (folder / "qrels" / "test.tsv").is_file():
         path = folder / "qrels" / "test.tsv"
@@ -105,7 +107,7 @@ def qrels(folder: Path, known: Mapping[str, str], documents: Mapping[str, Any], 
         query, document = row.name("query-id"), row.name("corpus-id")
         if query not in known:
             raise row.wrong("unknown_query", f"no query has the id {query!r}")
-        if document not in documents:
+        if documents is not None and document not in documents:
             raise row.wrong("unknown_document", f"no document has the id {document!r}")
         grade = _grade(row)
         if document in found.get(query, {}):

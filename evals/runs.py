@@ -21,12 +21,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from evals.bootstrap import SEED, interval
 from evals.datasets import REPOSITORY, Evidence, RetrievalSet
 from evals.embedding_cache import cache_folder
 from evals.profiles import fingerprint
 from evals.ranked import Asked, Ranked
 from evals.run import SetResult
+from vouch.core.bootstrap import SEED, interval
 from vouch.core.clock import now, rfc3339
 from vouch.core.errors import BadEvalRun
 from vouch.core.types import Json, Span

@@ -1,7 +1,8 @@
 """The public sets that searches are measured on: one registry, name → loader.
 
 Each is read from the evaluation folder as its README describes it. EnterpriseBench has no judged questions, so it is
-no set here. A folder of one's own in BEIR's layout is read by `evals/beir.py` alone.
+no set here. A folder of one's own in BEIR's layout is read by `evals/beir.py` alone. A company's own set (`evals/own/`)
+has no documents: its questions are put to the platform that runs.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from evals import beir
 from evals.datasets import RawDocument, RetrievalSet, data_folder, json_lines
+from evals.own import folder as own
 from vouch.core.errors import InvalidInput
 
 HANDBOOK = "handbook-sourcegraph"
@@ -83,11 +85,13 @@ texts, 472 questions with the spans that answer them."""
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Sets to search, by name. ``answers``: the evaluation folder, where sets of answers are to be had too."""
+    """Sets to search, by name. ``answers``: the evaluation folder, where sets of answers are to be had too.
+    ``own``: the folder of a set that is put to the platform that runs."""
 
     names: tuple[str, ...]
     load: Callable[[str], RetrievalSet]
     answers: Path | None = None
+    own: Path | None = None
 
 
 def load(name: str, data: Path | None = None) -> RetrievalSet:
@@ -110,6 +114,8 @@ def source(given: str | None) -> Source:
     folder = data_folder() if given is None else Path(given)
     if not folder.is_dir():
         raise InvalidInput(f"{given!r} is neither a folder nor one of {', '.join(SETS)}", field="data")
+    if own.is_own(folder):
+        return Source((folder.resolve().name,), lambda _: own.load(folder), own=folder)
     if beir.is_set(folder):
         name = folder.resolve().name
         return Source((name,), lambda name: beir.load(folder, name))

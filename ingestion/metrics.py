@@ -1,4 +1,4 @@
-"""What `/metrics` says about mail and webhooks, read from the catalog when it is asked for.
+"""What `/metrics` says about mail, webhooks and evaluations, read from the catalog when it is asked for.
 
 Workers deliver, and nobody asks them: what became of each delivery stands in its row, so any API process can tell, and
 a restart forgets nothing. All tenants together; no label is made of anything a user wrote.
@@ -35,6 +35,12 @@ OLDEST_WAITING_SECONDS = Gauge(
     "vouch_delivery_oldest_waiting_seconds", "Age of the oldest one that is owed still; 0: none is.", ["channel"]
 )
 WEBHOOKS = Gauge("vouch_webhooks", "Registered webhooks.", ["state"])
+EVAL_RUNS = Gauge("vouch_eval_runs", "Runs of evaluation sets that are kept, by what became of them.", ["state"])
+EVAL_SETS = Gauge(
+    "vouch_eval_sets", "Evaluation sets, by what their last run is beside the one before or the baseline.", ["drift"]
+)
+RUN_STATES = ("queued", "running", "succeeded", "failed")
+DRIFTS = ("worse", "better", "even", "unknown")
 
 # A webhook that is paused is owed calls for as long as it is: that is no lateness of ours.
 _DELIVERIES = sa.text(
@@ -49,6 +55,20 @@ _DELIVERIES = sa.text(
     """
 )
 _WEBHOOKS = sa.text("SELECT state, count(*) AS n FROM webhook GROUP BY state")
+_EVAL_RUNS = sa.text("SELECT state, count(*) AS n FROM eval_run GROUP BY state")
+_EVAL_SETS = sa.text(
+    """
+    SELECT drift, count(*) AS n FROM (
+        SELECT CASE
+            WHEN r.drift @> '[{"verdict": "worse"}]' THEN 'worse'
+            WHEN r.drift @> '[{"verdict": "better"}]' THEN 'better'
+            WHEN r.drift @> '[{"verdict": "even"}]' THEN 'even' ELSE 'unknown' END AS drift
+        FROM eval_set s LEFT JOIN LATERAL (
+            SELECT drift FROM eval_run r WHERE r.tenant_id = s.tenant_id AND r.set_id = s.id AND r.state = 'succeeded'
+            ORDER BY r.id DESC LIMIT 1) r ON true
+    ) latest GROUP BY drift
+    """
+)
 
 
 class Readings:
@@ -68,7 +88,7 @@ class Readings:
                 read(session)
         except Unavailable as error:  # no figure rather than an old one
             log.warning("nothing is known of deliveries: %s", error.detail)
-            for gauge in (DELIVERIES, OLDEST_WAITING_SECONDS, WEBHOOKS):
+            for gauge in (DELIVERIES, OLDEST_WAITING_SECONDS, WEBHOOKS, EVAL_RUNS, EVAL_SETS):
                 gauge.clear()
         finally:
             self._due = time.monotonic() + EVERY_S
@@ -84,6 +104,11 @@ def read(session: Session) -> None:
             DELIVERIES.labels(channel, state).set(of[state].n if state in of else 0)
         owed = [row.oldest for row in of.values() if row.oldest is not None]
         OLDEST_WAITING_SECONDS.labels(channel).set(max(0.0, (now - min(owed)).total_seconds()) if owed else 0)
-    kept = {row.state: row.n for row in session.execute(_WEBHOOKS)}
-    for state in WEBHOOK_STATES:
-        WEBHOOKS.labels(state).set(kept.get(state, 0))
+    for gauge, statement, names in (
+        (WEBHOOKS, _WEBHOOKS, WEBHOOK_STATES),
+        (EVAL_RUNS, _EVAL_RUNS, RUN_STATES),
+        (EVAL_SETS, _EVAL_SETS, DRIFTS),
+    ):
+        kept = {row[0]: row.n for row in session.execute(statement)}
+        for name in names:
+            gauge.labels(name).set(kept.get(name, 0))

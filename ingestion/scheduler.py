@@ -31,6 +31,8 @@ from ingestion.doorbell import (
     ring_maintenance,
     ring_webhooks,
 )
+from ingestion.evals.own import start_due
+from ingestion.evals.told import tell_drift
 from ingestion.jobs import settle, start_due_syncs
 from ingestion.mail.deliveries import due
 from ingestion.mail.schedule import enqueue_due
@@ -100,6 +102,8 @@ def sweep(services: Services) -> int:
         behind = newest(session) > min(row.applied_seq for row in generations.live(session))
         purged = purge_deleted(session, applied)
         mail = _mail_due(services, session)
+        start_due(session)
+        tell_drift(session)
         unbuilt = BUILD in quiet and bool(generations.to_fill(session) or generations.to_empty(session))
         uncompared = COMPARE in quiet and waits(session)
         calls, aging = queue.due(session), _aging(session)

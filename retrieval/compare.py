@@ -6,7 +6,6 @@ no document and no user is in them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import mean
@@ -28,6 +27,7 @@ from vouch.catalog.tables import IndexGeneration
 from vouch.core import clock
 from vouch.core.clock import rfc3339
 from vouch.core.errors import Conflict, InvalidInput, Unauthenticated
+from vouch.core.ranking import ndcg
 from vouch.core.types import Json
 
 BEST = 10
@@ -102,23 +102,12 @@ def _figures(pairs: Sequence[tuple[Asked, list[str], list[str]]]) -> Json:
     }
     if judged:
         told[f"ndcg_{BEST}"] = {
-            "active": round(mean(ndcg(relevant, a) for relevant, a, _ in judged), 4),
-            "other": round(mean(ndcg(relevant, b) for relevant, _, b in judged), 4),
+            "active": round(mean(ndcg(relevant, a, BEST) for relevant, a, _ in judged), 4),
+            "other": round(mean(ndcg(relevant, b, BEST) for relevant, _, b in judged), 4),
         }
-        told["better"] = sum(ndcg(relevant, b) > ndcg(relevant, a) for relevant, a, b in judged)
-        told["worse"] = sum(ndcg(relevant, b) < ndcg(relevant, a) for relevant, a, b in judged)
+        told["better"] = sum(ndcg(relevant, b, BEST) > ndcg(relevant, a, BEST) for relevant, a, b in judged)
+        told["worse"] = sum(ndcg(relevant, b, BEST) < ndcg(relevant, a, BEST) for relevant, a, b in judged)
     return told
-
-
-def ndcg(relevant: Mapping[str, int], ranking: Sequence[str]) -> float:
-    """nDCG of the first :data:`BEST`, with grades as gains, as trec_eval has it."""
-    gains = [relevant.get(one, 0) for one in ranking[:BEST]]
-    ideal = _gain(sorted(relevant.values(), reverse=True)[:BEST])
-    return _gain(gains) / ideal if ideal else 0.0
-
-
-def _gain(grades: Sequence[int]) -> float:
-    return sum(grade / math.log2(place + 2) for place, grade in enumerate(grades))
 
 
 def _overlap(a: Sequence[str], b: Sequence[str]) -> float:

@@ -104,6 +104,15 @@ def search(services: Services, asker: Asker, question: Question) -> Results:
     return Results(hits, marked, matched, trace.id)
 
 
+def find(services: Services, asker: Asker, question: Question) -> tuple[Hit, ...]:
+    """What :func:`search` finds of words, by the same stages and gates, for who only judges it: no trace is left, and
+    nothing of it may be shown. Raises as above."""
+    question = guard_input(question, field="query")
+    trace = Recorder("eval", asker, question)
+    meant = _mean(services, asker, question, understand(question, field="query"), trace)
+    return _find(meant, trace).hits[: question.limit]
+
+
 def ask(
     services: Services,
     asker: Asker,

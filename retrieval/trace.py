@@ -32,7 +32,8 @@ from vouch.core.errors import NotFound
 from vouch.core.ids import new_id
 from vouch.core.types import Json
 
-Kind = Literal["search", "ask"]
+Kind = Literal["search", "ask", "eval"]
+"""``eval``: of the same walk, taken to measure it; none is kept."""
 Follow = Callable[[str], None]
 """Told the name of each step as it begins; what it raises ends the question."""
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from evals.bootstrap import RESAMPLES, SEED
 from evals.compare.compared import FEWEST, SIGNIFICANT, Comparison, Difference, Pair, compare
 from evals.compare.page import page
 from evals.embedding_cache import cache_folder
 from evals.runs import Run, load
+from vouch.core.bootstrap import RESAMPLES, SEED
 from vouch.core.errors import VouchError
 from vouch.core.types import Json
 

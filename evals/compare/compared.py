@@ -1,7 +1,7 @@
 """What differs between two kept runs, question by question.
 
 Every figure of every set that both runs have is compared over the same questions: means, the difference with its
-interval and p (`evals/bootstrap.py`), how many questions won, lost and were even. One figure of each set decides:
+interval and p (`vouch/core/bootstrap.py`), how many questions won, lost and were even. One figure of each set decides:
 nDCG@10, or the recall of evidence where the set knows evidence. **B is worse** when on any set the deciding figure fell
 and its p, held against the number of sets (Holm), is at most .05. A set of fewer than twenty questions never decides:
 so few that happen to agree would pass for certainty.
@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from statistics import fmean as mean
 from typing import Literal
 
-from evals.bootstrap import SEED, holm, interval
 from evals.ranked import Asked, Ranked
 from evals.runs import KeptSet, Run
 from evals.spans import MEASURES as OF_EVIDENCE
+from vouch.core.bootstrap import SEED, holm, interval
 from vouch.core.errors import BadEvalRun
 
 SIGNIFICANT = 0.05

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from evals.bench.report import Report, as_table
-from evals.bootstrap import interval
 from evals.peers.ingestion import Pace
 from evals.peers.latency import Latency
 from evals.peers.ours import HYBRID
 from evals.peers.quality import SETS, Compared
+from vouch.core.bootstrap import interval
 
 PEER_HYBRIDS = ("haystack", "llamaindex", "txtai", "lancedb")
 """The peers that join words and vectors; the others are there to be seen beside."""

@@ -1,5 +1,5 @@
 """The ingestion service over HTTP: sources, pushed documents, jobs, the directory, keys, reports, mail, webhooks, index
-generations."""
+generations, evaluation sets."""
 
 from fastapi import APIRouter
 
@@ -8,6 +8,7 @@ from ingestion.api import (
     bulk,
     directory,
     documents,
+    evals,
     generations,
     group_report,
     issuers,
@@ -36,6 +37,7 @@ for part in (
     mail,
     webhooks,
     generations,
+    evals,
 ):
     router.include_router(part.router)
 router.include_router(documents.folders)

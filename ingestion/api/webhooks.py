@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from acl.audit import record
+from acl.caller import Caller, require_scope
 from ingestion.api.requests import Cursor, Id, Limit, ServicesDep, SourcesCaller, decode_cursor, encode_cursor
+from ingestion.evals.told import DRIFT
 from ingestion.schemas import Input, Text200
 from ingestion.webhooks import events, queue, targets
 from ingestion.webhooks.targets import Asked, Event
@@ -135,9 +138,16 @@ def _told(row: Webhook) -> dict[str, Any]:
     return {"host": parse_url(row.url).authority, "events": row.events, "sources": row.source_ids, "state": row.state}
 
 
+def _may_hear(caller: Caller, events: Sequence[str]) -> None:
+    """Raises :class:`Forbidden`: what comes of evaluations is for administrators, wherever it is told."""
+    if DRIFT in events:
+        require_scope(caller, "admin")
+
+
 @router.post("", status_code=201, responses=_ERRORS)
 def create_webhook(body: WebhookIn, caller: SourcesCaller, services: ServicesDep) -> MadeWebhook:
     """Register a receiver. Its secret is in the answer, and nowhere else afterwards."""
+    _may_hear(caller, body.events)
     asked = Asked(body.url, body.events, body.sources, body.state == "active")
     with services.catalog.transaction(caller.tenant) as session:
         row, secret = targets.create(session, services.settings, caller.tenant, asked)
@@ -170,6 +180,7 @@ def change_webhook(webhook_id: Id, body: WebhookPatch, caller: SourcesCaller, se
     asked = Asked(body.url, body.events, body.sources, None if body.state is None else body.state == "active")
     with services.catalog.transaction(caller.tenant) as session:
         row = targets.find(session, caller.tenant, webhook_id, lock=True)
+        _may_hear(caller, [*row.events, *(body.events or ())])  # nor may what they hear be sent elsewhere by others
         targets.change(session, services.settings, row, asked)
         record(session, caller, "webhook.change", f"webhook:{row.id}", _told(row))
     return WebhookOut.of(row)

@@ -25,7 +25,7 @@ from vouch.outbound.connect import Ways
 from vouch.outbound.door import Outbound
 from vouch.outbound.url import Url, parse_url
 
-Event = Literal["job.ended", "document.quarantined", "documents.stale"]
+Event = Literal["job.ended", "document.quarantined", "documents.stale", "eval.drift"]
 MOST = 50
 """Webhooks of a tenant."""
 BOTH_FOR = timedelta(days=1)

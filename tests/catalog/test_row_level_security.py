@@ -38,6 +38,7 @@ MAY_LOOK_ACROSS = {
     "ingestion/work.py": "claims stages and settles jobs of any tenant",
     "ingestion/worker.py": "the worker's heartbeat",
     "retrieval/compare.py": "keeps the figures of a comparison with the generation",
+    "retrieval/measuring/runner.py": "claims evaluations of any tenant",
     "retrieval/services.py": "reads the active index generation",
     "vouch/catalog/ledger.py": "renews leases of any tenant",
     "vouch/cli/first_start.py": "makes the first tenant",

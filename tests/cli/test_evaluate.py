@@ -31,6 +31,10 @@ def became(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
             ("evals", "--set=clapnq", "--profiles=p.toml", "--out=runs"),
         ),
         (["compare", "a", "b", "--html", "x.html"], ("evals.compare", "--html=x.html", "--", "a", "b")),
+        (
+            ["mine", "own", "--as", "alice", "--from", "d.jsonl", "--limit", "9", "--seed", "2", "--accept-all"],
+            ("evals.own", "--as=alice", "--limit=9", "--seed=2", "--accept-all", "--from=d.jsonl", "--", "own"),
+        ),
         (["compare", "--json", "--", "-a", "b"], ("evals.compare", "--json", "--", "-a", "b")),
     ],
 )
@@ -43,6 +47,7 @@ def test_what_is_typed_is_handed_over(typed: list[str], handed: tuple[str, ...],
 def test_the_evaluations_understand_what_they_are_handed(became: list[tuple[str, ...]]) -> None:
     from evals.__main__ import _parser as run
     from evals.compare.__main__ import _parser as compare
+    from evals.own.__main__ import _parser as mine
 
     CliRunner().invoke(app, ["eval", "run", "search", "--data", "-own", "--profile", "-x"])
     CliRunner().invoke(app, ["eval", "compare", "--html", "x.html", "--", "-a", "b"])
@@ -50,6 +55,9 @@ def test_the_evaluations_understand_what_they_are_handed(became: list[tuple[str,
     assert (given.kind, given.data, given.profile) == ("search", "-own", ["-x"])
     pair = compare().parse_args(became[1][1:])
     assert (pair.a, pair.b, str(pair.html)) == ("-a", "b", "x.html")
+    CliRunner().invoke(app, ["eval", "mine", "--as", "alice", "--from", "-d", "--", "-own"])
+    made = mine().parse_args(became[2][1:])
+    assert (str(made.folder), made.user, str(made.from_file), made.limit) == ("-own", "alice", "-d", 200)
 
 
 def test_the_command_line_starts_without_the_evaluations() -> None:

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from connectors.rules import FILE_NAME, Rule, read_rule
 from ingestion.api.directory import GroupIn
+from ingestion.api.evals import EvalSetIn
 from ingestion.api.generations import GenerationIn
 from ingestion.api.issuers import IssuerIn
 from ingestion.api.mail import ScheduleIn
@@ -36,6 +37,7 @@ BODIES: dict[str, Any] = {
     "PUT /v1/issuers/{issuer_id}": IssuerIn,
     "PUT /v1/reports/schedule": ScheduleIn,
     "POST /v1/webhooks": WebhookIn,
+    "POST /v1/evals/sets": EvalSetIn,
     "POST /v1/index/generations": GenerationIn,
     "POST /v1/index/generations/{generation_id}/compare": CompareIn,
     "POST /v1/search": SearchRequest,

@@ -99,7 +99,11 @@ def make(platform: Platform, owner: str) -> Objects:
     scim_group = platform.ok("POST", f"{scim}/Groups", json={"displayName": f"team-{salt}", "members": members})["id"]
     told = {"url": "https://hooks.invalid/vouch", "events": ["job.ended"]}  # a name that leads nowhere
     webhook = platform.ok("POST", "/v1/webhooks", json=told)["id"]
+    question = {"id": "q", "text": mark, "documents": [{"source_id": source, "external_id": external}]}
+    measured = {"name": f"evals-{salt}", "user": user, "questions": [question]}
+    eval_set = platform.ok("POST", "/v1/evals/sets", json=measured)["id"]
     ids = {
+        "set_id": eval_set, "run_id": platform.ok("POST", f"/v1/evals/sets/{eval_set}/runs")["id"],
         "webhook_id": webhook, "delivery_id": platform.ok("POST", f"/v1/webhooks/{webhook}/test")["id"],
         "issuer_id": issuer, "scim_user_id": scim_user, "scim_group_id": scim_group, "person": person,
         "source_id": source, "source_name": source_name, "external_id": external, "job_id": job, "user_id": owner,

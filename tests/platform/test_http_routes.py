@@ -149,12 +149,23 @@ def test_who_acts_for_nobody_reads_nothing(
             assert response.status_code == 403, (operation.name, response.text)
 
 
+def test_who_may_not_act_for_users_has_no_questions_asked_as_one(
+    platform: Platform, every: list[tuple[Operation, Rule]], anyone: httpx.Client
+) -> None:
+    secret = key(platform, *(scope for scope in SCOPES if scope != "act_as"))
+    asked = [operation for operation, rule in every if rule.kind == "admin_as"]
+    for operation in asked:
+        _refused(operation, operation.request().send(anyone, bearer(secret)), 403, "forbidden")
+    assert len(asked) == 3
+
+
 def test_the_scope_opens_it(platform: Platform, every: list[tuple[Operation, Rule]], anyone: httpx.Client) -> None:
     """So the refusals above are for want of the scope, and nothing else."""
     for operation, rule in every:
         for scope in rule.scopes:
             acts = rule.kind in ACTS or (rule.kind in OWN and scope == rule.scopes[0])
-            secret = key(platform, scope, "act_as") if acts else key(platform, scope)
+            besides = ["act_as"] if acts or rule.kind == "admin_as" else []
+            secret = key(platform, scope, *besides)
             response = operation.request().send(anyone, bearer(secret) | (acting("alice") if acts else {}))
             assert response.status_code not in (401, 403, 500), (operation.name, scope, response.text)
 

@@ -20,7 +20,7 @@ from ingestion.generations import build
 from ingestion.generations.build import build_waiting
 from ingestion.generations.recipe import Choice, recipe_by
 from ingestion.services import Services as IngestionServices
-from retrieval.compare import Asked, asked_questions, compare, ndcg
+from retrieval.compare import Asked, asked_questions, compare
 from retrieval.openings import Openings
 from retrieval.pipeline import search
 from retrieval.services import Services
@@ -33,6 +33,7 @@ from vouch.catalog import generations
 from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.catalog.tables import IndexGeneration, Trace
 from vouch.core.errors import Conflict, InvalidInput, NotFound
+from vouch.core.ranking import ndcg
 from vouch.core.settings import Settings
 from vouch.core.types import AccessFilter, IndexHits, IndexQuery, SparseVector
 from vouch.embedded.platform import environment
@@ -223,6 +224,7 @@ FILL = """
 import sys
 from ingestion.generations import build
 from ingestion.services import Services
+from vouch.core.ranking import ndcg
 from vouch.core.settings import Settings
 build.BATCH = 1
 services = Services.open(Settings())
@@ -240,6 +242,7 @@ HERE = "print('here', flush=True); sys.stdin.readline()"
 SWAP = """
 import sys
 from ingestion.services import Services
+from vouch.core.ranking import ndcg
 from vouch.core.settings import Settings
 services = Services.open(Settings())
 with services.projector.alone() as session:
@@ -337,7 +340,7 @@ def test_what_two_generations_find_is_compared_and_kept(two: Two) -> None:
     ("ranking", "expected"), [(["a", "b"], 1.0), (["b", "a"], 0.8597), (["x"], 0.0), (["x", "a"], 0.4796), ([], 0.0)]
 )
 def test_ndcg(ranking: Sequence[str], expected: float) -> None:
-    assert ndcg({"a": 2, "b": 1}, ranking) == pytest.approx(expected, abs=1e-4)
+    assert ndcg({"a": 2, "b": 1}, ranking, 10) == pytest.approx(expected, abs=1e-4)
 
 
 def test_the_model_of_a_generation_is_looked_for_under_its_name(two: Two) -> None:

@@ -18,6 +18,7 @@ from acl.watch import Watch
 from ingestion.mail.letters import Desk
 from ingestion.metrics import Readings
 from ingestion.services import Services as IngestionServices
+from retrieval.measuring.runner import Runner
 from retrieval.services import Services as RetrievalServices
 from vouch import __version__
 from vouch.catalog.database import Catalog
@@ -63,7 +64,11 @@ def create_application(settings: Settings, which: Which = "all") -> FastAPI:
             app.state.deliveries = Readings(app.state.catalog)
         if which != "ingestion":
             app.state.retrieval = RetrievalServices.open(settings)
+            app.state.evals = Runner(app.state.retrieval, settings.sweep_every_s)
+            app.state.evals.start()
         yield
+        if which != "ingestion":
+            app.state.evals.close()
         app.state.watch.close()
         app.state.catalog.close()
         if which != "ingestion":

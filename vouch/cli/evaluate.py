@@ -1,4 +1,4 @@
-"""`vouch eval`: quality, measured and compared. The work is `python -m evals` and `python -m evals.compare`."""
+"""`vouch eval`: quality, measured and compared. The work is `python -m evals`, `evals.compare` and `evals.own`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from vouch.cli import evaluations
 from vouch.cli.output import AsJson
 from vouch.cli.platform import become
 
@@ -19,7 +20,10 @@ def run(
     set_: Annotated[str | None, typer.Option("--set", help="Only this set.")] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="A set's name, a folder in BEIR's layout, or the evaluation folder; unset: VOUCH_EVAL_DATA."),
+        typer.Option(
+            help="A set's name, a folder in BEIR's layout or of `vouch eval mine`, or the evaluation folder;"
+            " unset: VOUCH_EVAL_DATA."
+        ),
     ] = None,
     profile: Annotated[
         list[str] | None, typer.Option(help="Search by this profile; may be repeated. Unset: the standing four.")
@@ -51,6 +55,26 @@ def compare(
     become("evals.compare", *options, *(["--json"] if json else []), "--", a, b)
 
 
+@group.command()
+def mine(
+    folder: Annotated[Path, typer.Argument(help="The set: a folder to be made, or taken up where it was left.")],
+    as_user: Annotated[
+        str, typer.Option("--as", metavar="USER", help="Whose documents and questions it is made of: `alice`.")
+    ],
+    limit: Annotated[int, typer.Option(min=1, max=500, help="Questions proposed at most.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Another one proposes others.")] = 0,
+    accept_all: Annotated[bool, typer.Option("--accept-all", help="Accept what has evidence, asking nobody.")] = False,
+    from_file: Annotated[Path | None, typer.Option("--from", help="Decisions as JSON lines, for scripts.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Make an evaluation set of your own: questions are proposed, and you accept them one by one."""
+    options = [f"--as={as_user}", f"--limit={limit}", f"--seed={seed}"]
+    options += ["--accept-all"] if accept_all else []
+    options += [f"--from={from_file}"] if from_file is not None else []
+    become("evals.own", *options, *(["--json"] if json else []), "--", str(folder))
+
+
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
+    evaluations.add_to(group)
     app.add_typer(group, name="eval")

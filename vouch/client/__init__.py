@@ -12,6 +12,7 @@ from vouch.client.access import AccessChange, AgeOf, Explanation, Moved, Readabl
 from vouch.client.audit import AuditBreak, AuditChain, AuditEntry, AuditHead, AuditVerified
 from vouch.client.break_glass import Grant, Notification
 from vouch.client.client import Client
+from vouch.client.evals import EvalRun, EvalSet
 from vouch.client.generations import Generation, GenerationList
 from vouch.client.mail import MailStanding
 from vouch.client.reports import (
@@ -71,6 +72,8 @@ __all__ = [
     "Conversation",
     "Delivery",
     "Document",
+    "EvalRun",
+    "EvalSet",
     "Explanation",
     "FacetValue",
     "Freshness",

@@ -12,6 +12,7 @@ from vouch.client.access import Access
 from vouch.client.audit import Audit
 from vouch.client.break_glass import BreakGlass, Notifications
 from vouch.client.directory import Directory
+from vouch.client.evals import Evals
 from vouch.client.generations import Generations
 from vouch.client.http import TIMEOUT, Connection, from_problem, segment
 from vouch.client.issuers import Issuers
@@ -73,6 +74,7 @@ class Client:
         self.mail = Mail(connection)
         self.webhooks = Webhooks(connection)
         self.generations = Generations(connection)
+        self.evals = Evals(connection)
 
     def _saying(self, **headers: str) -> Self:
         other = self.__class__.__new__(self.__class__)

@@ -25,6 +25,7 @@ from vouch.catalog.tables.documents import (
     Review,
     Source,
 )
+from vouch.catalog.tables.evals import EvalRun, EvalSet
 from vouch.catalog.tables.identity import Issuer, ScimResource
 from vouch.catalog.tables.ledger import Heartbeat, IndexGeneration, IndexOpRow, Job, ScanPoint, Stage
 from vouch.catalog.tables.links import DocumentLink
@@ -51,6 +52,8 @@ __all__ = [
     "DocumentLink",
     "DocumentVersion",
     "Embedding",
+    "EvalRun",
+    "EvalSet",
     "Feedback",
     "Group",
     "GroupManager",

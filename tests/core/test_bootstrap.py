@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evals.bootstrap import RESAMPLES, holm, interval
+from vouch.core.bootstrap import RESAMPLES, holm, interval
 
 gains = st.lists(st.floats(-1, 1, allow_subnormal=False), min_size=1, max_size=40)
 
