@@ -171,7 +171,7 @@ FAULTS: tuple[Fault, ...] = (
         "row-level security is off",
         "rows_of_others",
         database._enter,
-        (("if not isinstance(tenant, AcrossTenants):", "if False:"),),
+        (("across = isinstance(tenant, AcrossTenants)", "across = True"),),
     ),
     # --- gate 1 ---
     Fault(

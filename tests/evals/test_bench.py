@@ -127,6 +127,7 @@ def test_made_up_words_fall_as_those_of_a_handbook_do() -> None:
     assert all(0 < len(question.indices) <= ASKED for question in questions)
 
 
+@pytest.mark.slow
 def test_an_index_is_weighed_and_searched_both_ways(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["scale", "--chunks", str(POINTS), "--questions", "4", "--index", str(tmp_path), "--way", "graph:64"]
     assert main(command) == 0

@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 from vouch.cli.main import app
 from vouch.core.errors import InvalidInput
 from vouch.index.plan import EXACT, DensePlan
-from vouch.plan.cluster import GIB, plan
+from vouch.plan.cluster import plan
 from vouch.plan.cost import Asked, build_s, search_ms, weight
-from vouch.plan.demand import Demand, Machine
+from vouch.plan.demand import GIB, Demand, Machine
 from vouch.plan.measured import Build, Bytes, Cpu, Measured, Searched, Weighed, measured
 
 KNOWN = measured()

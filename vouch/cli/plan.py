@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vouch.cli import output
 from vouch.cli.output import AsJson
-from vouch.plan.cluster import GIB, Cluster, plan
-from vouch.plan.demand import Demand, Machine, Quantisation
+from vouch.plan.demand import GIB, Demand, Machine, Quantisation
 from vouch.plan.measured import measured
+
+if TYPE_CHECKING:
+    from vouch.plan.cluster import Cluster
 
 
 def plan_(
@@ -35,6 +37,8 @@ def plan_(
 ) -> None:
     """Say what an index of a size takes: shards, machines, memory, disk, time. Measured up to a size, then
     extrapolated, and it says so."""
+    from vouch.plan.cluster import plan
+
     machine = Machine(cores, memory, price)
     demand = Demand(
         chunks, qps, visibility, dimensions, groups, tenants, routed, replicas, quantisation, shards, machine

@@ -17,7 +17,7 @@ from typing import Literal
 
 from vouch.index.plan import DensePlan, choose
 from vouch.plan.cost import Asked, build_s, search_ms, weight
-from vouch.plan.demand import Demand
+from vouch.plan.demand import GIB, Demand
 from vouch.plan.measured import Measured
 
 MEMORY_USED = 0.75
@@ -29,7 +29,6 @@ DISK_FACTOR = 2.0
 QUORUM = 3
 """Machines from which a cluster outlives the loss of one."""
 HOURS_A_MONTH = 730
-GIB = 2**30
 
 Bound = Literal["memory", "searches", "one search", "replicas"]
 

@@ -8,6 +8,8 @@ from typing import Literal, get_args
 
 from vouch.core.errors import InvalidInput
 
+GIB = 2**30
+
 Quantisation = Literal["none", "scalar", "binary"]
 MOST_CHUNKS = 10**12
 
