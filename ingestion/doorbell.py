@@ -23,8 +23,6 @@ BUILD = "build"
 BATCH = 32
 """Documents per message, which says how many to do more than which (``vouch/catalog/turns.py``): enough for well-filled
 embedding batches, few enough to share among workers."""
-ONE_BY_ONE = 4
-"""The same where each document is read for itself: nothing is gained by many, and whoever comes next waits for them."""
 _PROJECTOR_RUNG = "vouch:projector:rung"
 
 
@@ -67,7 +65,7 @@ def beside(stage: str) -> tuple[str, ...]:
 
 def at_once(stage: str) -> int:
     """Stages that a message may be for. A scan that waited behind another in hand would get no turn."""
-    return {"scan": 1, "documents": ONE_BY_ONE}.get(QUEUE_OF.get(stage, stage), BATCH)
+    return 1 if stage == "scan" else BATCH
 
 
 def ring(bell: Celery, stage: str, ids: Sequence[str], *, alone: bool = False) -> None:

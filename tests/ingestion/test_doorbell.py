@@ -111,7 +111,7 @@ def test_a_redis_that_is_away_raises_nothing(walk: Walk) -> None:
 
 
 def test_messages_carry_ids_alone_in_batches(walk: Walk) -> None:
-    for stage, messages in (("parse", 18), ("embed", 3), ("scan", 70)):
+    for stage, messages in (("parse", 3), ("embed", 3), ("scan", 70)):
         ring(walk.services.bell, stage, [f"id{n}" for n in range(70)])
         assert _waiting(walk, QUEUE_OF.get(stage, stage)) == messages
 
