@@ -15,13 +15,13 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from threading import Event, Thread
 
 import psutil
 
 from evals.bench.askers import Population
 from evals.bench.corpus import PER_DOCUMENT, Corpus
 from evals.bench.recall import GENERATION, write
+from evals.bench.sampled import sampled
 from evals.bench.words import Words
 from vouch.index.edge import EdgeIndex
 from vouch.index.remote import RemoteIndex
@@ -69,11 +69,11 @@ def built(folder: Path, ground: Ground, *, graph: bool = True) -> Built:
         written = time.monotonic()
         print(f"  {points:,} points written in {written - began:.0f} s", file=sys.stderr, flush=True)
         spent = _children_cpu_s()
-        with _most_memory() as held:
+        with sampled(_anonymous_bytes, every_s=1) as held:
             if graph:
                 index.maintain()
         graph_s = time.monotonic() - written
-    made = Built(points, written - began, graph_s, _children_cpu_s() - spent, max(held, default=0))
+    made = Built(points, written - began, graph_s, _children_cpu_s() - spent, int(max(held, default=0)))
     known.write_text(json.dumps(asdict(made)))
     return made
 
@@ -83,23 +83,9 @@ def _children_cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-@contextmanager
-def _most_memory() -> Iterator[list[int]]:
-    """Anonymous bytes of this process's children together, every second while the block lasts."""
-    samples: list[int] = []
-    over = Event()
-
-    def watch() -> None:
-        while not over.wait(1):
-            samples.append(sum(_held(child) for child in psutil.Process().children(recursive=True)))
-
-    thread = Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield samples
-    finally:
-        over.set()
-        thread.join()
+def _anonymous_bytes() -> float:
+    """Of this process's children together."""
+    return sum(_held(child) for child in psutil.Process().children(recursive=True))
 
 
 def _held(process: psutil.Process) -> int:

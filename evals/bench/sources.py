@@ -11,17 +11,16 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from threading import Event, Thread
 
 import httpx
 import psutil
 
 from evals.bench.live import live, ok, scalar, sync
 from evals.bench.report import Report
+from evals.bench.sampled import sampled
 from vouch.core.settings import Settings
 
 SEED = 11
@@ -46,7 +45,7 @@ def measure(arguments: argparse.Namespace, report: Report) -> None:
             notes = Path(folder) / "notes"
             write(notes, range(arguments.documents))
             source = _source(http, "notes", notes)
-            with _memory() as samples:
+            with sampled(_worker_bytes, every_s=2) as samples:
                 job, seconds = sync(http, source)
                 report.add("small documents", job["counts"]["published"], "")
                 report.add("  first sync to searchable", seconds, "s")
@@ -164,26 +163,8 @@ def _until(done: Callable[[], bool], seconds: float) -> float:
     return time.monotonic() - started
 
 
-@contextmanager
-def _memory() -> Iterator[list[float]]:
-    """Bytes of the worker and its children (unique set size), every two seconds while the block lasts."""
-    samples: list[float] = []
-    over = Event()
-
-    def watch() -> None:
-        while not over.wait(2):
-            samples.append(_worker_bytes())
-
-    thread = Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield samples
-    finally:
-        over.set()
-        thread.join()
-
-
 def _worker_bytes() -> float:
+    """Of the worker and its children, unique set size."""
     of_worker: set[psutil.Process] = set()
     for child in psutil.Process().children(recursive=True):
         try:
