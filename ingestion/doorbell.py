@@ -75,6 +75,15 @@ def ring(bell: Celery, stage: str, ids: Sequence[str], *, alone: bool = False) -
         _send(bell, f"ingestion.{stage}", QUEUE_OF.get(stage, stage), [some])
 
 
+def unheard(redis: Redis, stage: str) -> bool:
+    """Whether a message for ``stage`` waits that no process has taken. False for a Redis that is away."""
+    try:
+        return bool(redis.llen(QUEUE_OF.get(stage, stage)))
+    except RedisError as error:
+        log.warning("the queue of %s cannot be read: %s", stage, error)
+        return False
+
+
 def ring_projector(bell: Celery, redis: Redis) -> None:
     """Ring the projector unless it was rung and has not yet looked."""
     try:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from ingestion import breaker
-from ingestion.doorbell import at_once, beside
+from ingestion.doorbell import BATCH, at_once, beside, unheard
 from ingestion.jobs import settle
 from ingestion.places import scan_place
 from ingestion.services import Services
@@ -59,6 +59,9 @@ Together = Callable[[Services, Sequence[Lease]], list[Lease]]
 WORK: dict[str, Work] = {"scan": scan, "fetch": fetch, "parse": parse, "chunk": chunk}
 TOGETHER: dict[str, Together] = {"embed": embed, "publish": publish}
 
+STEPS = tuple(name for name in ledger.STAGES if name != "scan")
+AT_A_TIME = 4
+"""Documents of a message that are done before it is seen who else waits."""
 PATIENCE = 6
 """Times that a document's source may fail to answer in one job."""
 ENOUGH_S = 75.0
@@ -70,7 +73,7 @@ def run_stages(services: Services, stage_ids: Sequence[str]) -> None:
     """Do those of ``stage_ids`` that can be done now. What others hold, or is done already, is left alone."""
     with services.catalog.transaction(ACROSS_TENANTS) as session:
         leases = ledger.claim(session, stage_ids, services.settings.lease_s)
-    _run(services, leases)
+    _run(services, leases, time.monotonic() + ENOUGH_S)
 
 
 def take_turn(services: Services, name: str, stage_ids: Sequence[str]) -> bool:
@@ -78,17 +81,37 @@ def take_turn(services: Services, name: str, stage_ids: Sequence[str]) -> bool:
     in turn, for otherwise a small one would wait behind all that a large one has rung for. What is done together is
     taken as a whole batch, whoever rang for how many.
 
-    A single one that was tried before is done for itself, so that it can take no neighbour down with it. False when
-    there was nothing to do.
+    Whoever has few documents waiting goes first, before the message and in the midst of it. A single stage that was
+    tried before is done for itself, so that it can take no neighbour down with it. False when there was nothing to do.
     """
-    lease_s = services.settings.lease_s
-    with services.catalog.transaction(ACROSS_TENANTS) as session:
-        leases = ledger.claim(session, stage_ids, lease_s, tried=True) if len(stage_ids) == 1 else []
+    enough, lease_s = time.monotonic() + ENOUGH_S, services.settings.lease_s
+    leases = list[Lease]()
+    if len(stage_ids) == 1:
+        with services.catalog.transaction(ACROSS_TENANTS) as session:
+            leases = ledger.claim(session, stage_ids, lease_s, tried=True)
+    if not leases:
+        if name != "scan" and not _finish_small(services, enough):
+            services.ring(name, list(stage_ids))
+            return True
         count = at_once(name) if name in TOGETHER else len(stage_ids)
-        leases = leases or claim_in_turn(session, beside(name), count, lease_s)
-    did = bool(leases)
-    _run(services, leases)
-    return did
+        with services.catalog.transaction(ACROSS_TENANTS) as session:
+            leases = claim_in_turn(session, beside(name), count, lease_s)
+    _run(services, leases, enough, yields=True)
+    return bool(leases)
+
+
+def _finish_small(services: Services, enough: float) -> bool:
+    """Do what sources with few documents waiting have to do, up to the end. Others wait for one batch of each step at
+    most, so that many small sources do not keep a large one waiting for good. False when that took all the time."""
+    for _ in STEPS:
+        with services.catalog.transaction(ACROSS_TENANTS) as session:
+            leases = claim_in_turn(session, STEPS, BATCH, services.settings.lease_s, few_alone=True)
+        if not leases:
+            return True
+        _run(services, leases, enough)
+        if time.monotonic() > enough:
+            return False
+    return True
 
 
 def scan_turn(services: Services, stage_ids: Sequence[str]) -> None:
@@ -101,16 +124,17 @@ def scan_turn(services: Services, stage_ids: Sequence[str]) -> None:
         services.ring("scan", list(stage_ids))
 
 
-def _run(services: Services, leases: list[Lease]) -> None:
+def _run(services: Services, leases: list[Lease], enough: float, *, yields: bool = False) -> None:
+    """Do ``leases``, at least one of them; what is left when time is up, or with ``yields`` when others shall come
+    first, is put back and rung for."""
     if not leases:
         return
     ready: dict[StageName, list[str]] = defaultdict(list)
+    left = list[Lease]()
     with ledger.held(services.catalog, leases, services.settings.lease_s):
-        enough = time.monotonic() + ENOUGH_S
         for number, lease in enumerate(_together(services, tuple(leases), ready)):
-            if number and time.monotonic() > enough:
-                if _put_back(services, lease):
-                    ready[lease.name].append(lease.id)
+            if left or (number and _ends(services, number, enough, yields=yields)):
+                left.append(lease)
                 continue
             following = _do(services, lease)
             while following is not None and following.held:
@@ -118,12 +142,27 @@ def _run(services: Services, leases: list[Lease]) -> None:
                 following = _do(services, following)
             if following is not None:
                 ready[following.name].append(following.id)
+    if left:
+        with services.catalog.transaction(ACROSS_TENANTS) as session:
+            left = ledger.put_back(session, left)
+    for lease in left:
+        ready[lease.name].append(lease.id)
     for name, ids in ready.items():
         services.ring(name, ids)
     if any(lease.name == "publish" for lease in leases):
         services.ring_projector()
     with services.catalog.transaction(ACROSS_TENANTS) as session:
         settle(session, sorted({lease.job_id for lease in leases}))
+
+
+def _ends(services: Services, number: int, enough: float, *, yields: bool) -> bool:
+    """Whether a message ends before its next document. One that yields lets small sources by now and then, and ends for
+    a scan that no process has taken yet: how much its source has to do is not known before."""
+    if time.monotonic() > enough:
+        return True
+    if not yields or number % AT_A_TIME:
+        return False
+    return not _finish_small(services, enough) or unheard(services.redis, "scan")
 
 
 def _together(services: Services, leases: Sequence[Lease], ready: dict[StageName, list[str]]) -> list[Lease]:
@@ -202,16 +241,6 @@ def _advanced(services: Services, lease: Lease) -> bool:
     """A scan that came further goes on from there, be it by many tries."""
     with services.catalog.reading(lease.tenant) as session:
         return resume.advanced(session, lease)
-
-
-def _put_back(services: Services, lease: Lease) -> bool:
-    """For another message: nothing was tried, so no attempt counts. False where another worker has it already."""
-    try:
-        with services.catalog.transaction(lease.tenant) as session:
-            ledger.retry(session, lease, None, delay_s=0, counts=False)
-    except LeaseLost:
-        return False
-    return True
 
 
 def _again(services: Services, lease: Lease, error: Exception, *, counts: bool) -> None:

@@ -9,9 +9,10 @@ import pytest
 import sqlalchemy as sa
 
 from ingestion import work
-from ingestion.doorbell import BATCH, beside
+from ingestion.doorbell import BATCH, beside, ring
 from ingestion.jobs import start_sync
 from ingestion.places import scan_place
+from ingestion.services import Services
 from ingestion.sources import find_source
 from tests.ingestion.conftest import TENANT, Walk
 from tests.ingestion.wiki import Site, WikiConnector
@@ -101,6 +102,26 @@ def test_of_few_and_many_who_has_few_is_soon_done_and_who_has_many_goes_on(queue
     assert first["big"] == pytest.approx(4, abs=1) and first["not few"] == pytest.approx(4, abs=1)
 
 
+def test_who_has_few_can_be_asked_for_alone(queue: Catalog) -> None:
+    names = (*beside("fetch"), "embed", "publish")
+    with queue.transaction(ACROSS_TENANTS) as session:
+        claimed = claim_in_turn(session, names, BATCH, 30, few_alone=True)
+    assert sources(queue, claimed) == {"small": 10, "theirs": 10, "pushed": 10}
+    wait(queue, "a", "half", 17)
+    with queue.transaction(ACROSS_TENANTS) as session:
+        more = (
+            "INSERT INTO stage (tenant_id, id, job_id, source_id, document_id, name, version, state, attempts, fence)"
+        )
+        session.execute(
+            sa.text(
+                f"{more} SELECT tenant_id, 'x' || id, job_id, source_id, document_id, 'embed', 0, 'ready', 0, 0"
+                " FROM stage WHERE source_id = 'half'"
+            )
+        )
+        assert claim_in_turn(session, names, BATCH, 30, few_alone=True) == [], "34 in all, of two kinds"
+        assert len(claim_in_turn(session, ["embed"], BATCH, 30, few_alone=True)) == 17
+
+
 def test_everything_is_claimed_once_and_nothing_is_left(queue: Catalog) -> None:
     seen: list[str] = []
     while claimed := turn(queue, 500):
@@ -152,17 +173,77 @@ def test_more_sources_than_one_claim_looks_at_all_get_their_turns(catalog: Catal
     assert seen == 270
 
 
-def test_a_message_for_the_backlog_does_the_small_sources_documents(walk: Walk, site: Site) -> None:
-    """Through the door that Celery's tasks use, to the end: both sources are rung for, the small one last."""
-    site.pages = {f"p{n:03}": f"Page {n} of many." for n in range(120)}
-    big = walk.add_source("big", "wiki", issuer=None)
-    WikiConnector.sites["small"] = Site(pages={"only": "The boathouse opens at nine."})
-    walk.add_source("small", "wiki", site="small", issuer=None)
-    rung = ring_for_scans(walk, big.name, "small")
+DONE = "SELECT count(*) FROM stage WHERE name = 'chunk' AND state = 'done'"
+
+
+def test_who_has_few_documents_is_done_to_the_end_before_the_backlog_goes_on(walk: Walk, site: Site) -> None:
+    """Through the door that Celery's tasks use: both sources are rung for, the small one last."""
+    rung = backlog_and_small(walk, site)
     work.take_turn(walk.services, "fetch", rung[:BATCH])
-    assert walk.scalar("SELECT count(*) FROM stage WHERE name = 'chunk' AND state = 'done'") == BATCH
+    assert walk.scalar(DONE) == BATCH + 1
     small = "source_id = (SELECT id FROM source WHERE name = 'small')"
-    assert walk.scalar(f"SELECT count(*) FROM stage WHERE name = 'chunk' AND {small}") == 1
+    assert walk.scalar(f"SELECT string_agg(name || ' ' || state, ', ' ORDER BY id) FROM stage WHERE {small}") == (
+        "scan done, fetch done, parse done, chunk done, embed done, publish waiting"
+    ), "the rest is the projector's"
+
+
+def test_who_has_few_documents_is_let_by_in_the_midst_of_a_message(
+    walk: Walk, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished: list[str] = []
+    chunk = work.WORK["chunk"]
+
+    def comes_late(services: Services, lease: Lease) -> Lease | None:
+        following = chunk(services, lease)
+        finished.append(lease.document_id)
+        if len(finished) == 2:
+            ring_for_scans(walk, "small")
+        return following
+
+    site.pages = {f"p{n:03}": f"Page {n} of many." for n in range(120)}
+    WikiConnector.sites["small"] = Site(pages={"only": "The boathouse opens at nine."})
+    rung = ring_for_scans(walk, walk.add_source("big", "wiki", issuer=None).name)
+    walk.add_source("small", "wiki", site="small", issuer=None)
+    monkeypatch.setitem(work.WORK, "chunk", comes_late)
+    work.take_turn(walk.services, "fetch", rung[:BATCH])
+    small = walk.scalar("SELECT id FROM document WHERE title = 'only'")
+    assert finished.index(str(small)) == work.AT_A_TIME and len(finished) == BATCH + 1
+
+
+def test_many_who_have_few_do_not_keep_a_backlog_waiting_for_good(walk: Walk, site: Site) -> None:
+    rung = backlog_and_small(walk, site)
+    for n in range(90):
+        WikiConnector.sites[f"s{n}"] = Site(pages={"only": f"Boat {n} has a name."})
+        walk.add_source(f"s{n}", "wiki", site=f"s{n}", issuer=None)
+    ring_for_scans(walk, *(f"s{n}" for n in range(90)))
+    work.take_turn(walk.services, "fetch", rung[:BATCH])
+    big = f"{DONE} AND source_id = (SELECT id FROM source WHERE name = 'big')"
+    assert walk.scalar(f"{DONE} AND source_id <> (SELECT id FROM source WHERE name = 'big')") > 0
+    assert walk.scalar(big) >= work.AT_A_TIME
+
+
+def test_a_message_ends_early_for_a_scan_that_nobody_has_looked_at(walk: Walk, site: Site) -> None:
+    site.pages = {f"p{n:03}": f"Page {n} of many." for n in range(80)}
+    rung = ring_for_scans(walk, walk.add_source("big", "wiki", issuer=None).name)
+    ring(walk.services.bell, "scan", ["of another"])
+    walk.services.redis.delete("documents")
+    work.take_turn(walk.services, "fetch", rung[:BATCH])
+    assert walk.scalar(DONE) == work.AT_A_TIME
+    assert walk.services.redis.llen("documents") == 1, "for what is left"
+    untried = "name = 'fetch' AND state = 'ready' AND attempts = 0 AND leased_until IS NULL"
+    assert walk.scalar(f"SELECT count(*) FROM stage WHERE {untried}") == 80 - work.AT_A_TIME
+    walk.services.redis.delete("scan")
+    work.take_turn(walk.services, "fetch", rung[:BATCH])
+    assert walk.scalar(DONE) == work.AT_A_TIME + BATCH
+
+
+def backlog_and_small(walk: Walk, site: Site) -> list[str]:
+    """A source of many documents and one of a single one, both scanned. The fetch stages, as they were rung for."""
+    site.pages = {f"p{n:03}": f"Page {n} of many." for n in range(120)}
+    WikiConnector.sites["small"] = Site(pages={"only": "The boathouse opens at nine."})
+    walk.add_source("big", "wiki", issuer=None)
+    walk.add_source("small", "wiki", site="small", issuer=None)
+    return ring_for_scans(walk, "big", "small")
 
 
 def ring_for_scans(walk: Walk, *names: str) -> list[str]:
@@ -171,6 +252,7 @@ def ring_for_scans(walk: Walk, *names: str) -> list[str]:
         with walk.services.catalog.transaction(TENANT) as session:
             _, stage = start_sync(session, find_source(session, TENANT, name), "incremental")
         work.scan_turn(walk.services, [stage or ""])
+    walk.services.redis.delete("scan")  # messages for scans that are done: a worker would have looked at them
     with walk.services.catalog.reading(TENANT) as session:
         return list(session.execute(sa.text("SELECT id FROM stage WHERE name = 'fetch' ORDER BY id")).scalars())
 

@@ -194,6 +194,26 @@ def retry(
     _move(session, lease, "ready", {"problem": problem, "attempts": attempts, **given}, delay_s)
 
 
+def put_back(session: Session, leases: Sequence[Lease]) -> list[Lease]:
+    """Make ready again what was not begun: no attempt counts. Returns those of ``leases`` that were still held."""
+    rows = session.execute(
+        sa.text(
+            """
+            UPDATE stage SET state = 'ready', attempts = attempts - 1, leased_until = NULL, not_before = now()
+            WHERE (tenant_id, id) IN (
+                SELECT s.tenant_id, s.id FROM stage s
+                JOIN unnest(CAST(:ids AS text[]), CAST(:fences AS bigint[])) AS v(id, fence)
+                ON s.id = v.id AND s.fence = v.fence AND s.state = 'leased'
+                ORDER BY s.id FOR UPDATE OF s)
+            RETURNING id
+            """
+        ),
+        {"ids": [lease.id for lease in leases], "fences": [lease.fence for lease in leases]},
+    )
+    held_still = set(rows.scalars())
+    return [lease for lease in leases if lease.id in held_still]
+
+
 def forgive(session: Session, lease: Lease) -> None:
     """The stage has come further than it ever was, so the tries before this one are no longer held against it."""
     session.execute(

@@ -2,9 +2,9 @@
 
 First come first served would have a source of ten documents wait behind another's hundred thousand. So a message does
 not say which stages to do, but how many: they are chosen among all that wait. A source of higher priority gets more of
-its tenant's turns, never all of them, and so does one that has few waiting: it is soon done, and holds up the others by
-little. What it costs goes by the number of sources that wait, not by what they have
-waiting: the index ``stage_waiting`` is skipped through from source to source.
+its tenant's turns, never all of them. One that has few waiting is soon done and holds up the others by little: it gets
+more turns, and may be asked for alone. What a claim costs goes by the number of sources that wait, not by what they
+have waiting: the index ``stage_waiting`` is skipped through from source to source.
 
 Stages that were tried before are not in it. They are claimed by their id, and alone: one may be what killed its worker.
 """
@@ -47,9 +47,8 @@ _CHOOSE = sa.text(
         FROM waiting w JOIN source s ON s.tenant_id = w.tenant_id AND s.id = w.source_id
         ORDER BY row_number() OVER (PARTITION BY w.tenant_id ORDER BY random()), random() LIMIT :sources
     ), next_up AS (
-        SELECT d.tenant_id, d.source_id, x.id,
-            d.weight * CASE WHEN count(*) OVER (PARTITION BY d.tenant_id, d.source_id) > :few THEN 1 ELSE :soon END
-                AS weight
+        SELECT d.tenant_id, d.source_id, d.weight, x.id,
+            count(*) OVER (PARTITION BY d.tenant_id, d.source_id) <= :few AS few
         FROM drawn d CROSS JOIN LATERAL (
             SELECT id FROM stage
             WHERE name = d.name AND tenant_id = d.tenant_id AND source_id = d.source_id
@@ -57,8 +56,9 @@ _CHOOSE = sa.text(
             ORDER BY id LIMIT greatest(:count, :few + 1)) x
     ), turns AS (
         SELECT tenant_id, id,
-            (row_number() OVER (PARTITION BY tenant_id, source_id ORDER BY id) - random()) / weight AS turn
-        FROM next_up
+            (row_number() OVER (PARTITION BY tenant_id, source_id ORDER BY id) - random())
+                / (weight * CASE WHEN few THEN :soon ELSE 1 END) AS turn
+        FROM next_up WHERE few OR NOT :few_alone
     )
     SELECT id FROM turns
     ORDER BY row_number() OVER (PARTITION BY tenant_id ORDER BY turn) - random() LIMIT :count
@@ -66,12 +66,16 @@ _CHOOSE = sa.text(
 )
 
 
-def claim_in_turn(session: Session, names: Sequence[str], count: int, lease_s: int) -> list[Lease]:
-    """Lease up to ``count`` stages called one of ``names`` that are ready, due and untried, from all who wait."""
+def claim_in_turn(
+    session: Session, names: Sequence[str], count: int, lease_s: int, *, few_alone: bool = False
+) -> list[Lease]:
+    """Lease up to ``count`` stages called one of ``names`` that are ready, due and untried, from all who wait; with
+    ``few_alone``, from those sources that have up to :data:`FEW` of them."""
     leases: list[Lease] = []
     for _ in range(TRIES):
         wanted = count - len(leases)
-        values = {"names": list(names), "count": wanted, "sources": SOURCES, "few": FEW, "soon": SOON_DONE}
+        values = {"names": list(names), "count": wanted, "sources": SOURCES}
+        values |= {"few": FEW, "soon": SOON_DONE, "few_alone": few_alone}
         chosen = list(session.execute(_CHOOSE, values).scalars())
         got = claim(session, chosen, lease_s) if chosen else []
         leases += got
