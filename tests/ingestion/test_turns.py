@@ -89,19 +89,6 @@ def test_small_sources_are_done_after_a_few_claims_and_not_after_the_backlog(que
     assert done["big"] == 3 * BATCH - 30, "what the others do not need is the backlog's"
 
 
-def test_of_few_and_many_who_has_few_is_soon_done_and_who_has_many_goes_on(queue: Catalog) -> None:
-    done: Counter[str] = Counter()
-    for _ in range(20):
-        done += sources(queue, turn(queue, 4, "fetch"))
-    assert (done["small"], done["theirs"]) == (10, 10)
-    assert done["big"] == 60
-    wait(queue, "a", "few", 32)
-    wait(queue, "a", "not few", 33)
-    first = sources(queue, turn(queue, 24, "fetch"))
-    assert first["few"] == pytest.approx(16, abs=1), "four turns for one of each of the two others"
-    assert first["big"] == pytest.approx(4, abs=1) and first["not few"] == pytest.approx(4, abs=1)
-
-
 def test_who_has_few_can_be_asked_for_alone(queue: Catalog) -> None:
     names = (*beside("fetch"), "embed", "publish")
     with queue.transaction(ACROSS_TENANTS) as session:

@@ -2,9 +2,9 @@
 
 First come first served would have a source of ten documents wait behind another's hundred thousand. So a message does
 not say which stages to do, but how many: they are chosen among all that wait. A source of higher priority gets more of
-its tenant's turns, never all of them. One that has few waiting is soon done and holds up the others by little: it gets
-more turns, and may be asked for alone. What a claim costs goes by the number of sources that wait, not by what they
-have waiting: the index ``stage_waiting`` is skipped through from source to source.
+its tenant's turns, never all of them. Sources that have few waiting are soon done and hold up the others by little:
+they can be asked for alone. What a claim costs goes by the number of sources that wait, not by what they have waiting:
+the index ``stage_waiting`` is skipped through from source to source.
 
 Stages that were tried before are not in it. They are claimed by their id, and alone: one may be what killed its worker.
 """
@@ -22,8 +22,6 @@ SOURCES = 64
 """Sources that one claim looks at, drawn by lot where more are waiting."""
 FEW = 32
 """Stages up to which a source that waits has few."""
-SOON_DONE = 4.0
-"""How much more often such a source gets a turn."""
 TRIES = 3
 """Times that a claim looks again when others took meanwhile what it had chosen."""
 
@@ -56,8 +54,7 @@ _CHOOSE = sa.text(
             ORDER BY id LIMIT greatest(:count, :few + 1)) x
     ), turns AS (
         SELECT tenant_id, id,
-            (row_number() OVER (PARTITION BY tenant_id, source_id ORDER BY id) - random())
-                / (weight * CASE WHEN few THEN :soon ELSE 1 END) AS turn
+            (row_number() OVER (PARTITION BY tenant_id, source_id ORDER BY id) - random()) / weight AS turn
         FROM next_up WHERE few OR NOT :few_alone
     )
     SELECT id FROM turns
@@ -75,7 +72,7 @@ def claim_in_turn(
     for _ in range(TRIES):
         wanted = count - len(leases)
         values = {"names": list(names), "count": wanted, "sources": SOURCES}
-        values |= {"few": FEW, "soon": SOON_DONE, "few_alone": few_alone}
+        values |= {"few": FEW, "few_alone": few_alone}
         chosen = list(session.execute(_CHOOSE, values).scalars())
         got = claim(session, chosen, lease_s) if chosen else []
         leases += got
