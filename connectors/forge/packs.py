@@ -70,16 +70,17 @@ class _Delta:
 class Pack:
     """The objects of one pack. ``host`` and ``most`` bytes, unpacked: for what is said when it is no good."""
 
-    def __init__(self, data: bytes, host: str, most: int) -> None:
+    def __init__(self, data: bytes | bytearray, host: str, most: int) -> None:
         """Raises :class:`Unavailable` for a pack that is not whole, :class:`SourceRefuses` for one that is not well
         formed, or unpacks to more than ``most`` bytes."""
-        if len(data) < _HEADER + _TRAILER or _sha1(data[:-_TRAILER]).digest() != data[-_TRAILER:]:
+        view = memoryview(data)
+        if len(view) < _HEADER + _TRAILER or _sha1(view[:-_TRAILER]).digest() != view[-_TRAILER:]:
             raise Unavailable(f"{host} sent a part of a pack.")
         self._host, self._left, self._steps = host, most, _MOST_STEPS
         self._scratch = Scratch()
         self._objects: dict[str, _Kept] = {}
         try:
-            self._index(data)
+            self._index(view[:-_TRAILER])
         except (ValueError, IndexError, zlib.error) as error:
             raise SourceRefuses(f"{host} sent a pack that is not well formed.") from error
 
@@ -101,13 +102,13 @@ class Pack:
 
     # -- unpacking --
 
-    def _index(self, data: bytes) -> None:
-        count = int.from_bytes(data[8:_HEADER], "big")
-        if data[:4] != b"PACK" or data[4:8] not in (b"\0\0\0\2", b"\0\0\0\3") or count > _MOST_OBJECTS:
+    def _index(self, view: memoryview) -> None:
+        count = int.from_bytes(view[8:_HEADER], "big")
+        if bytes(view[:4]) != b"PACK" or bytes(view[4:8]) not in (b"\0\0\0\2", b"\0\0\0\3") or count > _MOST_OBJECTS:
             raise ValueError("another kind of file, or too many objects")
         by_place: dict[int, str] = {}
         waiting: dict[int | str, list[_Delta]] = defaultdict(list)
-        at, view = _HEADER, memoryview(data)[:-_TRAILER]
+        at = _HEADER
         for _ in range(count):
             begins = at
             kind, size, at = _head(view, at)

@@ -97,7 +97,7 @@ def _tip(answer: Answer) -> Tip | None:
     return None if head is None else Tip(head, knows)
 
 
-def _sent(answer: Answer) -> bytes:
+def _sent(answer: Answer) -> bytearray:
     """The pack in an answer. Raises :class:`Unavailable` where it is not whole: a repository that has moved on since
     says so in the same place."""
     _require(answer, "result")
@@ -106,7 +106,7 @@ def _sent(answer: Answer) -> bytes:
         if not began:
             began = line is not None and line.startswith(b"NAK")
         elif line is None:
-            return bytes(data)
+            return data
         elif line[:1] == b"\1":
             data += line[1:]
         elif line[:1] != b"\2":  # what it says while it works

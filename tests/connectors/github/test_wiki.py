@@ -414,7 +414,7 @@ def test_a_wiki_of_billions_of_paths_is_left(github: Hub, repo: Repo, at: At) ->
         id = named("tree", trees[-1])
         trees.append(tree(("40000", b"a", id), ("40000", b"b", id)))
     at(*(entry(TREE, one) for one in trees[:-1]), top=trees[-1])
-    raised = scan(github, **WIKI).raised
+    raised = scan(github, **WIKI, max_items=5000).raised
     assert isinstance(raised, DocumentRejected) and "files and folders" in raised.detail
 
 
