@@ -168,6 +168,14 @@ def test_many_small_steps_end(monkeypatch: pytest.MonkeyPatch) -> None:
         read(data)
 
 
+def test_a_pack_of_too_many_objects_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = pack(*(entry(BLOB, bytes([n])) for n in range(3)))
+    assert len(read(data)) == 3
+    monkeypatch.setattr("connectors.forge.packs._MOST_OBJECTS", 2)
+    with pytest.raises(SourceRefuses):
+        read(data)
+
+
 # -- what lies in a commit --
 
 

@@ -157,8 +157,9 @@ def test_what_was_written_renamed_or_removed_is_told_at_once(github: Hub, repo: 
 
 
 def test_a_page_that_becomes_a_link_is_one_thing_at_a_time(github: Hub, repo: Repo) -> None:
+    github.write(repo, {"Home.md": b"Big-Hall.md"})
     first = scan(github, **WIKI)
-    github.write(repo, {"Home.md": b"Big-Hall.md"}, mode=LINK)
+    github.write(repo, {"Home.md": b"Big-Hall.md"}, mode=LINK)  # the same bytes
     second = scan(github, first.cursor, **WIKI)
     assert (second.refused, second.deleted, second.names) == ({"7/wiki/Home.md": "symlink"}, [], [])
     github.write(repo, {"Home.md": b"# Again"})
@@ -305,6 +306,7 @@ OTHERS = {
     "a page": Reply(200, b"<html>Sign in</html>", {"Content-Type": "text/html"}),
     "nothing": Reply(200),
     "an old server": Reply(200, b"1" * 40 + b"\trefs/heads/main\n", {"Content-Type": "text/plain"}),
+    "git as text": replace(refs(b"1" * 40 + b" HEAD\0side-band-64k\n"), headers={"Content-Type": "text/plain"}),
     "no lines": Reply(200, b"zzzz", REFS_KIND),
     "a line of no length": Reply(200, b"0002", REFS_KIND),
     "a line past the end": Reply(200, b"ffff# service", REFS_KIND),
@@ -331,7 +333,7 @@ def test_what_is_not_git_ends_the_scan(github: Hub, repo: Repo, reply: Reply) ->
         Reply(200, b"", PACK_KIND),
         sent(pack()[:-1]),
         sent(b""),
-        Reply(200, b"PACK", {"Content-Type": "text/html"}),
+        replace(sent(pack()), headers={"Content-Type": "text/html"}),
     ],
 )
 def test_what_is_no_whole_pack_ends_the_scan(github: Hub, repo: Repo, reply: Reply) -> None:
