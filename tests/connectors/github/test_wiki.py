@@ -306,7 +306,7 @@ OTHERS = {
     "a page": Reply(200, b"<html>Sign in</html>", {"Content-Type": "text/html"}),
     "nothing": Reply(200),
     "an old server": Reply(200, b"1" * 40 + b"\trefs/heads/main\n", {"Content-Type": "text/plain"}),
-    "git as text": replace(refs(b"1" * 40 + b" HEAD\0side-band-64k\n"), headers={"Content-Type": "text/plain"}),
+    "git as text": replace(refs(), headers={"Content-Type": "text/plain"}),
     "no lines": Reply(200, b"zzzz", REFS_KIND),
     "a line of no length": Reply(200, b"0002", REFS_KIND),
     "a line past the end": Reply(200, b"ffff# service", REFS_KIND),
