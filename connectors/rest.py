@@ -181,8 +181,7 @@ class Rest:
         headers: Mapping[str, str] | None = None,
         content: bytes = b"",
     ) -> T:
-        """What ``read`` makes of an answer that is not JSON, to a request that changes nothing over there. Where it
-        raises :class:`Unavailable` there is another try. Raises as :meth:`get`, and :class:`PayloadTooLarge`."""
+        """What ``read`` makes of the bytes of an answer. Raises as :meth:`ask`, and :class:`PayloadTooLarge`."""
         wanted = (method, self.url(path, None), {**self._headers, "accept": "*/*", **(headers or {})}, content)
         return self._patiently(wanted, bounds, (), read)[1]
 

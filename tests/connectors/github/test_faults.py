@@ -292,6 +292,19 @@ def test_an_app_signs_for_a_token_and_reads_what_it_is_installed_for(
     assert scan(github, **config).raised is None and given.given == 3
 
 
+def test_an_app_reads_a_wiki_with_the_same_token_and_renews_it_once(
+    slept: list[float], tokens: tuple[Hub, Tokens, dict[str, Any]]
+) -> None:
+    github, given, config = tokens
+    github.write(github.repo(7, "acme/handbook", collaborators={1: True}), {"Home.md": b"# Welcome"})
+    assert scan(github, **config).names == ["7/wiki/Home.md"] and given.given == 1
+    github.api.fail("info/refs", Reply(401))
+    assert fetched(github, "7/wiki/Home.md", **config) == "# Welcome" and given.given == 2
+    github.api.fail("info/refs", Reply(401), 2)
+    with pytest.raises(SourceRefuses):
+        connector(github, **config).fetch("7/wiki/Home.md")
+
+
 def test_an_installation_that_is_gone_is_no_document_that_is_gone(
     slept: list[float], tokens: tuple[Hub, Tokens, dict[str, Any]]
 ) -> None:
