@@ -11,7 +11,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
 from connectors.pace import MOST_WAIT_S, PACE, Pace, retry_after
@@ -35,8 +35,15 @@ _MAX_JSON = 32 << 20
 _RENEW_BEFORE_S = 60.0
 _NEXT = re.compile(r'<([^<>]+)>\s*;[^,<>]*\brel="?next"?')
 
+T = TypeVar("T")
 Pause = Callable[[Answer], float | None]
 """Seconds that an answer asks to be left alone for; None when it is an answer like any other."""
+
+
+class Credential(Protocol):
+    """Who asks: headers to send, or None when there are no others to be had (``renewed``: the present were refused)."""
+
+    def headers(self, *, renewed: bool = False) -> Mapping[str, str] | None: ...
 
 
 class Token:
@@ -88,7 +95,7 @@ class Rest:
         self,
         outbound: Outbound,
         base: str,
-        credential: Token | ShortToken,
+        credential: Credential,
         *,
         headers: Mapping[str, str] | None = None,
         pause: Pause = retry_after,
@@ -164,6 +171,20 @@ class Rest:
             raise DocumentRejected(error.detail, reason="too_large") from error
         return answer
 
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        bounds: Bounds,
+        read: Callable[[Answer], T],
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes = b"",
+    ) -> T:
+        """What ``read`` makes of the bytes of an answer. Raises as :meth:`ask`, and :class:`PayloadTooLarge`."""
+        wanted = (method, self.url(path, None), {**self._headers, "accept": "*/*", **(headers or {})}, content)
+        return self._patiently(wanted, bounds, (), read)[1]
+
     def url(self, path: str, params: Mapping[str, Any] | None) -> Url:
         """``path`` below the base, or itself where it is an address of the base's origin.
 
@@ -187,8 +208,8 @@ class Rest:
         wanted: tuple[str, Url, Mapping[str, str], bytes],
         bounds: Bounds,
         accept: tuple[int, ...],
-        read: Callable[[Answer], Any],
-    ) -> tuple[Answer, Any]:
+        read: Callable[[Answer], T],
+    ) -> tuple[Answer, T]:
         """The answer and what ``read`` makes of it, once there is a whole one."""
         host, renewed = wanted[1].authority, False
         for attempt in range(1, TRIES + 1):

@@ -45,9 +45,9 @@ def wanted(config: Chosen, path: str) -> bool:
     return any(fnmatchcase(path, glob) for glob in config.include)
 
 
-def unreadable(place: int, path: str) -> Refused:
-    """A file of a repository whose name cannot be told as it is."""
+def unreadable(place: int, path: str, part: str = "") -> Refused:
+    """A file of a repository, or of a ``part`` of it that has names of its own, whose name cannot be told as it is."""
     shown = path.encode("unicode_escape", "replace").decode("ascii")[:200]
-    digest = hashlib.sha256(path.encode("utf-8", "replace")).hexdigest()[:32]
+    digest = hashlib.sha256(path.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     said = f"The name is not text, too long, or leads elsewhere: {shown}"
-    return Refused(f"{place}/unreadable/{digest}", "unreadable_name", said)
+    return Refused(f"{place}/unreadable/{part}{digest}", "unreadable_name", said)

@@ -1,1 +1,1 @@
-"""GitHub: files, issues, pull requests and discussions of repositories."""
+"""GitHub: files, issues, pull requests, discussions and wikis of repositories."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -16,10 +17,11 @@ from connectors.forge.since import PER_PAGE, Since
 from connectors.github.config import AppKey, GithubConfig
 from connectors.github.rows import Exchanged
 from connectors.pace import http_date, retry_after
-from connectors.rest import Rest, ShortToken, Token, address_of
+from connectors.rest import Credential, Rest, ShortToken, Token, address_of
 from vouch.core import clock
 from vouch.core.errors import BadConfig, NotFound, SourceRefuses, Unavailable
 from vouch.outbound.door import Answer, Outbound
+from vouch.outbound.url import parse_url
 
 _HEADERS = {"accept": "application/vnd.github+json", "x-github-api-version": "2022-11-28"}
 _SECONDARY_S = 60.0
@@ -31,6 +33,20 @@ _held: dict[str, ShortToken] = {}
 
 
 U = TypeVar("U", bound=Row)
+
+
+class _ForGit:
+    """The credential of the API as GitHub takes it where git is spoken."""
+
+    def __init__(self, credential: Credential) -> None:
+        self._credential = credential
+
+    def headers(self, *, renewed: bool = False) -> Mapping[str, str] | None:
+        held = self._credential.headers(renewed=renewed)
+        if not held:
+            return held
+        token = held["authorization"].removeprefix("Bearer ")
+        return {"authorization": f"Basic {base64.b64encode(f'x-access-token:{token}'.encode()).decode()}"}
 
 
 class Github:
@@ -49,6 +65,10 @@ class Github:
         self.rest = Rest(outbound, base, credential, headers=_HEADERS, pause=pause)
         above = base.removesuffix("/v3") if base.endswith("/api/v3") else base
         self._graphql = f"{above}/graphql"
+        self.web = Rest(outbound, _web(base), _ForGit(credential), pause=pause)
+        """Where repositories are cloned from. It follows from where the API is, and never from what that answers."""
+        self.known = config.app is not None or config.token is not None
+        """Whether GitHub is told who asks."""
 
     def every(self, kind: type[U], path: str, params: Mapping[str, Any] | None = None) -> Iterator[U]:
         """Every row of every page."""
@@ -88,6 +108,14 @@ def pause(answer: Answer) -> float | None:
     if asked is None and b"secondary rate limit" in answer.body[:4096]:
         asked = _SECONDARY_S
     return asked
+
+
+def _web(base: str) -> str:
+    """``https://github.com`` by the address of its API; that of an Enterprise Server by its own."""
+    url = parse_url(base)
+    if url.target.endswith("/api/v3"):
+        return str(url).removesuffix("/api/v3")
+    return f"{url.scheme}://{url.authority.removeprefix('api.')}"
 
 
 def _until_reset(headers: Mapping[str, str]) -> float | None:

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from connectors.forge.config import ForgeConfig
 
-Part = Literal["files", "issues", "pulls", "discussions"]
-PARTS: tuple[Part, ...] = ("files", "issues", "pulls", "discussions")
+Part = Literal["files", "issues", "pulls", "discussions", "wiki"]
+PARTS: tuple[Part, ...] = ("files", "issues", "pulls", "discussions", "wiki")
 _LOGIN = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,98})"
 
 
@@ -27,7 +27,7 @@ class GithubConfig(ForgeConfig):
     """Configuration of a GitHub source."""
 
     keeps_secrets_through: ClassVar[frozenset[str]] = ForgeConfig.keeps_secrets_through | {
-        "repositories", "organisation", "read", "public",
+        "repositories", "organisation", "read", "public", "max_wiki_mb",
     }  # fmt: skip
 
     base: str = Field(
@@ -43,11 +43,12 @@ class GithubConfig(ForgeConfig):
     organisation: Annotated[str, Field(pattern=rf"^{_LOGIN}$")] | None = Field(
         None, description="All repositories of an organisation. With neither, those that the App is installed for."
     )
-    read: tuple[Part, ...] = Field(PARTS, min_length=1, max_length=4, description="What is read of a repository.")
+    read: tuple[Part, ...] = Field(PARTS, min_length=1, max_length=5, description="What is read of a repository.")
     public: Literal["collaborators", "authenticated"] = Field(
         "collaborators", description="Who reads public repositories; `authenticated` is everyone here."
     )
     max_file_mb: int = Field(10, ge=1, le=90, description="Largest file offered, MiB.")
+    max_wiki_mb: int = Field(64, ge=1, le=256, description="Largest wiki read, MiB, as GitHub packs it.")
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:

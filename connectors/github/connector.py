@@ -1,4 +1,5 @@
-"""GitHub: files, issues, pull requests and discussions of repositories, with the readers that GitHub says they have.
+"""GitHub: files, issues, pull requests, discussions and wikis of repositories, with the readers that GitHub says they
+have.
 
 How it is asked is in :mod:`connectors.github.api`, who may read what in :mod:`connectors.github.access`; each part of a
 repository has a module. Everything goes through the platform's one door to the outside. A repository and what is in it
@@ -22,17 +23,18 @@ from connectors.github.files import fetch_file
 from connectors.github.repositories import Repositories
 from connectors.github.scan import Reading, State
 from connectors.github.threads import fetch_thread
+from connectors.github.wiki import fetch_page
 from connectors.protocol import Membership
 from vouch.core.errors import NotFound
 from vouch.core.types import Body, Change, Json, Refused
 from vouch.outbound.door import Outbound
 
-_ID = re.compile(r"([1-9][0-9]{0,17})/(files|issues|pulls|discussions)/(.+)", re.S)
+_ID = re.compile(r"([1-9][0-9]{0,17})/(files|issues|pulls|discussions|wiki)/(.+)", re.S)
 _NUMBER = re.compile(r"[1-9][0-9]{0,9}")
 
 
 class GithubConnector:
-    """Reads repositories on GitHub: files, issues, pull requests, discussions."""
+    """Reads repositories on GitHub: files, issues, pull requests, discussions, wikis."""
 
     kind: ClassVar[str] = "github"
     Config: ClassVar[type[BaseModel]] = GithubConfig
@@ -67,6 +69,8 @@ class GithubConnector:
         root, part, rest = f"/repositories/{match[1]}", match[2], match[3]
         if part == "files":
             return fetch_file(self._api, self.config, root, rest)
+        if part == "wiki":
+            return fetch_page(self._api, self.config, root, rest)
         if not _NUMBER.fullmatch(rest):
             raise NotFound()
         if part == "discussions":

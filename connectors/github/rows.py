@@ -24,6 +24,7 @@ class Repository(Row):
     disabled: bool = False
     default_branch: Text
     has_discussions: bool = False
+    has_wiki: bool = False
     pushed_at: AwareDatetime | None = None
     owner: Account
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from connectors.forge import scan as forge
 from connectors.forge.files import Offered
@@ -17,13 +17,15 @@ from connectors.github.discussions import Discussions
 from connectors.github.files import Files
 from connectors.github.rows import Repository
 from connectors.github.threads import Reached, Threads
+from connectors.github.wiki import Wiki, marks
 from vouch.core import clock
 from vouch.core.errors import NotFound
 from vouch.core.types import Change, Refused, SourceAcl
 
 
 class State(forge.State):
-    """How far one repository was read. ``push``: the last one to any of its branches, ``tree``: that of its files."""
+    """How far one repository was read. ``push``: the last one to any of its branches, ``tree``: that of its files,
+    ``wiki``: the commit of its wiki, if there is one, ``pages``: what was told of that, by path."""
 
     push: AwareDatetime | None = None
     tree: str | None = None
@@ -31,6 +33,8 @@ class State(forge.State):
     comments: AwareDatetime | None = None
     reviews: AwareDatetime | None = None
     discussions: AwareDatetime | None = None
+    wiki: str | None = None
+    pages: dict[str, str] = Field(default_factory=dict)
 
 
 class Reading:
@@ -42,7 +46,7 @@ class Reading:
         self.name = repository.full_name
         self._anew = since.name != self.name
         """Whether it is new, or has another name and with it everything another address."""
-        self._since = State(push=None, tree=since.tree, ref=since.ref) if self._anew else since
+        self._since = State(tree=since.tree, ref=since.ref, pages=since.pages) if self._anew else since
         self.state = since.model_copy(update={"access": access.mark(repository)})
 
     def changes(self) -> Iterator[Change]:
@@ -55,6 +59,8 @@ class Reading:
             discussions = Discussions(self._api, self._repository, self._since.discussions)
             yield from discussions.upserts(self._acl)
             self._reach(discussions=discussions.reached)
+        if "wiki" in self._config.read:
+            yield from self._wiki()
         self._reach(name=self.name)
 
     def _files(self) -> Iterator[Change]:
@@ -89,6 +95,16 @@ class Reading:
             self._reach(issues=threads.reached.issues)
         reached = threads.reached
         self._reach(issues=reached.issues, comments=reached.comments, reviews=reached.reviews)
+
+    def _wiki(self) -> Iterator[Change]:
+        """Nothing, after one question, while it is at the commit that was told."""
+        wiki, since = Wiki(self._api, self._config, self._repository), self._since
+        tip = wiki.tip()
+        at = tip.commit if tip is not None else ""
+        if at != since.wiki:
+            listed = wiki.listed(tip)
+            yield from wiki.changes(listed, since.pages, self._acl, whole=self._anew)
+            self._reach(wiki=at, pages=marks(listed))
 
     def _require_there(self) -> None:
         self._api.rest.get(self._repository.root)

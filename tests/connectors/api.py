@@ -75,13 +75,18 @@ class Api:
         """The requests whose path and query ``pattern`` is found in."""
         return [one for one in self.asked if re.search(pattern, one.path)]
 
+    def expected(self, asked: Asked) -> str | None:
+        """What this request must bear."""
+        return self.authorization
+
     def script(self, asked: Asked) -> Reply:
         self.asked.append(asked)
         for fault in self.faults:
             if fault.times > 0 and re.search(fault.path, asked.path):
                 fault.times -= 1
                 return fault.reply
-        if self.authorization is not None and asked.headers.get("authorization") != self.authorization:
+        expected = self.expected(asked)
+        if expected is not None and asked.headers.get("authorization") != expected:
             return as_json({"message": "Bad credentials"}, 401)
         parts = urlsplit(asked.path)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -97,7 +98,8 @@ def pausing() -> tuple[Pace, list[float]]:
 
 
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Time of the connector that passes only by being slept; gives every pause taken, and no test leaves tokens."""
+    """Time of the connector that passes only by being slept; gives every pause taken, and no test leaves tokens or
+    texts."""
     pauses: list[float] = []
     now = [0.0]
 
@@ -110,4 +112,5 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         monkeypatch.setattr(f"connectors.{module}.Rest", partial(Rest, pace=pace))
     monkeypatch.setattr("connectors.github.api.ShortToken", partial(ShortToken, pace=pace))
     monkeypatch.setattr("connectors.github.api._held", {})
+    monkeypatch.setattr("connectors.github.wiki._held", OrderedDict())
     return pauses

@@ -214,7 +214,9 @@ def github(folder: Path) -> World:
     repo = made.repo(7, "acme/handbook", collaborators={1: True})
     made.push(repo, {"a.md": b"# A\n", "sub/b c.txt": "grün".encode()})
     made.issue(repo, 3, "Leave", "How many days?")
+    made.write(repo, {"Big-Hall.md": b"It is big.", "sub/Gate.org": b"* Gate"})
     items = {"7/files/a.md": b"# A\n", "7/files/sub/b c.txt": "grün".encode()}
+    items |= {"7/wiki/Big-Hall.md": b"It is big.", "7/wiki/sub/Gate.org": b"* Gate"}
     items["7/issues/3"] = b"# Leave\n\nIssue 3, open, opened by login1 on 2026-11-02.\n\nHow many days?\n"
     config = {
         "base": made.api.url, "token": TOKEN, "repositories": ["acme/handbook"], "issuer": "github",

@@ -83,6 +83,28 @@ def test_what_is_deleted_over_there_goes_at_once_or_with_a_whole_listing(walk: W
     assert readable(walk) == {"7/files/gate.md"} and walk.verify().clean
 
 
+def test_a_page_of_the_wiki_is_read_by_the_repositorys_readers_until_it_is_gone(
+    walk: Walk, github: Hub, repo: Repo
+) -> None:
+    github.write(repo, {"Big-Hall.md": b"The hall seats ninety.", "Sauna.md": b"The sauna is warm at five."})
+    source = added(walk, github, read=["wiki"])
+    first = walk.sync(source, "full")
+    assert (first["state"], first["counts"]["published"]) == ("succeeded", 2), first
+    assert readable(walk) == {"7/wiki/Big-Hall.md", "7/wiki/Sauna.md"}
+    told = "SELECT title || ' ' || uri FROM document WHERE external_id = '7/wiki/Big-Hall.md'"
+    assert walk.scalar(told) == "Big Hall https://github.example.org/acme/handbook/wiki/Big-Hall"
+    assert walk.sync(source, "access")["counts"]["published"] == 0
+    repo.collaborators = {2: True}
+    walk.sync(source, "access")
+    assert readable(walk) == set()
+    repo.collaborators = {1: True}
+    walk.sync(source, "access")
+    github.write(repo, {"Big-Hall.md": b"The hall seats a hundred.", "Sauna.md": None})
+    counts = walk.sync(source)["counts"]
+    assert counts | {"changed": 1, "deleted": 1, "published": 1} == counts
+    assert readable(walk) == {"7/wiki/Big-Hall.md"} and walk.verify().clean
+
+
 def test_a_repository_that_is_made_private_is_closed_by_the_next_sync(walk: Walk, github: Hub, repo: Repo) -> None:
     repo.visibility, repo.collaborators = "public", {}
     source = added(walk, github, public="authenticated")

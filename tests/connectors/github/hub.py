@@ -9,18 +9,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import unquote, urlencode
 
 from connectors.protocol import Connector
 from connectors.registry import make_connector
 from tests.connectors.api import LOOPBACK, Api, Request, answering, as_json
+from tests.connectors.git.repository import Repository
+from tests.connectors.github.wikis import served
 from tests.connectors.seen import Seen
-from tests.outbound.serving import Reply
+from tests.outbound.serving import Asked, Reply
 from vouch.core.types import Json
 
 START = datetime(2026, 11, 2, 12, tzinfo=UTC)
 TOKEN = "token-of-the-tests"
+
+
+def basic(token: str) -> str:
+    """Who asks, as git tells it."""
+    return f"Basic {base64.b64encode(f'x-access-token:{token}'.encode()).decode()}"
 
 
 def moment(at: datetime) -> str:
@@ -35,9 +45,19 @@ def user(id: int, kind: str = "User") -> dict[str, Any]:
     return {"id": id, "login": f"login{id}", "type": kind, "email": None}
 
 
+class _Site(Api):
+    """The API and, where repositories are cloned from, the same token in another header."""
+
+    def expected(self, asked: Asked) -> str | None:
+        if self.authorization is None or ".wiki.git/" not in asked.path:
+            return self.authorization
+        return basic(self.authorization.removeprefix("Bearer "))
+
+
 @dataclass
 class Repo:
-    """``files``: bytes by path; a text for a link, None for a submodule. ``threads``: issues and pull requests."""
+    """``files``: bytes by path; a text for a link, None for a submodule. ``threads``: issues and pull requests.
+    ``has_wiki``: whether it is turned on; there is none until there is a ``wiki``."""
 
     id: int
     name: str
@@ -53,6 +73,8 @@ class Repo:
     discussions: dict[int, dict[str, Any]] = field(default_factory=dict)
     collaborators: dict[int, bool] = field(default_factory=dict)
     gone: set[int] = field(default_factory=set)
+    has_wiki: bool = True
+    wiki: Repository | None = None
     truncates: int = 10**9
     """Entries of a tree past which GitHub tells only a part of it."""
 
@@ -61,7 +83,8 @@ class Repo:
 class Hub:
     """``page``: most rows of a page, whatever is asked for. ``organisations``: members by name."""
 
-    api: Api = field(default_factory=lambda: Api(f"Bearer {TOKEN}"))
+    folder: Path
+    api: Api = field(default_factory=lambda: _Site(f"Bearer {TOKEN}"))
     repos: dict[int, Repo] = field(default_factory=dict)
     moved: dict[str, int] = field(default_factory=dict)
     members: list[int] = field(default_factory=list)
@@ -130,6 +153,12 @@ class Hub:
             "url": f"https://github.example.org/{repo.name}/discussions/{number}",
         }  # fmt: skip
 
+    def write(self, repo: Repo, pages: dict[str | bytes, bytes | None], **more: Any) -> str:
+        """Commit to the wiki; None removes a page. Its commit."""
+        if repo.wiki is None:
+            repo.wiki = Repository(self.folder / f"{repo.id}.wiki.git")
+        return repo.wiki.commit(pages, **more)
+
     @property
     def asked(self) -> list[str]:
         return [f"{asked.method} {asked.path}" for asked in self.api.asked]
@@ -159,6 +188,7 @@ class Hub:
             "id": repo.id, "node_id": f"R_{repo.id}", "full_name": repo.name, "private": repo.visibility != "public",
             "html_url": f"https://github.example.org/{repo.name}", "visibility": repo.visibility, "disabled": False,
             "archived": repo.archived, "default_branch": repo.branch, "has_discussions": bool(repo.discussions),
+            "has_wiki": repo.has_wiki,
             "pushed_at": moment(repo.pushed), "owner": {"id": 900, "login": "acme", "type": "Organization"},
         }  # fmt: skip
 
@@ -219,6 +249,15 @@ class Hub:
         @api.route("POST", r"/graphql")
         def graphql(request: Request) -> Any:
             return self._graphql(request.json["query"], request.json["variables"])
+
+        for method in ("GET", "POST"):
+            api.route(method, r"/.+\.wiki\.git/(info/refs|git-upload-pack)")(partial(self._wiki, method))
+
+    def _wiki(self, method: str, request: Request) -> Reply:
+        wikis = {f"/{repo.name}.wiki.git": repo.wiki for repo in self.repos.values() if repo.wiki is not None}
+        if request.match[0].rpartition(f"/{request.match[1]}")[0] not in wikis:
+            return Reply(404, b"Repository not found.", {"Content-Type": "text/plain"})
+        return served(wikis, method, request)
 
     def _below(self, repo: Repo, request: Request, path: str) -> Any:
         said = [self._comment(repo, comment) for comment in repo.comments.values()]
@@ -306,10 +345,11 @@ def _entry(path: str, data: bytes | str | None) -> dict[str, Any]:
 @contextmanager
 def hub() -> Iterator[Hub]:
     """GitHub, while the block lasts."""
-    found = Hub()
-    found.serve()
-    with answering(found.api):
-        yield found
+    with TemporaryDirectory() as folder:
+        found = Hub(Path(folder))
+        found.serve()
+        with answering(found.api):
+            yield found
 
 
 def connector(hub: Hub, **config: Any) -> Connector:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from connectors.github.api import Github, pause
 from connectors.registry import make_connector
 from tests.connectors.api import LOOPBACK, Request, as_json, truncated
-from tests.connectors.github.hub import TOKEN, Hub, Repo, connector, fetched, moment, scan
+from tests.connectors.github.hub import TOKEN, Hub, Repo, basic, connector, fetched, moment, scan
 from tests.outbound.serving import Reply, serving
 from vouch.core.errors import BadConfig, DocumentRejected, NotFound, OutboundRefused, SourceRefuses, Unavailable
 from vouch.outbound.door import NOWHERE_PRIVATE, Answer
@@ -257,7 +258,9 @@ class Tokens:
             return as_json({"token": f"installation-{self.given}", "expires_at": until}, 201)
 
         def guarded(asked: Any) -> Reply:
-            if "/app/" not in asked.path and asked.headers.get("authorization") != f"Bearer installation-{self.given}":
+            token = f"installation-{self.given}"
+            wanted = basic(token) if ".wiki.git/" in asked.path else f"Bearer {token}"
+            if "/app/" not in asked.path and asked.headers.get("authorization") != wanted:
                 github.api.asked.append(asked)
                 return as_json({"message": "Bad credentials"}, 401)
             return script(asked)
@@ -266,8 +269,8 @@ class Tokens:
 
 
 @pytest.fixture
-def tokens(key: rsa.RSAPrivateKey) -> Iterator[tuple[Hub, Tokens, dict[str, Any]]]:
-    found = Hub()
+def tokens(key: rsa.RSAPrivateKey, tmp_path: Path) -> Iterator[tuple[Hub, Tokens, dict[str, Any]]]:
+    found = Hub(tmp_path)
     given = Tokens(found, key)
     found.serve()
     with serving(lambda asked: found.api.script(asked)) as server:
@@ -287,6 +290,19 @@ def test_an_app_signs_for_a_token_and_reads_what_it_is_installed_for(
     assert given.given == 1  # of one hour, for all that is read in it
     given.given = 2  # whatever the reason, the present one is no longer good
     assert scan(github, **config).raised is None and given.given == 3
+
+
+def test_an_app_reads_a_wiki_with_the_same_token_and_renews_it_once(
+    slept: list[float], tokens: tuple[Hub, Tokens, dict[str, Any]]
+) -> None:
+    github, given, config = tokens
+    github.write(github.repo(7, "acme/handbook", collaborators={1: True}), {"Home.md": b"# Welcome"})
+    assert scan(github, **config).names == ["7/wiki/Home.md"] and given.given == 1
+    github.api.fail("info/refs", Reply(401))
+    assert fetched(github, "7/wiki/Home.md", **config) == "# Welcome" and given.given == 2
+    github.api.fail("info/refs", Reply(401), 2)
+    with pytest.raises(SourceRefuses):
+        connector(github, **config).fetch("7/wiki/Home.md")
 
 
 def test_an_installation_that_is_gone_is_no_document_that_is_gone(
@@ -328,7 +344,8 @@ def test_a_key_that_is_none_is_refused_and_not_repeated(key: rsa.RSAPrivateKey, 
         ("config", {"app": {"id": 1, "installation": 2, "private_key": "x"}}),
         ("config.issuer", {"issuer": "Git Hub"}),
         ("config.public", {"public": "anyone"}),
-        ("config.read.0", {"read": ["wiki"]}),
+        ("config.read.0", {"read": ["projects"]}),
+        ("config.max_wiki_mb", {"max_wiki_mb": 257}),
         ("config.owners.@a", {"owners": {"@a": "nobody"}}),
         ("config.people.named", {"people": {"named": {"1": "group:hr"}}}),
     ],
