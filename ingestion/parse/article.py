@@ -16,13 +16,14 @@ from lxml import etree
 
 from ingestion.parse import hidden, partition
 from ingestion.parse.blocks import Block, Held, blocks_of, held_by
-from ingestion.parse.furniture import holds_facts, is_beside, is_links, is_named, is_section
+from ingestion.parse.furniture import holds_facts, is_beside, is_fact, is_links, is_named
 
 MOST = 20_000
 MOST_TEXT = 2_000_000
 """Elements, and characters, of a page whose article is looked for. A larger one is a data dump, and takes long."""
 _LEAST = 140
-"""Characters, blanks aside, that trafilatura must keep to be believed."""
+_HARDLY = 0.05
+"""Characters, blanks aside, and share of the page, that trafilatura must keep to be believed."""
 _NEARLY_ALL = 0.95
 _STRAY = 40
 """Characters that trafilatura keeps of something else, such as the site's name; more of them are prose."""
@@ -35,6 +36,7 @@ _RUN = 4
 _LAYOUT = frozenset(
     {"body", "div", "section", "article", "main", "form", "center", "table", "tbody", "tr", "td", "details"}
 )
+_HEADINGS = frozenset({"h2", "h3", "h4", "h5", "h6"})
 _UNWRAPPED = frozenset({"form", "tbody", "tr", "td"})
 _FAILURES = (
     ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, RuntimeError, etree.LxmlError,
@@ -56,7 +58,7 @@ def narrow(root: etree._Element) -> tuple[str, ...]:
     kept = [block for block in blocks if block.element.tag != "h1" and _is_kept(block, runs)]
     holds = held_by(body, blocks, kept)
     before = holds[body]
-    if before.kept < _LEAST:
+    if before.kept < max(_LEAST, _HARDLY * before.characters):
         return _WHOLE
     place = _place(body, holds)
     if holds[place].characters < _SMALL * (before.characters - before.linked):
@@ -101,50 +103,57 @@ def _is_kept(block: Block, runs: _Runs) -> bool:
 
 
 def _place(body: etree._Element, holds: _Holds) -> etree._Element:
-    """The smallest element that has nearly all of what was kept, and outside of which no prose to speak of stands."""
+    """The smallest element that has nearly all of what was kept, and beside which nothing to speak of would be lost."""
     place, wanted = body, _NEARLY_ALL * holds[body].kept
     while (inner := next((e for e in place if e.tag in _LAYOUT and holds[e].kept >= wanted), None)) is not None:
         place = inner
-    while place is not body and _lost(body, place, holds) > _MAY_GO * holds[place].characters:
+    while place is not body and _loses(body, place, holds):
         place = place.getparent()
-    return place
+    # Of a page with little text trafilatura keeps all: then it is the page that says where its main part is.
+    main = next((e for e in place.iter() if e is not place and (e.tag == "main" or e.get("role") == "main")), None)
+    return place if main is None or _loses(body, main, holds) else main
 
 
-def _lost(body: etree._Element, place: etree._Element, holds: _Holds) -> float:
-    """Characters outside of ``place`` that do not look like what stands around an article."""
-    lost = 0.0
+def _loses(body: etree._Element, place: etree._Element, holds: _Holds) -> bool:
+    """Whether outside of ``place`` stands what does not look like it stood around an article."""
+    rest: list[etree._Element] = []
+    lost = kept = 0
     inner = place
     while inner is not body:
         outer = inner.getparent()
         assert outer is not None
-        lost += holds[outer].characters - sum(holds[e].characters for e in outer)
-        lost += sum(_prose(e, holds) for e in outer if e is not inner)
+        own, own_kept = _own(outer, holds)
+        lost, kept = lost + own, kept + own_kept
+        rest += [element for element in outer if element is not inner]
         inner = outer
-    return lost
-
-
-def _prose(element: etree._Element, holds: _Holds) -> float:
-    lost = 0.0
-    rest = [element]
     while rest:
         one = rest.pop()
         held = holds[one]
         if not held.characters or one.tag == "h1" or is_links(held) or is_named(one, held):
             continue
-        if held.kept > _STRAY or holds_facts(one):
-            return float("inf")
         if is_beside(one):
+            if holds_facts(one):
+                return True
             continue
-        if is_section(one):
-            return float("inf")
-        lost += holds[one].characters - sum(holds[e].characters for e in one)
+        if is_fact(one) or one.tag in _HEADINGS:
+            return True
+        own, own_kept = _own(one, holds)
+        lost, kept = lost + own, kept + own_kept
         rest.extend(one)
-    return lost
+    return kept > _STRAY or lost > _MAY_GO * holds[place].characters
+
+
+def _own(element: etree._Element, holds: _Holds) -> tuple[int, int]:
+    """What it holds that no element in it does: characters, and those that were kept."""
+    inside = [holds[one] for one in element]
+    held = holds[element]
+    return held.characters - sum(one.characters for one in inside), held.kept - sum(one.kept for one in inside)
 
 
 def _title_above(body: etree._Element, place: etree._Element) -> etree._Element | None:
-    """The heading of an article that stands above it: the last one there that is no link, as a site's name is."""
-    if any(_said(h1) for h1 in place.iter("h1")):
+    """The heading of an article that begins without one: the last above it that is no link, as a site's name is."""
+    first = next((block.element for block in blocks_of(place)), place)
+    if first.tag == "h1" or first.tag in _HEADINGS or any(_said(h1) for h1 in place.iter("h1")):
         return None
     above = None
     for element in body.iter():
@@ -185,5 +194,5 @@ def _tidy(body: etree._Element, holds: _Holds) -> None:
             continue
         if not held.kept and held.characters and is_named(one, held) and not holds_facts(one):
             hidden.remove(one)
-        else:
+        elif not is_fact(one):
             rest.extend(one)

@@ -46,11 +46,11 @@ def is_links(held: Held) -> bool:
 
 def holds_facts(element: etree._Element) -> bool:
     """Whether there is something in it that nobody puts around an article: a table, a listing, definitions."""
-    return any(one.tag != "table" or _is_table(one) for one in element.iter("pre", "dl", "table"))
+    return any(is_fact(one) for one in element.iter("pre", "dl", "table"))
 
 
-def is_section(element: etree._Element) -> bool:
-    return next(element.iter("h2", "h3", "h4", "h5", "h6"), None) is not None
+def is_fact(element: etree._Element) -> bool:
+    return element.tag in ("pre", "dl") or (element.tag == "table" and _is_table(element))
 
 
 def _own_id(element: etree._Element) -> str:

@@ -118,8 +118,31 @@ def test_what_stands_outside_of_main_is_not_lost_with_it() -> None:
     assert "launch" in read(f"<main>{PROSE}</main>{part}{FOOTER}").text
     title = read(f"<div><h1>Of boats and oars</h1></div><main>{PROSE}</main>{FOOTER}")
     assert (title.title, title.text.split("\n")[0]) == ("Of boats and oars", "Of boats and oars")
+    own = read(f"<div><h1>Rowing Society</h1></div><main><h2>Of boats</h2>{PROSE}</main>{FOOTER}")
+    assert (own.title, own.text.split("\n")[0]) == ("Boats", "Of boats")
     logo = read(f"<div><h1><a href='/'>Rowing Society</a></h1></div><main>{PROSE}</main>{FOOTER}")
     assert (logo.title, "Rowing" in logo.text) == ("Boats", False)
+
+
+def test_on_a_page_with_little_text_main_is_the_article() -> None:
+    popup = (
+        "<div><div id='help-popup'><p>Press the arrow keys to turn pages, and the slash to search in them.</p></div>"
+    )
+    short = "<p>The boathouse is closed in the week before Easter. Oars can be had from the warden then.</p>"
+    parsed = read(f"{popup}</div><div><main>{short}</main></div>{FOOTER}")
+    assert parsed.text == parse(page(short), "boats.html").text
+
+
+def test_a_list_of_links_is_not_thinned() -> None:
+    rows = "".join(
+        f"<tr><td>{n}</td><td><div class='popup'><a href='/{n}'>The rule of the weir, number {n}</a></div></td></tr>"
+        for n in range(99)
+    )
+    assert "number 98" in read(f"{PROSE}<table>{rows}</table>{FOOTER}").text
+    links = "".join(
+        f"<div class='comments'><a href='/{n}'>The rule of the weir, number {n}</a></div>" for n in range(99)
+    )
+    assert "number 98" in read(f"<p>Every rule there is of the river and of the boats on it.</p>{links}").text
 
 
 def test_the_name_of_the_site_is_no_part_of_a_title() -> None:
