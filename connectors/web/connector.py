@@ -127,7 +127,9 @@ class WebConnector:
         if answer.status != 200:
             raise DocumentRejected(f"The site answered with status {answer.status}.", reason="unreadable")
         said, _, parameters = answer.headers.get("content-type", "").partition(";")
-        return Body(_as_utf8(answer.body, parameters), said.strip().lower() or None, article=self.config.article)
+        mime = said.strip().lower() or None
+        article = self.config.article and (mime is None or mime in HTML)
+        return Body(_as_utf8(answer.body, parameters), mime, article)
 
     def memberships(self) -> Iterator[Membership]:
         yield from ()

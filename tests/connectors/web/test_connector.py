@@ -55,6 +55,7 @@ def test_of_a_page_the_article_is_wanted_and_of_other_files_all(small: Site) -> 
     marks = [{c.external_id: c.fingerprint for c in seen.changes if isinstance(c, Upsert)} for seen in (alone, whole)]
     assert {url for url in marks[0] if marks[0][url] == marks[1][url]} == {small.url("/b")}
     assert small.connector().fetch(small.url("/a")).article
+    assert not small.connector().fetch(small.url("/b")).article
     assert not small.connector(article=False).fetch(small.url("/a")).article
 
 
