@@ -22,7 +22,6 @@ from vouch.core.errors import BadConfig, NotFound
 from vouch.core.types import (
     AccessUnknown,
     AclChanged,
-    Body,
     Checkpoint,
     Deleted,
     RawClause,
@@ -102,7 +101,8 @@ def everything_offered_can_be_fetched(kind: type[Connector], world: World) -> No
     connector = _made(kind, world)
     for change in connector.scan(None):
         if isinstance(change, Upsert):
-            assert connector.fetch(change.external_id) == Body(world.items[change.external_id], change.mime)
+            body = connector.fetch(change.external_id)
+            assert (body.data, body.mime) == (world.items[change.external_id], change.mime)
 
 
 def scanning_changes_nothing(kind: type[Connector], world: World) -> None:

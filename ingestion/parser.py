@@ -85,13 +85,13 @@ class Parser:
         with self._turn:
             self._drop()
 
-    def parse(self, data: bytes, name: str, mime: str | None = None) -> tuple[Answer, bytes]:
-        """What the document says, and the JSON it came as.
+    def parse(self, data: bytes, name: str, mime: str | None = None, *, article: bool = False) -> tuple[Answer, bytes]:
+        """What the document says, or with ``article`` a web page's article, and the JSON it came as.
 
         Raises :class:`DocumentRejected` with one of :data:`ingestion.parse.REASONS`, :class:`ParserKilled`, and
         :class:`Unavailable` when no process can be started.
         """
-        question = msgspec.json.encode(Question(name, mime, self._cpu_s))
+        question = msgspec.json.encode(Question(name, mime, self._cpu_s, article))
         with self._turn:
             try:
                 return self._once(question, data)

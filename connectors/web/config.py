@@ -22,8 +22,8 @@ class WebConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     keeps_secrets_through: ClassVar[frozenset[str]] = frozenset(
         {
-            "include", "exclude", "max_depth", "max_pages", "max_page_mb", "max_total_mb", "delay_s", "access", "owner",
-            "review_every",
+            "include", "exclude", "max_depth", "max_pages", "max_page_mb", "max_total_mb", "delay_s", "article",
+            "access", "owner", "review_every",
         }
     )  # fmt: skip
 
@@ -45,6 +45,7 @@ class WebConfig(BaseModel):
     max_page_mb: int = Field(10, ge=1, le=200, description="Largest page or file read, MiB.")
     max_total_mb: int = Field(1000, ge=1, le=100_000, description="Most that one walk reads, MiB.")
     delay_s: float = Field(1.0, ge=0, le=60, description="Least seconds between two requests to a host.")
+    article: bool = Field(True, description="Leave out what stands around a page's article: menus, banners, footers.")
     authorization: SecretStr | None = Field(
         None, min_length=1, max_length=8000, description="Header sent to the origins of `start`: `Bearer …`. Sealed."
     )

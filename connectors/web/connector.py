@@ -18,7 +18,7 @@ from connectors.protocol import Membership
 from connectors.web.config import WebClause, WebConfig
 from connectors.web.manners import Manners
 from connectors.web.pages import canonical
-from connectors.web.walk import Limits, Met, Unmet, Walk
+from connectors.web.walk import HTML, Known, Limits, Met, Unmet, Walk
 from vouch.core.clock import duration
 from vouch.core.errors import (
     BadConfig,
@@ -127,7 +127,9 @@ class WebConnector:
         if answer.status != 200:
             raise DocumentRejected(f"The site answered with status {answer.status}.", reason="unreadable")
         said, _, parameters = answer.headers.get("content-type", "").partition(";")
-        return Body(_as_utf8(answer.body, parameters), said.strip().lower() or None)
+        mime = said.strip().lower() or None
+        article = self.config.article and (mime is None or mime in HTML)
+        return Body(_as_utf8(answer.body, parameters), mime, article)
 
     def memberships(self) -> Iterator[Membership]:
         yield from ()
@@ -147,13 +149,17 @@ class WebConnector:
             external_id=met.url,
             title="",
             uri=met.url,
-            fingerprint=met.known.fingerprint,
+            fingerprint=self._fingerprint(met.known),
             acl=self._acl,
             mime=met.known.mime,
             owner=self._owner,
             modified_at=http_date(met.known.modified),
             review_every=self.config.review_every,
         )
+
+    def _fingerprint(self, known: Known) -> str:
+        """Of the bytes and of how they are read: a page whose article is wanted from now on is another."""
+        return f"{known.fingerprint}.article" if self.config.article and known.mime in HTML else known.fingerprint
 
 
 def _address(text: str, field: str, outbound: Outbound) -> Url:

@@ -51,23 +51,25 @@ _PARSERS = frozenset({
 })  # fmt: skip
 
 
-def parse(data: bytes, name: str, mime: str | None = None) -> Parsed:
+def parse(data: bytes, name: str, mime: str | None = None, *, article: bool = False) -> Parsed:
     """Read ``data``, the content of a document called ``name`` that its source says is ``mime``.
 
-    Raises :class:`DocumentRejected` with one of :data:`REASONS`; never another error because of what the
-    file holds. Needs no network. Deterministic.
+    ``article``: where it is HTML, it is a page of a web site, of which what stands around its article is not wanted.
+    Raises :class:`DocumentRejected` with one of :data:`REASONS`; never another error because of what the file holds.
+    Needs no network. Deterministic.
     """
-    return assemble(*draft_of(data, name, mime))
+    return assemble(*draft_of(data, name, mime, article=article))
 
 
-def draft_of(data: bytes, name: str, mime: str | None) -> tuple[Draft, str, str]:
+def draft_of(data: bytes, name: str, mime: str | None, *, article: bool = False) -> tuple[Draft, str, str]:
     """The reader's draft, ``name``, and the type found. Raises as :func:`parse`; readers of containers call it."""
     if len(data) > MAX_BYTES:
         raise DocumentRejected(f"The file is larger than {MAX_BYTES >> 20} MiB", reason="too_large")
     kind = detect.detect(data, name, mime)
     reader = import_module(f"ingestion.parse.{READERS[kind]}")
     try:
-        return reader.read(data, name), name, kind
+        read = reader.read_article if article and kind == detect.HTML else reader.read
+        return read(data, name), name, kind
     except DocumentRejected:
         raise
     except RecursionError as error:

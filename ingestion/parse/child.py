@@ -72,7 +72,8 @@ def _answered(questions: IO[bytes], sizes: tuple[int, int]) -> tuple[bytes, byte
     try:
         question = msgspec.json.decode(questions.read(sizes[0]), type=Question)
         signal.setitimer(signal.ITIMER_PROF, question.cpu_s)
-        body = parse(questions.read(sizes[1]), question.name, question.mime).to_json()
+        data = questions.read(sizes[1])
+        body = parse(data, question.name, question.mime, article=question.article).to_json()
         if len(body) > MAX_ANSWER:
             raise DocumentRejected("The text and its structure are larger than is kept", reason="too_large")
         return PARSED, body

@@ -27,6 +27,7 @@ class Question(msgspec.Struct, frozen=True):
     name: str
     mime: str | None
     cpu_s: float
+    article: bool = False
 
 
 class Refusal(msgspec.Struct, frozen=True):

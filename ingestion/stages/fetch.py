@@ -71,7 +71,8 @@ def store_version(services: Services, session: Session, key: tuple[str, str], bo
     services.blobs.lock(session)
     digest = services.blobs.put(tenant, body.data)
     current = session.get(DocumentVersion, (tenant, document_id, document.current_version or 0))
-    if current is not None and current.raw == digest and current.meta.get("mime_given") == body.mime:
+    reading = {"mime_given": body.mime, "article": body.article}
+    if current is not None and current.raw == digest and _read_as(current) == reading:
         document.fingerprint, document.problem = str(meta["fingerprint"]), None
         current.modified_at = document.modified_at
         session.add_all((document, current))
@@ -84,10 +85,15 @@ def store_version(services: Services, session: Session, key: tuple[str, str], bo
             version=document.last_version,
             raw=digest,
             raw_bytes=len(body.data),
-            meta={**meta, "mime_given": body.mime, "name": PurePosixPath(document.external_id).name},
+            meta={**meta, **reading, "name": PurePosixPath(document.external_id).name},
             modified_at=document.modified_at,
         )
     )
     session.add(document)
     session.flush()
     return document.last_version
+
+
+def _read_as(version: DocumentVersion) -> Json:
+    """How its bytes were to be read. Versions from before that was kept were read whole."""
+    return {"mime_given": version.meta.get("mime_given"), "article": version.meta.get("article", False)}

@@ -20,7 +20,9 @@ def parse(services: Services, lease: Lease) -> Lease | None:
         return None
     raw = services.blobs.get(lease.tenant, version.raw)
     try:
-        parsed, body = services.parser.parse(raw, version.meta["name"], version.meta["mime_given"])
+        meta = version.meta  # of versions from before there was a choice, the whole page was read
+        article = meta.get("article", False)
+        parsed, body = services.parser.parse(raw, meta["name"], meta["mime_given"], article=article)
     except ParserKilled as killed:
         if lease.attempt < ledger.MAX_ATTEMPTS:
             raise

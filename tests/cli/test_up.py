@@ -90,7 +90,7 @@ def test_the_supervisor_stays_small() -> None:
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [
-        ("ingestion.worker", {"fastapi", "typer", "uvicorn", "vouch.client"}),
+        ("ingestion.worker", {"fastapi", "typer", "uvicorn", "vouch.client", "trafilatura"}),
         ("vouch.cli.first_start", {"fastapi", "typer", "celery", "vouch.client"}),
     ],
 )

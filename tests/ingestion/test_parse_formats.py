@@ -213,3 +213,18 @@ assert "torch" not in sys.modules
     )
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == len(made.EVERY_FORMAT)
+
+
+def test_what_a_reader_of_a_page_can_unfold_or_see_framed_is_read() -> None:
+    table = "<table><tr><th>Boat</th><th>Seats</th></tr><tr><td>Heron</td><td>4</td></tr></table>"
+    body = (
+        "<details><summary>Who may row?</summary><p>Whoever can swim.</p></details>"
+        f"<figure>{table}<figcaption>The fleet in June.</figcaption></figure>"
+        "<form><label>Name</label><button>Send</button></form>"
+    )
+    inside = parse(f"<body>{body}</body>".encode(), "boats.html")
+    wrapped = parse(f"<body><form id='all'>{body}</form></body>".encode(), "boats.html")
+    for parsed in (inside, wrapped):
+        lines = [line for line in parsed.text.split("\n") if line]
+        assert lines[:4] == ["Who may row?", "Whoever can swim.", "Boat: Heron | Seats: 4", "The fleet in June."]
+    assert "Name" not in inside.text

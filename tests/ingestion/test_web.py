@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from ingestion.schemas import SourcePatch
+from ingestion.sources import change, find_source
 from tests.connectors.web.site import Site, page, site
-from tests.ingestion.conftest import Walk
+from tests.ingestion.conftest import TENANT, Walk
 from tests.outbound.serving import Reply
+from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.tables import Source
 from vouch.core.sealing import key_file, make_key_file
 
@@ -73,3 +76,31 @@ def test_its_secret_is_sealed_and_opened_where_it_is_read(walk: Walk, small: Sit
     assert walk.sync(source)["state"] == "succeeded"
     assert {asked.headers.get("authorization") for asked in small.server.asked} == {"Bearer correct-horse"}
     assert _live(walk, small) == ["/", "/canteen", "/library"]
+
+
+def test_a_page_is_read_anew_once_its_article_is_no_longer_wanted_alone(walk: Walk, small: Site) -> None:
+    text = "<p>The canteen is open to the staff on Mondays, and on all other days to whoever passes by.</p>" * 3
+    around = "<div class='footer'><p>Imprint of the society of rowers.</p></div>"
+    small.pages = {"/": Reply(200, f"<body><div>{text}</div>{around}</body>".encode(), {"Content-Type": "text/html"})}
+    source = _add(walk, small)
+    assert walk.sync(source)["counts"]["published"] == 1
+    assert _read_of_it(walk) == (1, False, "28 of")
+    assert walk.sync(source)["counts"]["unchanged"] == 1
+    with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
+        found = find_source(session, TENANT, source.id, lock=True)
+        asked = SourcePatch(config={**found.config, "article": False})
+        change(session, found, asked, actor="test", settings=walk.services.settings)
+    assert walk.sync(source)["counts"]["changed"] == 1
+    assert _read_of_it(walk) == (2, True, None)
+    assert walk.sync(source)["counts"]["unchanged"] == 1
+    assert walk.verify().clean
+
+
+def _read_of_it(walk: Walk) -> tuple[object, object, object]:
+    """Version of the one document, whether its footer was read, and the beginning of what its notes say."""
+    current = "document d JOIN document_version v ON v.document_id = d.id AND v.version = d.current_version"
+    digest = walk.scalar(f"SELECT v.text FROM {current}")
+    text = walk.services.blobs.get(TENANT, str(digest)).decode()
+    assert "open to the staff" in text
+    note = walk.scalar(f"SELECT left(v.meta -> 'notes' ->> 0, 5) FROM {current}")
+    return walk.scalar(f"SELECT v.version FROM {current}"), "Imprint" in text, note

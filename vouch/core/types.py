@@ -256,10 +256,14 @@ Change = Upsert | AclChanged | Deleted | Refused | Unreached | Checkpoint
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Raw content of one document, as fetched."""
+    """Raw content of one document, as fetched.
+
+    ``article``: where it is HTML, it is a page of a web site, and of that only the article is wanted.
+    """
 
     data: bytes
     mime: str | None = None
+    article: bool = False
 
 
 # --- what the index stores and returns ---------------------------------------------------------

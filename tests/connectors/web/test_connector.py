@@ -49,6 +49,16 @@ def test_a_walk_offers_what_is_linked_with_the_access_that_was_declared(small: S
     assert (change.mime, change.modified_at) == ("text/html", datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC))
 
 
+def test_of_a_page_the_article_is_wanted_and_of_other_files_all(small: Site) -> None:
+    small.pages["/b"] = Reply(200, b"words", {"Content-Type": "text/plain"})
+    alone, whole = small.scan(), small.scan(article=False)
+    marks = [{c.external_id: c.fingerprint for c in seen.changes if isinstance(c, Upsert)} for seen in (alone, whole)]
+    assert {url for url in marks[0] if marks[0][url] == marks[1][url]} == {small.url("/b")}
+    assert small.connector().fetch(small.url("/a")).article
+    assert not small.connector().fetch(small.url("/b")).article
+    assert not small.connector(article=False).fetch(small.url("/a")).article
+
+
 def test_access_that_is_not_declared_is_nobodys(small: Site) -> None:
     assert {c.acl for c in small.scan(access=[]).changes if isinstance(c, Upsert)} == {None}
 
