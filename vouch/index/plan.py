@@ -24,17 +24,19 @@ is known before the search tells the cases apart, so the worst decides:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
 from vouch.core.types import Json
+from vouch.index.payload import LOTS
 
 SMALL_INDEX = 20_000
 """Points up to which nothing needs estimating, and no graph is built."""
 POINTS_PER_EF = 60
 """Up to so many visible points for each unit of ``ef``, comparing with all of them is worth what it costs."""
-NARROW_SHARE = 0.10
+NARROW_SHARE = 0.20
 WIDTHS = ((100_000, 1024), (300_000, 2048))
 """Largest index, and its ``ef``: each was measured at that size."""
 WIDEST = 4096
@@ -101,6 +103,26 @@ class Sample(Generic[Condition]):
     def visible(self, points: int, admitted: int) -> int:
         """How many of ``points`` a filter admits that admits ``admitted`` of the sample."""
         return round(points * admitted / self.size)
+
+
+def lots(points: int) -> int:
+    """How many lots of an index of ``points`` are enough to estimate from."""
+    return max(1, min(LOTS, math.ceil(LOTS * SAMPLE_POINTS / max(1, points))))
+
+
+PROBED = 64
+"""Lots in which is counted how much an asker sees, before words are weighed by some of it."""
+WEIGHED_WHOLE = 150_000
+WEIGHED = 20_000
+"""Visible points by which words are weighed, about, where more than :data:`WEIGHED_WHOLE` are visible. Looking at one
+that was drawn takes twice as long as at one where all are taken, so drawing is for where it leaves out most."""
+
+
+def weighing(admitted: int) -> int:
+    """By how many lots words are weighed for who sees ``admitted`` points of the first :data:`PROBED`: by all of them
+    up to about :data:`WEIGHED_WHOLE` points. How much there is besides what they see has no part in it."""
+    seen = admitted * LOTS // PROBED
+    return LOTS if seen <= WEIGHED_WHOLE else math.ceil(LOTS * WEIGHED / seen)
 
 
 VACUUM_SHARE = 0.20
