@@ -64,7 +64,7 @@ def connect(url: str, api_key: str | None) -> QdrantClient:
 class QdrantIndex:
     """Implements :class:`vouch.index.protocol.Index`. The collection is made when the first point arrives."""
 
-    def __init__(self, client: QdrantClient, generation: str, *, choose: plan.Choose = plan.choose) -> None:
+    def __init__(self, client: QdrantClient, generation: str, *, choose: plan.Choose = plan.choose_by_fields) -> None:
         self._client = client
         self._choose = choose
         self._sample: plan.Sample[models.HasIdCondition] | None = None

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections import OrderedDict
+from bisect import bisect_left
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +47,12 @@ class Rules:
     def __init__(self, path: Path) -> None:
         """Raises :class:`IndexUnavailable` when what is there cannot be read."""
         self._path = path
-        self._rules = _read(path)
-        self._numbers = {rule: number for number, rule in enumerate(self._rules)}
+        self._rules: list[Rule] = []
+        self._numbers: dict[Rule, int] = {}
+        self._naming: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+        """By tenant and principal, ascending: the rules that have the principal in the first slot."""
+        for rule in _read(path):
+            self._take(rule)
         self._admitted: OrderedDict[tuple[str, frozenset[str]], _Admitted] = OrderedDict()
         self._kept = 0
 
@@ -68,8 +73,7 @@ class Rules:
             os.truncate(self._path, size)
             raise
         for rule in fresh:
-            self._numbers[rule] = len(self._rules)
-            self._rules.append(rule)
+            self._take(rule)
 
     def number(self, tenant: str, access: AccessPayload) -> int:
         """Of a rule that was added."""
@@ -93,13 +97,28 @@ class Rules:
             found = self._admitted[key] = _Admitted()
             self._kept += len(principals)
         if found.upto < len(self._rules):
-            fresh = enumerate(self._rules[found.upto :], found.upto)
-            more = [n for n, (tenant, rule) in fresh if tenant == access.tenant and admits(rule, principals)]
+            more = [n for n in self._naming_any(key, found.upto) if admits(self._rules[n][1], principals)]
             found.upto, found.numbers = len(self._rules), (*found.numbers, *more)
             self._kept += len(more)
         self._admitted.move_to_end(key)
         self._forget()
         return Conditions((AnyOf(RULE, found.numbers),)) if found.numbers else None
+
+    def _take(self, rule: Rule) -> None:
+        tenant, access = rule
+        number = self._numbers[rule] = len(self._rules)
+        self._rules.append(rule)
+        for principal in access.allow[0]:
+            self._naming[tenant, principal].append(number)
+
+    def _naming_any(self, asker: tuple[str, frozenset[str]], since: int) -> list[int]:
+        """Rules from ``since`` on whose first slot names the asker: no other can admit them."""
+        tenant, principals = asker
+        found: set[int] = set()
+        for principal in principals:
+            numbers = self._naming.get((tenant, principal), [])
+            found.update(numbers[bisect_left(numbers, since) :])
+        return sorted(found)
 
     def _forget(self) -> None:
         """What was asked for longest ago."""
