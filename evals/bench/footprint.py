@@ -59,10 +59,11 @@ def built(folder: Path, ground: Ground, *, graph: bool = True) -> Built:
     known = folder / BUILT
     points = len(ground.corpus.subject) * PER_DOCUMENT
     if known.exists():
-        found = Built(**json.loads(known.read_text()))
-        if found.points != points:
-            raise SystemExit(f"{folder} has an index of {found.points:,} points, not of {points:,}")
-        return found
+        with closing(EdgeIndex(folder / GENERATION, GENERATION)) as index:  # one of an earlier version is empty now
+            there = index.state().points
+        if there != points:
+            raise SystemExit(f"{folder} has an index of {there:,} points, not of {points:,}")
+        return Built(**json.loads(known.read_text()))
     with closing(EdgeIndex(folder / GENERATION, GENERATION)) as index:
         began = time.monotonic()
         write(index, ground.corpus, ground.population, ground.words)

@@ -8,7 +8,6 @@ acknowledged survives a killed process; a sequence number is recorded only after
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,29 +21,31 @@ from vouch.index.batches import batches
 from vouch.index.compact import Compaction
 from vouch.index.edge_model import (
     edge_filter,
-    edge_point,
     hit_of,
+    operation,
     payload_indexes,
     search_params,
     shard_config,
     stored_of,
 )
-from vouch.index.filters import Conditions, narrowed, targets, visible
-from vouch.index.payload import DENSE, HIT_FIELDS, LEXICAL, access_payload, checked
+from vouch.index.filters import Conditions, drawn, narrowed
+from vouch.index.payload import DENSE, HIT_FIELDS, LEXICAL, LOTS, checked
 from vouch.index.protocol import (
     IndexOp,
     IndexState,
-    RemoveVersions,
     SetAccess,
     StoredPoint,
     UpsertPoints,
     generation_name,
 )
+from vouch.index.rules import Rule, Rules
 from vouch.index.settle import best
 from vouch.index.shard_folder import ShardFolder
 
 STEP = 64
 """Points written between two chances to search: some 6 ms."""
+COUNTS = 1_000
+"""Counts kept, at most."""
 
 _HIT_PAYLOAD = edge.PayloadSelector.Include(list(HIT_FIELDS))
 _PLAIN_PLAN = {"backend": "edge", "lexical": {"mode": "exact", "idf": "visible"}}
@@ -56,18 +57,19 @@ class EdgeIndex:
     def __init__(self, folder: Path, generation: str, *, choose: plan.Choose = plan.choose) -> None:
         """Open or create. Raises :class:`AlreadyRunning` when another process, or this one, has it open."""
         self._choose = choose
-        self._sample: plan.Sample[edge.HasIdCondition] | None = None
         self._folder = ShardFolder(folder, generation_name(generation))
         self._shard: edge.EdgeShard | None = None
+        self._counts: dict[object, int] = {}
         self._journal: list[IndexOp] | None = None
         """Operations since a compaction copied the shard; None when none is under way."""
         manifest = self._folder.manifest
-        if manifest.dimensions is not None:
-            try:
+        try:
+            self._rules = Rules(self._folder.rules_path)
+            if manifest.dimensions is not None:
                 self._shard = _load(self._folder.shard_path(manifest.shard), manifest.dimensions)
-            except BaseException:
-                self._folder.close()
-                raise
+        except BaseException:
+            self._folder.close()
+            raise
 
     def close(self) -> None:
         """Flush and release; the object is of no use afterwards."""
@@ -88,21 +90,21 @@ class EdgeIndex:
             pass
 
     def search(self, query: IndexQuery, access: AccessFilter) -> IndexHits:
-        seen = visible(access)
+        seen = self._rules.visible(access)
         if self._shard is None or seen is None:
             return IndexHits((), (), {**_PLAIN_PLAN, "dense": plan.EXACT.json()})
-        corpus = edge_filter(seen)
         wanted = edge_filter(narrowed(seen, query.where))
-        dense, dense_plan = self._nearest(query, wanted)
+        dense, dense_plan = self._nearest(query, access, wanted)
         lexical: tuple[IndexHit, ...] = ()
         if query.lexical:
+            corpus = edge_filter(drawn(seen, self._weighing(access)))
             terms = edge.SparseVector(list(query.lexical.indices), list(query.lexical.values))
             idf = edge.SearchParams(idf=edge.IdfParams(corpus=corpus))
             lexical = self._best(LEXICAL, edge.Query.Nearest(terms, using=LEXICAL), query.limit, (wanted, idf))
         return IndexHits(dense, lexical, {**_PLAIN_PLAN, "dense": dense_plan.json()})
 
     def count(self, access: AccessFilter, where: SearchFilter) -> int:
-        seen = visible(access)
+        seen = self._rules.visible(access)
         return 0 if seen is None else self._points(narrowed(seen, where))
 
     def scan(self, *, batch: int = 1000) -> Iterator[list[StoredPoint]]:
@@ -128,9 +130,11 @@ class EdgeIndex:
 
     def apply_in_steps(self, ops: Iterable[IndexOp], *, upto: int, last: bool = True) -> Iterator[None]:
         """``apply``, yielding whenever a search may come between. Without ``last`` nothing is recorded yet."""
-        for op in batches(ops, STEP):
-            self._write(op)
-            yield
+        for whole in ops:
+            self._rules.add(_ruled(whole))  # all at once: each time that there are new ones waits for the disk
+            for op in batches([whole], STEP):
+                self._write(op)
+                yield
         if last:
             if self._shard is not None:
                 self._shard.flush()
@@ -144,7 +148,7 @@ class EdgeIndex:
             # The engine's offset is inclusive: one more is asked for and the known one dropped.
             edge.ScrollRequest(offset=after, limit=limit + (after is not None), with_payload=True, with_vector=True)
         )
-        return [stored_of(record) for record in records if str(record.id) != after][:limit]
+        return [stored_of(record, self._rules) for record in records if str(record.id) != after][:limit]
 
     def begin_compaction(self) -> Compaction | None:
         """Start rewriting a copy when it is worth it. Nothing may be applied before its ``wait_copied`` returns."""
@@ -164,7 +168,7 @@ class EdgeIndex:
         fresh = _load(compaction.target, manifest.dimensions)
         try:
             for op in self._journal:
-                _update(fresh, op)
+                _update(fresh, operation(op, self._rules))
                 yield
             fresh.flush()
             written = sum(len(op.points) for op in self._journal if isinstance(op, UpsertPoints))
@@ -190,34 +194,40 @@ class EdgeIndex:
         wanted = None if conditions is None else edge_filter(conditions)
         return self._shard.count(edge.CountRequest(exact=True, filter=wanted))
 
-    def _nearest(self, query: IndexQuery, wanted: edge.Filter) -> tuple[tuple[IndexHit, ...], plan.DensePlan]:
+    def _nearest(
+        self, query: IndexQuery, access: AccessFilter, wanted: edge.Filter
+    ) -> tuple[tuple[IndexHit, ...], plan.DensePlan]:
         """The dense arm, and the plan that it was found by."""
         if query.dense is None:
             return (), plan.EXACT
         nearest = edge.Query.Nearest(query.dense.tolist(), using=DENSE)
-        chosen = self._plan(wanted)
+        points = self._shard.info().points_count if self._shard else 0
+        some = plan.lots(points)
+        chosen = self._choose(points, lambda: self._counted(access, query.where, some) * LOTS // some)
         hits = self._best(DENSE, nearest, query.limit, (wanted, search_params(chosen)))
         if not plan.fell_short(chosen, len(hits), query.limit):
             return hits, chosen
         return self._best(DENSE, nearest, query.limit, (wanted, search_params(plan.EXACT))), plan.EXACT
 
-    def _plan(self, wanted: edge.Filter) -> plan.DensePlan:
-        assert self._shard is not None
-        points = self._shard.info().points_count
-        return self._choose(points, lambda: self._visible(points, wanted))
+    def _weighing(self, access: AccessFilter) -> int:
+        """By how many lots the words of a question are weighed. Of an index that is small whoever asks, nothing has to
+        be counted to know it."""
+        everything = self._counted(None, SearchFilter(), plan.PROBED)
+        if plan.weighing(everything) == LOTS:
+            return LOTS
+        return plan.weighing(self._counted(access, SearchFilter(), plan.PROBED))
 
-    def _visible(self, points: int, wanted: edge.Filter) -> int:
-        """About how many of ``points`` are ``wanted``. The engine's own estimate supposes that conditions and groups
-        are independent of each other, and was off fourfold for groups that overlap, 260-fold for two clauses.
-        """
-        assert self._shard is not None
-        now = time.monotonic()
-        if self._sample is None or not self._sample.serves(points, now):
-            drawn = self._shard.query(edge.QueryRequest(limit=plan.SAMPLE_POINTS, query=edge.Sample.Random))
-            ids = {point.id for point in drawn}
-            self._sample = plan.Sample(edge.HasIdCondition(ids), len(ids), points, now)
-        among = edge.Filter(must=[wanted, self._sample.condition])
-        return self._sample.visible(points, self._shard.count(edge.CountRequest(exact=True, filter=among)))
+    def _counted(self, access: AccessFilter | None, where: SearchFilter, lots: int) -> int:
+        """Points of the first ``lots`` that are visible, or of all without ``access``; kept until something is written.
+        The engine's own estimate takes conditions for independent of each other, and was off fourfold for groups that
+        overlap, 260-fold for two clauses."""
+        key = access and (access.tenant, access.principals), where, lots
+        if key not in self._counts:
+            if len(self._counts) >= COUNTS:
+                self._counts.clear()
+            seen = Conditions(()) if access is None else self._rules.visible(access)
+            self._counts[key] = 0 if seen is None else self._points(drawn(narrowed(seen, where), lots))
+        return self._counts[key]
 
     def _best(
         self, arm: str, query: edge.Query, limit: int, how: tuple[edge.Filter, edge.SearchParams]
@@ -240,8 +250,9 @@ class EdgeIndex:
                 self._create(op.points[0].dense.size)
         if self._shard is None:
             return
+        self._counts.clear()
         before = self._shard.info().points_count
-        _update(self._shard, op)
+        _update(self._shard, operation(op, self._rules))
         if self._journal is not None:
             self._journal.append(op)
         grown = self._shard.info().points_count - before
@@ -255,8 +266,8 @@ class EdgeIndex:
         path = self._folder.shard_path(1)
         path.mkdir()
         shard = edge.EdgeShard.create(str(path), shard_config(dimensions))
-        for operation in payload_indexes():
-            shard.update(operation)
+        for index in payload_indexes():
+            shard.update(index)
         shard.flush()
         self._folder.record(replace(self._folder.manifest, shard=1, dimensions=dimensions))
         self._shard = shard
@@ -273,8 +284,7 @@ def _request(query: edge.Query, limit: int, wanted: edge.Filter, params: edge.Se
     return edge.QueryRequest(limit=limit, query=query, filter=wanted, params=params, with_payload=_HIT_PAYLOAD)
 
 
-def _update(shard: edge.EdgeShard, op: IndexOp) -> None:
-    operation = _operation(op)
+def _update(shard: edge.EdgeShard, operation: edge.UpdateOperation | None) -> None:
     if operation is None:
         return
     try:
@@ -283,12 +293,8 @@ def _update(shard: edge.EdgeShard, op: IndexOp) -> None:
         raise IndexUnavailable(f"the index could not be written: {error}") from error
 
 
-def _operation(op: UpsertPoints | SetAccess | RemoveVersions) -> edge.UpdateOperation | None:
+def _ruled(op: IndexOp) -> Iterator[Rule]:
     if isinstance(op, UpsertPoints):
-        return edge.UpdateOperation.upsert_points([edge_point(point) for point in op.points])
-    conditions = targets(op)
-    if conditions is None:
-        return None
-    if isinstance(op, SetAccess):
-        return edge.UpdateOperation.set_payload_by_filter(edge_filter(conditions), access_payload(op.access))
-    return edge.UpdateOperation.delete_points_by_filter(edge_filter(conditions))
+        yield from ((point.tenant, point.access) for point in op.points)
+    elif isinstance(op, SetAccess):
+        yield op.tenant, op.access

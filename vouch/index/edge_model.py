@@ -6,10 +6,11 @@ import numpy as np
 import qdrant_edge as edge
 
 from vouch.core.types import IndexHit, Point, SparseVector
-from vouch.index.filters import AnyOf, Between, Conditions
-from vouch.index.payload import DENSE, INTEGERS, KEYWORDS, LEXICAL, TENANT, point_payload, stored_point
+from vouch.index.filters import AnyOf, Between, Conditions, targets
+from vouch.index.payload import DENSE, INTEGERS, KEYWORDS, LEXICAL, LOT, RULE, TENANT, lot, point_payload, stored_point
 from vouch.index.plan import SMALL_INDEX, VACUUM_FROM, VACUUM_SHARE, DensePlan
-from vouch.index.protocol import StoredPoint
+from vouch.index.protocol import IndexOp, SetAccess, StoredPoint, UpsertPoints
+from vouch.index.rules import Rules
 
 BYTES_PER_FLOAT = 4
 
@@ -36,6 +37,10 @@ def payload_indexes() -> list[edge.UpdateOperation]:
             for field in KEYWORDS
         ),
         *(edge.UpdateOperation.create_field_index(field, edge.PayloadSchemaType.Integer) for field in INTEGERS),
+        *(
+            edge.UpdateOperation.create_field_index(field, edge.IntegerIndexParams(lookup=True, range=False))
+            for field in (RULE, LOT)
+        ),
     ]
 
 
@@ -51,11 +56,25 @@ def _condition(condition: AnyOf | Between) -> edge.FieldCondition:
     return edge.FieldCondition(condition.field, match=edge.MatchAny([*condition.values]))
 
 
-def edge_point(point: Point) -> edge.Point:
+def operation(op: IndexOp, rules: Rules) -> edge.UpdateOperation | None:
+    """None for one that names nothing. Every rule in it is among ``rules``."""
+    if isinstance(op, UpsertPoints):
+        return edge.UpdateOperation.upsert_points([edge_point(point, rules) for point in op.points])
+    conditions = targets(op)
+    if conditions is None:
+        return None
+    if isinstance(op, SetAccess):
+        rule = {RULE: rules.number(op.tenant, op.access)}
+        return edge.UpdateOperation.set_payload_by_filter(edge_filter(conditions), rule)
+    return edge.UpdateOperation.delete_points_by_filter(edge_filter(conditions))
+
+
+def edge_point(point: Point, rules: Rules) -> edge.Point:
     vector: dict[str, edge.NamedVector] = {DENSE: point.dense.tolist()}
     if point.lexical:  # an empty sparse vector would count as a document in the IDF
         vector[LEXICAL] = edge.SparseVector(list(point.lexical.indices), list(point.lexical.values))
-    return edge.Point(point.id, vector, point_payload(point))
+    access = {RULE: rules.number(point.tenant, point.access), LOT: lot(point.id)}
+    return edge.Point(point.id, vector, {**point_payload(point), **access})
 
 
 def search_params(plan: DensePlan) -> edge.SearchParams:
@@ -68,7 +87,7 @@ def hit_of(scored: edge.ScoredPoint) -> IndexHit:
     return IndexHit(payload["document_id"], payload["version"], payload["ordinal"], scored.score)
 
 
-def stored_of(record: edge.Record) -> StoredPoint:
+def stored_of(record: edge.Record, rules: Rules) -> StoredPoint:
     vectors = record.vector if isinstance(record.vector, dict) else {}
     sparse = vectors.get(LEXICAL)
     lexical = (
@@ -77,4 +96,6 @@ def stored_of(record: edge.Record) -> StoredPoint:
         else SparseVector((), ())
     )
     dense = np.asarray(vectors.get(DENSE, ()), np.float32)
-    return stored_point(str(record.id), record.payload or {}, dense, lexical)
+    payload = record.payload or {}
+    access = rules.access(str(payload.get(TENANT)), payload.get(RULE))
+    return stored_point(str(record.id), payload, access, dense, lexical)

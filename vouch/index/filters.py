@@ -1,6 +1,7 @@
 """Who and what a search may see, as conditions that every backend compiles to its own filter.
 
-Gate 1 is :func:`visible`. A backend gives it to every arm of every search, and to the IDF statistics.
+Gate 1 is :func:`visible`, for a server, and :func:`admits`, for the embedded index, which asks it once for each rule
+(`vouch/index/rules.py`). A backend gives it to every arm of every search, and to the IDF statistics.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from vouch.core.errors import InvalidInput
-from vouch.core.types import ANYONE, AccessFilter, SearchFilter
-from vouch.index.payload import DENY, SLOTS, TENANT
+from vouch.core.types import ANYONE, AccessFilter, AccessPayload, SearchFilter
+from vouch.index.payload import DENY, LOT, LOTS, SLOTS, TENANT
 from vouch.index.protocol import RemoveVersions, SetAccess
 
 
@@ -42,17 +43,22 @@ class Conditions:
     must_not: tuple[AnyOf, ...] = ()
 
 
+def asking(access: AccessFilter) -> frozenset[str]:
+    """Who asks. Raises :class:`InvalidInput` when the filler of unused slots poses as a principal."""
+    if ANYONE in access.principals:
+        raise InvalidInput(f"{ANYONE!r} is not a principal", field="access")
+    return access.principals
+
+
 def visible(access: AccessFilter) -> Conditions | None:
     """Gate 1: same tenant, every clause slot admits one of the principals, none is denied. None: nothing is visible.
 
-    The first slot is matched with principals alone: it is empty where nobody may read. Raises
-    :class:`InvalidInput` when the filler of unused slots poses as a principal.
+    The first slot is matched with principals alone: it is empty where nobody may read. Raises what :func:`asking`
+    raises.
     """
-    if ANYONE in access.principals:
-        raise InvalidInput(f"{ANYONE!r} is not a principal", field="access")
-    if not access.principals:
+    principals = tuple(sorted(asking(access)))
+    if not principals:
         return None
-    principals = tuple(sorted(access.principals))
     first, *others = SLOTS
     return Conditions(
         must=(
@@ -61,6 +67,16 @@ def visible(access: AccessFilter) -> Conditions | None:
             *(AnyOf(slot, (ANYONE, *principals)) for slot in others),
         ),
         must_not=(AnyOf(DENY, principals),),
+    )
+
+
+def admits(rule: AccessPayload, principals: frozenset[str]) -> bool:
+    """What :func:`visible` makes an engine decide, tenants apart, decided here."""
+    first, *others = rule.allow
+    return (
+        not principals.isdisjoint(first)
+        and all(ANYONE in slot or not principals.isdisjoint(slot) for slot in others)
+        and principals.isdisjoint(rule.deny)
     )
 
 
@@ -81,6 +97,11 @@ def narrowed(conditions: Conditions, where: SearchFilter) -> Conditions:
     if after is not None or before is not None:
         chosen.append(Between("modified_at", after, before))
     return replace(conditions, must=(*conditions.must, *chosen)) if chosen else conditions
+
+
+def drawn(conditions: Conditions, lots: int) -> Conditions:
+    """``conditions``, and a point is in one of the first so many lots."""
+    return conditions if lots == LOTS else replace(conditions, must=(*conditions.must, AnyOf(LOT, tuple(range(lots)))))
 
 
 def _seconds(at: datetime | None, field: str) -> int | None:

@@ -19,8 +19,13 @@ LEXICAL = "lexical"
 SLOTS = tuple(f"allow_{k}" for k in range(CLAUSE_SLOTS))
 DENY = "deny"
 TENANT = "tenant"
-KEYWORDS = (TENANT, "document_id", "source_id", "mime", "language", "owner", *SLOTS, DENY)
+KEYWORDS = (TENANT, "document_id", "source_id", "mime", "language", "owner")
 INTEGERS = ("version", "modified_at")
+RULE = "rule"
+"""In the embedded index, in place of slots and denies: the number of the point's rule (`vouch/index/rules.py`)."""
+LOT = "lot"
+"""There too: which of so many equal parts of all points, drawn by the point's id, this one is in."""
+LOTS = 4096
 HIT_FIELDS = ("document_id", "version", "ordinal")
 
 UNIT_TOLERANCE = 1e-2
@@ -54,16 +59,38 @@ def _check_lexical(vector: SparseVector) -> None:
         raise InvalidInput("sparse term ids are not ascending 32-bit numbers", field="lexical")
 
 
-def access_payload(access: AccessPayload) -> Json:
-    """The fields that gate 1 compares with. Raises :class:`InvalidInput` on what would admit somebody by accident."""
+def checked_access(access: AccessPayload) -> AccessPayload:
+    """``access`` itself. Raises :class:`InvalidInput` on what would admit somebody by accident."""
     if len(access.allow) != CLAUSE_SLOTS:
         raise InvalidInput(f"{len(access.allow)} clause slots instead of {CLAUSE_SLOTS}", field="access")
     if ANYONE in access.allow[0] or ANYONE in access.deny:
         raise InvalidInput(f"{ANYONE!r} where only principals may stand", field="access")
+    return access
+
+
+def access_payload(access: AccessPayload) -> Json:
+    """The fields that gate 1 compares with on a server. Raises what :func:`checked_access` raises."""
+    checked_access(access)
     return {**{slot: list(allow) for slot, allow in zip(SLOTS, access.allow, strict=True)}, DENY: list(access.deny)}
 
 
+def stored_access(payload: Mapping[str, object]) -> AccessPayload:
+    """:func:`access_payload`, read back."""
+    return AccessPayload(tuple(_names(payload, slot) for slot in SLOTS), _names(payload, DENY))
+
+
+def _names(payload: Mapping[str, object], key: str) -> tuple[str, ...]:
+    value = payload.get(key)
+    return tuple(str(v) for v in value) if isinstance(value, list) else ()
+
+
+def lot(point_id: str) -> int:
+    """The same for the same id: what else the index holds has no part in it. Ids are hashes, evenly spread."""
+    return int(point_id[-3:], 16) % LOTS
+
+
 def point_payload(point: Point) -> Json:
+    """All but the access."""
     return {
         TENANT: point.tenant,
         "document_id": point.document_id,
@@ -74,11 +101,12 @@ def point_payload(point: Point) -> Json:
         "language": point.language,
         "owner": point.owner,
         "modified_at": point.modified_at,
-        **access_payload(point.access),
     }
 
 
-def stored_point(point_id: str, payload: Mapping[str, object], dense: np.ndarray, lexical: SparseVector) -> StoredPoint:
+def stored_point(
+    point_id: str, payload: Mapping[str, object], access: AccessPayload, dense: np.ndarray, lexical: SparseVector
+) -> StoredPoint:
     """What verification compares, from what the engine gave back.
 
     A field that is missing or of another type reads as empty or -1: then the comparison fails, not the scan.
@@ -92,10 +120,6 @@ def stored_point(point_id: str, payload: Mapping[str, object], dense: np.ndarray
         value = payload.get(key)
         return value if isinstance(value, int) else -1
 
-    def names(key: str) -> tuple[str, ...]:
-        value = payload.get(key)
-        return tuple(str(v) for v in value) if isinstance(value, list) else ()
-
     point = Point(
         id=point_id,
         tenant=text(TENANT),
@@ -105,7 +129,7 @@ def stored_point(point_id: str, payload: Mapping[str, object], dense: np.ndarray
         source_id=text("source_id"),
         dense=dense,
         lexical=lexical,
-        access=AccessPayload(tuple(names(slot) for slot in SLOTS), names(DENY)),
+        access=access,
         mime=text("mime"),
         language=text("language"),
         owner=text("owner"),

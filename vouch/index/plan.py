@@ -14,27 +14,34 @@ Where access is spread at random, or the question is about what the asker sees, 
 is known before the search tells the cases apart, so the worst decides:
 
 - ``ef`` grows with the index.
-- A walk costs about as much as comparing with 15 to 60 visible points for each unit of ``ef``, the less the more
-  groups there are. Whoever sees fewer than 60 for each is searched exactly, though a walk may be cheaper: among
-  real vectors some points cannot be reached at any ``ef`` (75,104 of MiniLM, 50 %: ef 1024 .978, ef 4096 .984).
-- Below a tenth, too few of a point's 32 links lead to visible ones: many small groups were seen to fall apart there
-  (recall 0 at a hundredth of a million). ACORN steps over what is hidden. It was slower than exact search on
-  made-up vectors, quicker on real ones (ACORN 256: 1), and is left for indexes of millions, where none was measured.
+- A walk costs about as much as comparing with 15 to 20 visible points for each unit of ``ef``. Whoever sees fewer
+  than 60 for each is searched exactly, though a walk is cheaper: among real vectors some points cannot be reached at
+  any ``ef`` (75,104 of MiniLM, 50 %: ef 1024 .978, ef 4096 .984).
+- Of who sees little, too few of a point's 32 links lead to visible points (recall 0 at a hundredth of a million). On a
+  server, where every field of access is indexed and the figures above are from, large groups have links of their own,
+  and that begins below a tenth; in the embedded index, which has numbers of rules, nothing has. There ef 1024 keeps 1
+  at 50 to 20 % of 10^5 points, access at random, .987 at 15 and .946 at 10: it begins below a fifth. ACORN steps over
+  what is hidden, at two to three times a walk's cost; ACORN 512 kept .975 at the least, from 50 to 10 %. It is left for
+  indexes of millions, where none was measured.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
 from vouch.core.types import Json
+from vouch.index.payload import LOTS
 
 SMALL_INDEX = 20_000
 """Points up to which nothing needs estimating, and no graph is built."""
 POINTS_PER_EF = 60
 """Up to so many visible points for each unit of ``ef``, comparing with all of them is worth what it costs."""
-NARROW_SHARE = 0.10
+NARROW_SHARE = 0.20
+NARROW_SHARE_OF_FIELDS = 0.10
+"""Of an index that has the fields of access, as a server's has."""
 WIDTHS = ((100_000, 1024), (300_000, 2048))
 """Largest index, and its ``ef``: each was measured at that size."""
 WIDEST = 4096
@@ -56,7 +63,9 @@ class DensePlan:
 EXACT = DensePlan("exact")
 
 
-def choose(points: int, visible: Callable[[], int], *, points_per_ef: int = POINTS_PER_EF) -> DensePlan:
+def choose(
+    points: int, visible: Callable[[], int], *, points_per_ef: int = POINTS_PER_EF, narrow: float = NARROW_SHARE
+) -> DensePlan:
     """The plan for an index of ``points``. ``visible`` estimates how many the query may see, if that matters."""
     if points <= SMALL_INDEX:
         return EXACT
@@ -64,7 +73,12 @@ def choose(points: int, visible: Callable[[], int], *, points_per_ef: int = POIN
     seen = visible()
     if seen <= points_per_ef * width:
         return EXACT
-    return DensePlan("graph", width) if seen >= NARROW_SHARE * points else DensePlan("acorn", ACORN_EF)
+    return DensePlan("graph", width) if seen >= narrow * points else DensePlan("acorn", ACORN_EF)
+
+
+def choose_by_fields(points: int, visible: Callable[[], int]) -> DensePlan:
+    """:func:`choose` for an index that has the fields of access."""
+    return choose(points, visible, narrow=NARROW_SHARE_OF_FIELDS)
 
 
 Choose = Callable[[int, Callable[[], int]], DensePlan]
@@ -101,6 +115,26 @@ class Sample(Generic[Condition]):
     def visible(self, points: int, admitted: int) -> int:
         """How many of ``points`` a filter admits that admits ``admitted`` of the sample."""
         return round(points * admitted / self.size)
+
+
+def lots(points: int) -> int:
+    """How many lots of an index of ``points`` are enough to estimate from."""
+    return max(1, min(LOTS, math.ceil(LOTS * SAMPLE_POINTS / max(1, points))))
+
+
+PROBED = 64
+"""Lots in which is counted how much an asker sees, before words are weighed by some of it."""
+WEIGHED_WHOLE = 150_000
+WEIGHED = 20_000
+"""Visible points by which words are weighed, about, where more than :data:`WEIGHED_WHOLE` are visible. Looking at one
+that was drawn takes twice as long as at one where all are taken, so drawing is for where it leaves out most."""
+
+
+def weighing(admitted: int) -> int:
+    """By how many lots words are weighed for who sees ``admitted`` points of the first :data:`PROBED`: by all of them
+    up to about :data:`WEIGHED_WHOLE` points. How much there is besides what they see has no part in it."""
+    seen = admitted * LOTS // PROBED
+    return LOTS if seen <= WEIGHED_WHOLE else math.ceil(LOTS * WEIGHED / seen)
 
 
 VACUUM_SHARE = 0.20

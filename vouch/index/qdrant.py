@@ -22,7 +22,7 @@ from vouch.core.types import AccessFilter, IndexHit, IndexHits, IndexQuery, Json
 from vouch.index import plan
 from vouch.index.batches import batches
 from vouch.index.filters import narrowed, targets, visible
-from vouch.index.payload import DENSE, HIT_FIELDS, INTEGERS, KEYWORDS, LEXICAL, access_payload, checked
+from vouch.index.payload import DENSE, DENY, HIT_FIELDS, INTEGERS, KEYWORDS, LEXICAL, SLOTS, access_payload, checked
 from vouch.index.protocol import IndexOp, IndexState, SetAccess, StoredPoint, UpsertPoints, generation_name
 from vouch.index.qdrant_model import (
     dense_config,
@@ -64,7 +64,7 @@ def connect(url: str, api_key: str | None) -> QdrantClient:
 class QdrantIndex:
     """Implements :class:`vouch.index.protocol.Index`. The collection is made when the first point arrives."""
 
-    def __init__(self, client: QdrantClient, generation: str, *, choose: plan.Choose = plan.choose) -> None:
+    def __init__(self, client: QdrantClient, generation: str, *, choose: plan.Choose = plan.choose_by_fields) -> None:
         self._client = client
         self._choose = choose
         self._sample: plan.Sample[models.HasIdCondition] | None = None
@@ -161,7 +161,7 @@ class QdrantIndex:
             except IndexUnavailable:  # another projector may have made it in between
                 if not _call(self._client.collection_exists, self._collection):
                     raise
-        for field in KEYWORDS:
+        for field in (*KEYWORDS, *SLOTS, DENY):
             _call(self._client.create_payload_index, self._collection, field, keyword_index(field), wait=True)
         for field in INTEGERS:
             _call(

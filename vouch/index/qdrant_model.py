@@ -10,7 +10,7 @@ from qdrant_client import models
 
 from vouch.core.types import IndexHit, Point, SparseVector
 from vouch.index.filters import AnyOf, Between, Conditions
-from vouch.index.payload import DENSE, LEXICAL, TENANT, point_payload, stored_point
+from vouch.index.payload import DENSE, LEXICAL, TENANT, access_payload, point_payload, stored_access, stored_point
 from vouch.index.plan import DensePlan
 from vouch.index.protocol import StoredPoint
 
@@ -44,7 +44,9 @@ def server_point(point: Point) -> models.PointStruct:
     vector: dict[str, Any] = {DENSE: point.dense.tolist()}
     if point.lexical:  # an empty sparse vector would count as a document in the IDF
         vector[LEXICAL] = sparse(point.lexical)
-    return models.PointStruct(id=point.id, vector=vector, payload=point_payload(point))
+    return models.PointStruct(
+        id=point.id, vector=vector, payload={**point_payload(point), **access_payload(point.access)}
+    )
 
 
 def sparse(vector: SparseVector) -> models.SparseVector:
@@ -69,4 +71,5 @@ def stored_of(record: models.Record) -> StoredPoint:
         if isinstance(found, models.SparseVector)
         else SparseVector((), ())
     )
-    return stored_point(str(record.id), record.payload or {}, np.asarray(vectors.get(DENSE, ()), np.float32), lexical)
+    payload, dense = record.payload or {}, np.asarray(vectors.get(DENSE, ()), np.float32)
+    return stored_point(str(record.id), payload, stored_access(payload), dense, lexical)

@@ -2,6 +2,7 @@
 
     <folder>/lock            held while a process has the index open
     <folder>/manifest.json   which shard is current and how far it has come; replaced whole, never edited
+    <folder>/rules.jsonl     the access rules that points have, by number (`vouch/index/rules.py`)
     <folder>/shard-3/        the current shard (others are left-overs of an interrupted compaction)
 
 A new shard becomes current, together with its sequence number, by the one rename of the manifest.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import shutil
 from dataclasses import asdict, dataclass
@@ -19,7 +21,10 @@ from typing import TextIO
 
 from vouch.core.errors import AlreadyRunning, IndexUnavailable
 
-FORMAT = 1
+log = logging.getLogger(__name__)
+
+FORMAT = 2
+"""1: points had their clause slots, and no rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,7 @@ class ShardFolder:
     def __init__(self, path: Path, generation: str) -> None:
         """Raises :class:`AlreadyRunning`, or :class:`IndexUnavailable` on a manifest that is not this generation's."""
         self.path = path
+        self.rules_path = path / "rules.jsonl"
         self._lock = hold_lock(path / "lock")
         try:
             self.manifest = self._read(generation)
@@ -98,8 +104,13 @@ class ShardFolder:
             manifest = Manifest(**json.loads(path.read_text()))
         except (ValueError, TypeError) as error:
             raise IndexUnavailable(f"{path} cannot be read: rebuild the index") from error
-        if manifest.format != FORMAT or manifest.generation != generation:
+        if manifest.format > FORMAT or manifest.generation != generation:
             raise IndexUnavailable(f"{path} belongs to another generation or format: rebuild the index")
+        if manifest.format < FORMAT:  # empty, as a lost one: the projector writes everything again, and embeds nothing
+            log.warning("%s is of an earlier version: the index is written anew", path)
+            return Manifest(generation)
+        if manifest.shard and not self.rules_path.exists():
+            raise IndexUnavailable(f"{self.rules_path} is missing: rebuild the index")
         return manifest
 
     def _remove_leftovers(self) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
 
-from vouch.index.plan import DensePlan, choose
+from vouch.index.plan import DensePlan, choose_by_fields
 from vouch.plan.cost import Asked, build_s, search_ms, weight
 from vouch.plan.demand import GIB, Demand
 from vouch.plan.measured import Measured
@@ -105,7 +105,7 @@ def _shard(demand: Demand, per_shard: int, asked: int) -> Asked:
     """A tenant's chunks lie evenly on the shards that its searches ask. How these are searched is planned as the index
     plans it: by all the chunks there are, and all that the asker sees."""
     visible = demand.visibility * demand.chunks / demand.tenants
-    way = choose(demand.chunks, lambda: round(visible))
+    way = choose_by_fields(demand.chunks, lambda: round(visible))
     return Asked(per_shard, min(per_shard, visible / asked), demand.dimensions, demand.groups, way)
 
 
