@@ -3,7 +3,7 @@
 PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
-JOBS   ?= 2
+JOBS   ?= 3
 LOCK   := requirements/lock.txt
 STAMP  := $(VENV)/.installed
 PEERS  := .venv-peers
