@@ -120,7 +120,7 @@ def sweep(services: Services) -> int:
     ring_webhooks(services.bell, calls)
     for tenant, webhook_id in aging:
         tell_ages(services.catalog, tenant, webhook_id)
-    if behind:
+    if behind or canary_due:  # the index itself may know better: its folder was lost, or is an earlier version's
         services.ring_projector()
     if uncompared:
         ring_compare(services.bell)

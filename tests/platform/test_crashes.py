@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,3 +89,27 @@ def test_redis_emptied_during_ingestion(platform: Platform, tmp_path: Path) -> N
     with Redis.from_url(redis_client_url(platform.settings)) as redis:
         redis.flushall()
     _nothing_lost_or_doubled(platform, source, job_id)
+
+
+@pytest.mark.parametrize("how", ["lost", "outdated"])
+def test_an_index_that_is_gone_is_written_again_though_nothing_changes(
+    platform: Platform, tmp_path: Path, how: str
+) -> None:
+    source = platform.source(how)
+    platform.pushed(source, "doc", f"The quokka was {how}.", "group:staff")
+    folder = platform.settings.index_dir / "g1"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    if how == "lost":
+        shutil.rmtree(folder)
+    else:
+        (folder / "manifest.json").write_text(json.dumps({**manifest, "format": 1}))
+    os.kill(platform.running.supervisor.pids()["index"], signal.SIGKILL)
+
+    def found() -> bool:
+        with psycopg.connect(database_url(platform.settings)) as connection:  # twenty seconds have gone by
+            connection.execute("UPDATE heartbeat SET at = at - interval '20 s' WHERE part = 'canary'")
+        response = platform.post("alice", "/v1/search", query=f"quokka {how}")
+        return response.status_code == 200 and bool(response.json()["hits"])
+
+    platform.until(found)
+    assert platform.verified().clean
