@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from typing import Annotated
 
@@ -17,11 +17,13 @@ from acl.who import OIDC
 from acl.who import Asker as Asker
 from acl.who import Caller as Caller
 from vouch.catalog import epoch as epochs
-from vouch.catalog.database import ACROSS_TENANTS, Catalog
+from vouch.catalog.database import Catalog
 from vouch.catalog.tables import ApiKey, Issuer
 from vouch.core import clock
 from vouch.core.errors import ActsForNobody, Forbidden, InvalidInput, Unauthenticated
 from vouch.core.types import principal_name
+
+_ACTIVE = sa.text("SELECT id FROM app_user WHERE tenant_id = :t AND id = ANY(CAST(:u AS text[])) AND active")
 
 _bearer = HTTPBearer(auto_error=False, description="An API key, `vouch_…`, or an access token of a configured issuer")
 
@@ -44,13 +46,11 @@ def authenticate(catalog: Catalog, secret_key: str, bearer: str | None, acts_for
             signed_in.tenant, f"{OIDC}{signed_in.issuer}", TOKEN_SCOPES, signed_in.user, signed_in.expires_at
         )
         return _for_user(caller, wanted)
-    with catalog.reading(ACROSS_TENANTS) as session:
-        key = find_key(session, secret_key, presented)
-        caller = Caller(key.tenant_id, key.id, frozenset(key.scopes), key.user_id, key.expires_at)
-        caller = _for_user(caller, wanted)
-        _require_active(session, caller, key.user_id)
+    key = find_key(catalog, secret_key, presented, wanted)
+    caller = _for_user(Caller(key.tenant, key.id, key.scopes, key.user, key.expires_at), wanted)
+    _require_active(_involved(caller, key.user), key.active)
     if key.last_used_at is None or (clock.now() - key.last_used_at).total_seconds() > TOUCH_EVERY_S:
-        with catalog.transaction(key.tenant_id) as session:
+        with catalog.transaction(key.tenant) as session:
             touch_key(session, key)
     return caller
 
@@ -73,7 +73,8 @@ def require_standing(session: Session, caller: Caller | Asker) -> None:
         bound = key.user_id if key is not None else None
     if not stands:
         raise Unauthenticated()
-    _require_active(session, caller, bound)
+    named = _involved(caller, bound)
+    _require_active(named, _active(session, caller.tenant, named))
 
 
 def _named(acts_for: str | None) -> str | None:
@@ -91,14 +92,17 @@ def _for_user(caller: Caller, wanted: str | None) -> Caller:
     return replace(caller, user=wanted)
 
 
-def _require_active(session: Session, caller: Caller | Asker, bound: str | None = None) -> None:
+def _involved(caller: Caller | Asker, bound: str | None) -> frozenset[str]:
     """Whom the request acts for, and whose the key is: with a user every credential of theirs ends."""
-    named = {user for user in (caller.user, bound) if user is not None}
-    active = session.execute(
-        sa.text("SELECT count(*) FROM app_user WHERE tenant_id = :t AND id = ANY(CAST(:u AS text[])) AND active"),
-        {"t": caller.tenant, "u": list(named)},
-    ).scalar_one()
-    if active < len(named):
+    return frozenset(user for user in (caller.user, bound) if user is not None)
+
+
+def _active(session: Session, tenant: str, named: Collection[str]) -> Collection[str]:
+    return session.execute(_ACTIVE, {"t": tenant, "u": list(named)}).scalars().all()
+
+
+def _require_active(named: Collection[str], active: Collection[str]) -> None:
+    if not frozenset(named) <= frozenset(active):
         raise Unauthenticated()
 
 
@@ -129,10 +133,11 @@ def calling(
     return caller
 
 
-def scope(name: str) -> Callable[[Caller], Caller]:
-    """Dependency factory: the caller's key carries scope ``name``."""
+def scope(name: str) -> Callable[[Caller], Awaitable[Caller]]:
+    """Dependency factory: the caller's key carries scope ``name``. Async, as what decides without waiting needs no
+    thread."""
 
-    def having(caller: Annotated[Caller, Depends(calling)]) -> Caller:
+    async def having(caller: Annotated[Caller, Depends(calling)]) -> Caller:
         require_scope(caller, name)
         return caller
 
@@ -145,8 +150,14 @@ def require_scope(caller: Caller, name: str) -> None:
         raise Forbidden(f"The key lacks the scope {name}.")
 
 
-def asking(caller: Annotated[Caller, Depends(scope("ask"))]) -> Asker:
+async def asking(caller: Annotated[Caller, Depends(scope("ask"))]) -> Asker:
     """Dependency: the caller acts for a user and may ask and read for them."""
+    return asker_of(caller)
+
+
+def asker_of(caller: Caller) -> Asker:
+    """The user that the caller acts for. Raises :class:`ActsForNobody`, and :class:`Forbidden` without the scope."""
+    require_scope(caller, "ask")
     if caller.user is None:
         raise ActsForNobody("Reading content needs a user: send X-Vouch-As with a key that has the scope act_as.")
     return Asker(caller.tenant, caller.user, caller.key_id, caller.expires_at)

@@ -10,11 +10,13 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 import sqlalchemy as sa
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from vouch.catalog import epoch as epochs
+from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.catalog.tables import ApiKey
 from vouch.core import clock
 from vouch.core.errors import InvalidInput, NotFound, Unauthenticated
@@ -106,7 +108,31 @@ def revoke_key(session: Session, tenant: str, key_id: str, *, actor: str) -> Non
         row.revoked_at = clock.now()
 
 
-def find_key(session: Session, secret_key: str, presented: str) -> ApiKey:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The key behind what was presented. ``active``: which of its user and the one it is to act for may sign in."""
+
+    tenant: str
+    id: str
+    scopes: frozenset[str]
+    user: str | None
+    revoked_at: datetime | None
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    active: frozenset[str]
+
+
+_FIND = sa.text(
+    """
+    SELECT k.tenant_id AS tenant, k.id, k.scopes, k.user_id AS user, k.revoked_at, k.expires_at, k.last_used_at, ARRAY(
+        SELECT u.id FROM app_user u WHERE u.tenant_id = k.tenant_id AND u.id IN (k.user_id, :acts_for) AND u.active
+    ) AS active
+    FROM api_key k WHERE k.digest = :digest
+    """
+)
+
+
+def find_key(catalog: Catalog, secret_key: str, presented: str, acts_for: str | None) -> Found:
     """The live key behind what was presented.
 
     Raises :class:`Unauthenticated` alike for a malformed, unknown, expired or revoked one.
@@ -114,23 +140,33 @@ def find_key(session: Session, secret_key: str, presented: str) -> ApiKey:
     match = _SHAPE.fullmatch(presented)
     if not match or f"{zlib.crc32(match[1].encode()):08x}" != match[2]:
         raise Unauthenticated()
-    row = session.exec(select(ApiKey).where(col(ApiKey.digest) == digest(secret_key, presented))).first()
+    row = catalog.look_up(ACROSS_TENANTS, _FIND, {"digest": digest(secret_key, presented), "acts_for": acts_for})
     if row is None or not is_live(row):
         raise Unauthenticated()
-    return row
+    return Found(**{**row._mapping, "scopes": frozenset(row.scopes), "active": frozenset(row.active)})
 
 
-def is_live(key: ApiKey) -> bool:
+class Ending(Protocol):
+    """What of a key says whether it has ended."""
+
+    @property
+    def revoked_at(self) -> datetime | None: ...
+
+    @property
+    def expires_at(self) -> datetime | None: ...
+
+
+def is_live(key: Ending) -> bool:
     """Neither revoked nor expired."""
     return key.revoked_at is None and (key.expires_at is None or key.expires_at > clock.now())
 
 
-def touch_key(session: Session, key: ApiKey) -> None:
+def touch_key(session: Session, key: Found) -> None:
     """Note that the key was used, at most once a minute."""
     session.execute(
         sa.text(
             "UPDATE api_key SET last_used_at = now() WHERE tenant_id = :t AND id = :id"
             " AND (last_used_at IS NULL OR last_used_at < now() - make_interval(secs => :s))"
         ),
-        {"t": key.tenant_id, "id": key.id, "s": TOUCH_EVERY_S},
+        {"t": key.tenant, "id": key.id, "s": TOUCH_EVERY_S},
     )

@@ -8,8 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from vouch.catalog import epoch as epochs
-from vouch.core.errors import AccessIncomplete, Unauthenticated
+from vouch.core.errors import AccessIncomplete, NotFound, Unauthenticated
 from vouch.core.ids import sha256
 from vouch.core.types import AUTHENTICATED
 
@@ -17,8 +16,9 @@ CLOSURE_LIMIT = 10_000
 """More principals than this and the request fails: with deny rules a truncated closure is unsafe."""
 
 # UNION (not UNION ALL) ends cycles: a principal already found is not followed again. OFFSET 0 keeps the planner from
-# reading all memberships once for each level: it looks each principal up.
-_CLOSURE = sa.text(
+# reading all memberships once for each level: it looks each principal up. One statement, because a question resolves
+# its asker at each gate, and three would cost three times as much.
+_RESOLVED = sa.text(
     """
     WITH RECURSIVE reached(principal) AS (
         SELECT unnest(CAST(:seeds AS text[]))
@@ -26,10 +26,15 @@ _CLOSURE = sa.text(
         SELECT m.group_id FROM reached r, LATERAL (
             SELECT group_id FROM membership WHERE tenant_id = :tenant AND member = r.principal OFFSET 0) m
     )
-    SELECT r.principal, g.memberships_read_at FROM reached r
-    LEFT JOIN LATERAL (
-        SELECT memberships_read_at FROM app_group WHERE tenant_id = :tenant AND id = r.principal OFFSET 0) g ON true
-    LIMIT :limit
+    SELECT t.authz_epoch AS epoch, u.active, u.memberships_read_at, closure.* FROM tenant t
+    LEFT JOIN app_user u ON u.tenant_id = t.id AND u.id = :user
+    CROSS JOIN LATERAL (
+        SELECT array_agg(r.principal) AS principals, min(g.memberships_read_at) AS groups_read_at
+        FROM (SELECT principal FROM reached LIMIT :limit) r
+        LEFT JOIN LATERAL (
+            SELECT memberships_read_at FROM app_group WHERE tenant_id = :tenant AND id = r.principal OFFSET 0) g ON true
+    ) closure
+    WHERE t.id = :tenant
     """
 )
 
@@ -56,21 +61,17 @@ class Access:
 def resolve(session: Session, tenant: str, user: str) -> Access:
     """Resolve ``user`` (``user:alice``) in the session's snapshot.
 
-    Raises :class:`Unauthenticated` for a user who is unknown or not active (the two look the same),
-    :class:`AccessIncomplete` when the closure is larger than :data:`CLOSURE_LIMIT`.
+    Raises :class:`NotFound` for an unknown tenant, :class:`Unauthenticated` for a user who is unknown or not active
+    (the two look the same), :class:`AccessIncomplete` when the closure is larger than :data:`CLOSURE_LIMIT`.
     """
-    epoch = epochs.current(session, tenant)
-    user_row = session.execute(
-        sa.text("SELECT active, memberships_read_at FROM app_user WHERE tenant_id = :t AND id = :u"),
-        {"t": tenant, "u": user},
-    ).first()
-    if user_row is None or not user_row.active:
+    given = {"tenant": tenant, "user": user, "seeds": [user, AUTHENTICATED], "limit": CLOSURE_LIMIT + 1}
+    found = session.execute(_RESOLVED, given).first()
+    if found is None:
+        raise NotFound()
+    if not found.active:
         raise Unauthenticated()
-    found = session.execute(
-        _CLOSURE, {"tenant": tenant, "seeds": [user, AUTHENTICATED], "limit": CLOSURE_LIMIT + 1}
-    ).all()
-    principals = frozenset(principal for principal, _ in found)
+    principals = frozenset(found.principals)
     if len(principals) > CLOSURE_LIMIT:
         raise AccessIncomplete("The user belongs to more groups than can be resolved safely.")
-    readings = [at for at in (user_row.memberships_read_at, *(at for _, at in found)) if at is not None]
-    return Access(tenant, user, principals, epoch, min(readings, default=None))
+    readings = [at for at in (found.memberships_read_at, found.groups_read_at) if at is not None]
+    return Access(tenant, user, principals, found.epoch, min(readings, default=None))

@@ -69,7 +69,7 @@ def save_answer(services: Services, access: Access, question: Question, released
         )
         session.flush()
         session.add_all(_citation_row(tenant, released.id, citation) for citation in released.citations)
-        session.add(trace.row())
+        trace.keep(session)
         kind = "abstention" if released.abstention else "answer"
         told = {"kind": kind, "trace": trace.id, "made_from": sorted(released.inputs), "proof": digest(released.proof)}
         detail = shown(_cited(released), released.proof["epoch"], **told)

@@ -15,21 +15,24 @@ from vouch.core import clock
 from vouch.core.freshness import Aged, standing
 
 # Two documents that each claim to replace the other replace nothing.
-_SUCCESSORS = sa.text(
-    """
+_NEWER = """
     WITH old AS (
         SELECT id, source_id, external_id, supersedes FROM document
         WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS text[]))
     )
-    SELECT old.id AS old, new.id AS new FROM old
+    SELECT old.id, array_agg(new.id ORDER BY new.modified_at DESC NULLS LAST, new.id) AS newer FROM old
     JOIN document new ON new.source_id = old.source_id AND old.external_id = ANY(new.supersedes)
     WHERE new.tenant_id = :tenant AND cardinality(new.supersedes) > 0
     AND new.state = 'live' AND new.current_version IS NOT NULL
     AND new.id <> old.id AND NOT new.external_id = ANY(old.supersedes)
-    ORDER BY new.modified_at DESC NULLS LAST, new.id
-    """
-)
+    GROUP BY old.id
+"""
+_SUCCESSORS = sa.text(_NEWER)
 _TREATED = sa.text(TREATED)
+_STANDINGS = sa.text(
+    f"SELECT n.id, n.newer, NULL AS state, NULL AS treatment FROM ({_NEWER}) n"  # noqa: S608 - constants, no input
+    f" UNION ALL SELECT t.id, NULL, t.state, t.treatment FROM ({TREATED}) t"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,21 @@ def successors(session: Session, tenant: str, document_ids: Collection[str]) -> 
 
     Not yet decided for any asker: what they may not read must be dropped before anything is said of it.
     """
-    found: dict[str, tuple[str, ...]] = {}
-    for row in session.execute(_SUCCESSORS, {"tenant": tenant, "ids": list(document_ids)}):
-        found[row.old] = (*found.get(row.old, ()), row.new)
-    return found
+    rows = session.execute(_SUCCESSORS, {"tenant": tenant, "ids": list(document_ids)})
+    return {row.id: tuple(row.newer) for row in rows}
+
+
+def standings(
+    session: Session, tenant: str, document_ids: Collection[str]
+) -> tuple[dict[str, tuple[str, ...]], dict[str, Treatment]]:
+    """:func:`successors` and :func:`treatments` in one statement, for a search asks for both."""
+    newer, treated = dict[str, tuple[str, ...]](), dict[str, Treatment]()
+    for row in session.execute(_STANDINGS, {"tenant": tenant, "ids": list(document_ids), "now": clock.now()}):
+        if row.newer is not None:
+            newer[row.id] = tuple(row.newer)
+        else:
+            treated[row.id] = Treatment(row.treatment, row.state)
+    return newer, treated
 
 
 def readable_successor(document_id: str, found: Mapping[str, tuple[str, ...]], readable: Collection[str]) -> str | None:

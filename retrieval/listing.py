@@ -11,7 +11,7 @@ from sqlmodel import Session
 from acl.recheck import PERMITTED, parameters, recheck
 from acl.resolve import Access
 from retrieval.facets import MATCHES, Fitting
-from retrieval.freshness import successors, treatments
+from retrieval.freshness import standings, treatments
 from retrieval.recheck import Decided, hit_of, load
 from retrieval.services import Services
 from retrieval.sieve import Sieve
@@ -106,9 +106,9 @@ def _hits(
     documents = {one.document_id for one in fitting}
     if not documents:
         return ()
-    replaced_by = successors(session, access.tenant, documents)
+    replaced_by, treated = standings(session, access.tenant, documents)
     _, readable = recheck(session, access, documents.union(*replaced_by.values()))
-    decided = Decided(readable, replaced_by, treatments(session, access.tenant, documents))
+    decided = Decided(readable, replaced_by, treated)
     dropped = {one for one, told in decided.treated.items() if told.done == "drop"}
     candidates = [one for one in fitting if one.document_id in readable - dropped]
     loaded = load(session, access.tenant, chunker, candidates) if candidates else {}

@@ -12,7 +12,7 @@ from sqlmodel import Session
 
 from acl.recheck import Rejection, recheck, why_rejected
 from acl.resolve import Access
-from retrieval.freshness import Treatment, freshness, readable_successor, successors, treatments
+from retrieval.freshness import Treatment, freshness, readable_successor, standings
 from retrieval.fuse import Kept, fuse
 from retrieval.metrics import GATE_TWO_REJECTIONS
 from retrieval.services import Services
@@ -97,9 +97,9 @@ def recheck_candidates(
     """
     documents = {candidate.document_id for candidate in candidates}
     with services.catalog.reading(access.tenant) as session:
-        replaced_by = successors(session, access.tenant, documents)
+        replaced_by, treated = standings(session, access.tenant, documents)
         fresh, readable = recheck(session, access, documents.union(*replaced_by.values()))
-        decided = Decided(readable, replaced_by, treatments(session, access.tenant, documents & readable))
+        decided = Decided(readable, replaced_by, {one: told for one, told in treated.items() if one in readable})
         reasons = why_rejected(session, access, fresh, documents - readable)
         refused = tuple(c for c in candidates if c.document_id not in readable)
         dropped = _dropped(found, decided, documents - readable, wanted.depth)

@@ -10,7 +10,7 @@ from retrieval.cache import QueryVectors
 from retrieval.openings import Openings
 from vouch.catalog.blobs import Blobs
 from vouch.catalog.database import ACROSS_TENANTS, Catalog
-from vouch.catalog.generations import recipe_of
+from vouch.catalog.generations import asked, recipe_of
 from vouch.catalog.outbox import active_generation
 from vouch.catalog.tables import IndexGeneration
 from vouch.catalog.tables.documents import FIRST_CHUNKER
@@ -87,6 +87,8 @@ class Services:
 
         Raises :class:`ModelUnavailable` and :class:`BadConfig` where that one cannot be asked.
         """
+        if asked(session) == (self.generation, self.recipe):
+            return self
         return self.on(active_generation(session))
 
     def on(self, generation: IndexGeneration) -> Services:

@@ -5,12 +5,14 @@ Of documents only ids, offsets and scores are kept. Who may read what of a trace
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, Literal
 
+import sqlalchemy as sa
 from sqlmodel import Session
 
 from acl.audit import record, record_reading, shown
@@ -32,6 +34,10 @@ from vouch.core.errors import NotFound
 from vouch.core.ids import new_id
 from vouch.core.types import Json
 
+_INSERT = sa.text(
+    "INSERT INTO trace (tenant_id, id, user_id, kind, query, data)"
+    " VALUES (:tenant, :id, :user, :kind, :query, CAST(:data AS jsonb))"
+)
 Kind = Literal["search", "ask", "eval"]
 """``eval``: of the same walk, taken to measure it; none is kept."""
 Follow = Callable[[str], None]
@@ -65,27 +71,18 @@ class Recorder:
         """Keep facts under their names; a later value replaces an earlier one."""
         self._facts.update(facts)
 
-    def row(self) -> Trace:
-        """The row to insert, with the time taken so far."""
+    def keep(self, session: Session) -> None:
+        """Insert the trace, with the time taken so far."""
         seconds = time.perf_counter() - self._began
         QUESTION_SECONDS.labels(self._kind).observe(seconds)
         asked = asdict(self._question)
         where = {name: value for name, value in asked.pop("where").items() if value}
         moments = {name: rfc3339(where[name]) for name in ("modified_after", "modified_before") if name in where}
         steps = [{"name": name, "ms": _ms(spent)} for name, spent in self._steps.items()]
-        return Trace(
-            tenant_id=self.asker.tenant,
-            id=self.id,
-            user_id=self.asker.user,
-            kind=self._kind,
-            query=asked.pop("text"),
-            data={
-                "asked": {**asked, "filter": {**where, **moments}},
-                **self._facts,
-                "steps": steps,
-                "ms": _ms(seconds),
-            },
-        )
+        asker, query = self.asker, asked.pop("text")
+        told = {"asked": {**asked, "filter": {**where, **moments}}, **self._facts, "steps": steps, "ms": _ms(seconds)}
+        row = {"tenant": asker.tenant, "id": self.id, "user": asker.user, "kind": self._kind, "query": query}
+        session.execute(_INSERT, {**row, "data": json.dumps(told)})
 
 
 def search_facts(
@@ -168,8 +165,7 @@ def save_search(catalog: Catalog, trace: Recorder, hits: Sequence[Hit], epoch: i
     """Insert a search's trace, and into the audit log what it showed. The commit does not wait for the disk: a crash
     of PostgreSQL may lose the last moments' searches from both, a shutdown loses none."""
     with catalog.transaction(trace.asker.tenant, durable=False) as session:
-        session.add(trace.row())
-        session.flush()
+        trace.keep(session)
         detail = shown([(hit.document_id, hit.version) for hit in hits], epoch)
         record(session, trace.asker, "search", f"trace:{trace.id}", detail)
 

@@ -46,6 +46,7 @@ from vouch.catalog.tables import Trace
 from vouch.core.types import AccessFilter, IndexQuery
 from vouch.index.lexical import query_vector
 from vouch.index.remote import RemoteIndex
+from vouch.serving.process import serving
 
 CLIENTS = 16
 ADDED = 0.30
@@ -68,7 +69,7 @@ def measure(arguments: argparse.Namespace, report: Report) -> None:
         built(folder, ground)
         with host(folder) as hosted, opened(ground, askers(ground), hosted.index) as (services, key):
             work = _work(services, len(askers(ground)), arguments.searches)
-            with _served(create_app(services)) as (url, loop):
+            with serving(), _served(create_app(services)) as (url, loop):
                 _one_by_one(services, Caller(url, key), work, report)
                 _at_once(hosted.socket, Caller(url, key), loop, work, report)
     finally:
@@ -182,7 +183,7 @@ def _served(app: FastAPI) -> Iterator[tuple[str, asyncio.AbstractEventLoop]]:
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
     socket = server.config.bind_socket()
     socket.listen()  # who calls before the thread has come to it waits
-    loop = asyncio.new_event_loop()
+    loop = (server.config.get_loop_factory() or asyncio.new_event_loop)()  # as the product's own
     thread = threading.Thread(target=lambda: loop.run_until_complete(server.serve(sockets=[socket])))
     thread.start()
     try:

@@ -173,7 +173,7 @@ class EvalSets(BaseModel):
     sets: list[EvalSetOut]
 
 
-def _asking(caller: AdminCaller) -> Caller:
+async def _asking(caller: AdminCaller) -> Caller:
     require_scope(caller, "act_as")
     return caller
 

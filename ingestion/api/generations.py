@@ -42,7 +42,7 @@ class GenerationIn(Input):
     lexical: Part | None = Field(None, description="How words are read: `words.v2`, `english.v1`, `german.v1`.")
 
 
-def _administrator(caller: AdminCaller, services: ServicesDep) -> Caller:
+async def _administrator(caller: AdminCaller, services: ServicesDep) -> Caller:
     if caller.tenant != services.settings.tenant:
         raise Forbidden("The index is the whole platform's; this tenant does not administer it.")
     return caller

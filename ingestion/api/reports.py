@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AfterValidator, BaseModel, Field, PlainSerializer
 
 from acl.audit import record_reading
-from acl.caller import Caller, asking, calling, scope
+from acl.caller import Caller, asker_of, calling, scope
 from ingestion.api.requests import Cursor, ServicesDep, possible
 from ingestion.api.twins import ReportedConflict, ReportedDuplicate
 from ingestion.reports.broken_links import BrokenLink
@@ -31,10 +31,10 @@ Moment = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used
 ReportsCaller = Annotated[Caller, Depends(scope("reports"))]
 
 
-def _looking(caller: Annotated[Caller, Depends(calling)]) -> Caller:
+async def _looking(caller: Annotated[Caller, Depends(calling)]) -> Caller:
     """Dependency: one who may see reports, or who may ask and acts for a user, whose own report it then is."""
     if "reports" not in caller.scopes:
-        asking(scope("ask")(caller))
+        asker_of(caller)
     return caller
 
 

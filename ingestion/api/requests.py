@@ -14,7 +14,7 @@ from ingestion.services import Services
 from vouch.core.errors import InvalidInput, NotFound
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:
     services: Services = request.app.state.ingestion
     return services
 

@@ -14,7 +14,7 @@ from vouch.serving.problems import install_problems
 from vouch.serving.responses import document_problems
 
 
-def _no_store(response: Response) -> None:
+async def _no_store(response: Response) -> None:
     """What one person may read today is not for caches."""
     response.headers["Cache-Control"] = "no-store"
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from acl.caller import Caller, asking, calling, scope
+from acl.caller import Caller, asker_of, calling
 from retrieval import examples
 from retrieval.answers import give_feedback, read_answer, read_conversation
 from retrieval.api.requests import ALWAYS, Id, ServicesDep, Who
@@ -27,10 +27,10 @@ from vouch.serving.responses import problems
 router = APIRouter(tags=["answers"])
 
 
-def following(caller: Annotated[Caller, Depends(calling)]) -> Caller:
+async def following(caller: Annotated[Caller, Depends(calling)]) -> Caller:
     """Dependency: an administrator, or one who may ask and acts for a user."""
     if "admin" not in caller.scopes:
-        asking(scope("ask")(caller))
+        asker_of(caller)
     return caller
 
 

@@ -24,14 +24,14 @@ Limit = Annotated[int, Query(ge=1, le=200)]
 Cursor = Annotated[str | None, Query(pattern=r"^[0-9a-f-]{1,64}$")]
 
 
-def breaking(caller: Annotated[Caller, Depends(scope(break_glass.SCOPE))]) -> Asker:
+async def breaking(caller: Annotated[Caller, Depends(scope(break_glass.SCOPE))]) -> Asker:
     """Dependency: the caller acts for a user and may read in an emergency."""
     if caller.user is None:
         raise ActsForNobody("Break-glass needs a user who answers for it: send X-Vouch-As.")
     return Asker(caller.tenant, caller.user, caller.key_id, caller.expires_at)
 
 
-def concerned(caller: Annotated[Caller, Depends(calling)]) -> Caller:
+async def concerned(caller: Annotated[Caller, Depends(calling)]) -> Caller:
     """Dependency: an administrator, or a user who may read in an emergency."""
     if "admin" in caller.scopes or (break_glass.SCOPE in caller.scopes and caller.user is not None):
         return caller

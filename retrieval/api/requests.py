@@ -29,7 +29,7 @@ ALWAYS = (ActsForNobody, Forbidden, StateNotReached, AccessIncomplete, Unavailab
 """What any route here may answer."""
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:  # async, like what decides who asks: worth no thread
     services: Services = request.app.state.retrieval
     return services
 

@@ -84,7 +84,7 @@ FAULTS: tuple[Fault, ...] = (
         "group memberships never grow old",
         "ages",
         resolve.resolve,
-        (("(user_row.memberships_read_at, *(at for _, at in found))", "(user_row.memberships_read_at,)"),),
+        ((", found.groups_read_at)", ",)"),),
     ),
     # --- who the asker is ---
     Fault(
@@ -99,9 +99,9 @@ FAULTS: tuple[Fault, ...] = (
         resolve.resolve,
         (
             (
-                "    epoch = epochs",
+                "    given = {",
                 "    known = globals().setdefault('_known', {})\n"
-                "    if (tenant, user) in known:\n        return known[tenant, user]\n    epoch = epochs",
+                "    if (tenant, user) in known:\n        return known[tenant, user]\n    given = {",
             ),
             ("return Access(", "return known.setdefault((tenant, user), Access("),
             ("min(readings, default=None))", "min(readings, default=None)))"),
@@ -116,22 +116,22 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "groups in groups are followed one level",
         "closure",
-        (resolve, "_CLOSURE"),
+        (resolve, "_RESOLVED"),
         (("OFFSET 0) m", "OFFSET 0) m WHERE r.principal = ANY(CAST(:seeds AS text[]))"),),
     ),
     Fault(
         "the closure forgets the tenant",
         "tenants",
-        (resolve, "_CLOSURE"),
+        (resolve, "_RESOLVED"),
         (("WHERE tenant_id = :tenant AND member", "WHERE member"),),
     ),
     Fault(
         "the filler of clause slots poses as a principal",
         "closure",
         resolve.resolve,
-        (("for principal, _ in found)", "for principal, _ in found) | {'*'}"),),
+        (("frozenset(found.principals)", "frozenset(found.principals) | {'*'}"),),
     ),
-    Fault("who is not active is resolved", "inactive", resolve.resolve, ((" or not user_row.active", ""),)),
+    Fault("who is not active is resolved", "inactive", resolve.resolve, (("if not found.active:", "if False:"),)),
     Fault("replaced members stay", "directory", directory.put_group, (("sa.text(_KEEP)", "sa.text(_ADD)"),)),
     Fault(
         "a deleted user's memberships wait for the next of the name",
@@ -170,8 +170,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "row-level security is off",
         "rows_of_others",
-        database._enter,
-        (("across = isinstance(tenant, AcrossTenants)", "across = True"),),
+        database._begin,
+        (("[] if isinstance(tenant, AcrossTenants) else [", "[] if True else ["),),
     ),
     # --- gate 1 ---
     Fault(
@@ -336,7 +336,10 @@ FAULTS: tuple[Fault, ...] = (
         ((" and (key.expires_at is None or key.expires_at > clock.now())", ""),),
     ),
     Fault(
-        "a key outlives its user", "credentials", caller._require_active, (("if active < len(named):", "if False:"),)
+        "a key outlives its user",
+        "credentials",
+        caller._require_active,
+        (("if not frozenset(named) <= frozenset(active):", "if False:"),),
     ),
-    Fault("who acts for nobody reads", "nobody", caller.asking, (("if caller.user is None:", "if False:"),)),
+    Fault("who acts for nobody reads", "nobody", caller.asker_of, (("if caller.user is None:", "if False:"),)),
 )

@@ -21,7 +21,7 @@ SHARED = {"index_generation", "heartbeat", "alembic_version"}
 """Tables that hold nothing of any tenant."""
 
 MAY_LOOK_ACROSS = {
-    "acl/caller.py": "whose key is presented is not known before it is found",
+    "acl/keys.py": "whose key is presented is not known before it is found",
     "acl/oidc.py": "whose token is presented is not known before its issuer is found",
     "acl/watch.py": "reads the epochs of all tenants that have a stream open, in one query",
     "ingestion/api/generations.py": "makes, swaps and drops generations of the whole index",

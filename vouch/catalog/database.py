@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import select
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
+from psycopg.sql import SQL, Composable, Literal
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlmodel import Session
 
@@ -27,9 +29,12 @@ class AcrossTenants(Enum):
 ACROSS_TENANTS = AcrossTenants.ALLOWED
 """For what belongs to no tenant: finding out whose credential a request carries, the scheduler, the projector."""
 
-_TENANT = "set_config('role', 'vouch_tenant', true), set_config('vouch.tenant', %s, true)"
+_WRITING, _READING = SQL("BEGIN"), SQL("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+_TENANT = SQL("SET LOCAL role = vouch_tenant; SET LOCAL vouch.tenant = {}")
 """What row-level security goes by. Both end with the transaction."""
-_NOT_DURABLE = "set_config('synchronous_commit', 'off', true)"
+_NOT_DURABLE = SQL("SET LOCAL synchronous_commit = off")
+_PREPARED = 400
+"""Statements that PostgreSQL keeps parsed for a connection; there are more of ours than psycopg's usual 100."""
 
 
 class Catalog:
@@ -48,7 +53,9 @@ class Catalog:
             pool_size=pool,
             max_overflow=pool,
             connect_args={"connect_timeout": 5},
+            isolation_level="AUTOCOMMIT",  # transactions are begun here, in one round trip with whose they are
         )
+        sa.event.listen(self.engine, "connect", _keep_prepared)
         sa.event.listen(self.engine, "checkout", _alive)
 
     @contextmanager
@@ -61,29 +68,33 @@ class Catalog:
         transactions from the newest backwards. For checkpoints of work that is then simply done again.
         Raises :class:`Unavailable` when PostgreSQL cannot be reached, or undid the transaction for another's sake.
         """
-        with (
-            self._reaching(),
-            Session(self.engine, expire_on_commit=False, info=self._info) as session,
-            session.begin(),
-        ):
-            _enter(session, tenant, durable=durable)
+        with self._session() as session, session.begin():
+            _begin(session, tenant, _WRITING, *(() if durable else (_NOT_DURABLE,)))
             yield session
 
     @contextmanager
     def reading(self, tenant: str | AcrossTenants) -> Iterator[Session]:
         """One snapshot of a tenant's rows; a write inside fails. What gate 2 and every report read through."""
-        snapshot = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        with self._reaching(), self._session(snapshot) as session, session.begin():
-            _enter(session, tenant, durable=True)
+        with self._session() as session, session.begin():
+            _begin(session, tenant, _READING)
             yield session
 
-    def _session(self, engine: sa.Engine) -> Session:
-        return Session(engine, expire_on_commit=False, info=self._info)
+    def look_up(self, _: AcrossTenants, statement: sa.TextClause, given: Mapping[str, Any]) -> Any:
+        """The first row of one statement, or None, in a snapshot of its own and one round trip."""
+        with self._reaching(), self.engine.connect() as connection:
+            return connection.execute(statement, given).first()
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        with self._reaching(), Session(self.engine, expire_on_commit=False, info=self._info) as session:
+            yield session
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
         try:
             yield
+        except psycopg.OperationalError as error:  # of the beginning, which SQLAlchemy has no part in
+            raise Unavailable("The catalog cannot be reached.") from error
         except (OperationalError, InterfaceError) as error:
             if getattr(error, "connection_invalidated", False) or _is_connection_loss(error):
                 raise Unavailable("The catalog cannot be reached.") from error
@@ -95,11 +106,16 @@ class Catalog:
         self.engine.dispose()
 
 
-def _enter(session: Session, tenant: str | AcrossTenants, *, durable: bool) -> None:
-    across = isinstance(tenant, AcrossTenants)
-    said = [*([] if across else [_TENANT]), *([] if durable else [_NOT_DURABLE])]
-    if said:
-        session.connection().exec_driver_sql(f"SELECT {', '.join(said)}", () if across else (tenant,))
+def _begin(session: Session, tenant: str | AcrossTenants, *how: Composable) -> None:
+    """All in one message: a question has four transactions, and each message costs as much as a short statement."""
+    begin, *further = how
+    whose = [] if isinstance(tenant, AcrossTenants) else [_TENANT.format(Literal(tenant))]
+    driver: Any = session.connection().connection.driver_connection
+    driver.execute(SQL("; ").join([begin, *whose, *further]), prepare=False)
+
+
+def _keep_prepared(connection: Any, _: object) -> None:
+    connection.prepared_max = _PREPARED
 
 
 def _alive(connection: Any, *_: object) -> None:

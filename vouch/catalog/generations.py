@@ -18,7 +18,7 @@ from vouch.catalog.outbox import active_generation, newest
 from vouch.catalog.tables import IndexGeneration
 from vouch.core import clock
 from vouch.core.clock import rfc3339
-from vouch.core.errors import Conflict, NotFound
+from vouch.core.errors import Conflict, NotFound, Unavailable
 from vouch.core.recipe import Recipe
 from vouch.core.types import Json
 
@@ -30,6 +30,7 @@ LINGERS = timedelta(minutes=5)
 """How long a removed generation can still be asked: a question that began before keeps to it to its end."""
 PATIENCE = timedelta(minutes=1)
 """Between two tries to fill a generation that something stands in the way of."""
+_ASKED = sa.text("SELECT id, model, chunker, context, lexical, layout FROM index_generation WHERE state = 'active'")
 _THIS = sa.update(IndexGeneration).where(col(IndexGeneration.state).in_(("building", "ready", "retired")))
 
 
@@ -42,6 +43,15 @@ def live(session: Session) -> list[IndexGeneration]:
 def every(session: Session) -> list[IndexGeneration]:
     """All there ever were, the newest first."""
     return sorted(session.exec(select(IndexGeneration)).all(), key=number, reverse=True)
+
+
+def asked(session: Session) -> tuple[str, Recipe]:
+    """The active generation and its recipe, without the rest of it. Raises :class:`Unavailable` before the first
+    start."""
+    row = session.execute(_ASKED).first()
+    if row is None:
+        raise Unavailable("No index generation is active yet.")
+    return row.id, Recipe(row.model, row.chunker, row.context, row.lexical, row.layout)
 
 
 def find(session: Session, generation_id: str, *, lock: bool = False) -> IndexGeneration:

@@ -22,6 +22,6 @@ def alembic_config(connection: sa.Connection) -> Config:
 
 def migrate(catalog: Catalog, revision: str = "head") -> None:
     """Upgrade to ``revision`` in one transaction."""
-    with catalog.engine.begin() as connection:
+    with catalog.engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         command.upgrade(alembic_config(connection), revision)

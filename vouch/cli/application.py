@@ -28,6 +28,7 @@ from vouch.core.settings import Settings
 from vouch.embedded.addresses import database_url
 from vouch.serving.bounds import BoundedBodies, CredentialFirst
 from vouch.serving.problems import install_problems
+from vouch.serving.process import serving
 from vouch.serving.responses import document_problems
 
 Which = Literal["all", "retrieval", "ingestion"]
@@ -66,7 +67,8 @@ def create_application(settings: Settings, which: Which = "all") -> FastAPI:
             app.state.retrieval = RetrievalServices.open(settings)
             app.state.evals = Runner(app.state.retrieval, settings.sweep_every_s)
             app.state.evals.start()
-        yield
+        with serving():
+            yield
         if which != "ingestion":
             app.state.evals.close()
         app.state.watch.close()
