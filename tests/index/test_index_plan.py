@@ -17,6 +17,7 @@ from vouch.index import plan as planning
 from vouch.index.edge import EdgeIndex
 from vouch.index.plan import (
     EXACT,
+    MOST_COMPARED,
     POINTS_PER_EF,
     SMALL_INDEX,
     DensePlan,
@@ -51,24 +52,24 @@ def test_few_visible_points_are_searched_exactly_in_any_index() -> None:
     # The case in which a filtered graph was seen to find nothing at all: one in a hundred of a million.
     assert planned(1_000_000, 10_000) == EXACT
     assert planned(100_000, 1024 * POINTS_PER_EF) == EXACT
-    assert planned(100_000_000, 4096 * POINTS_PER_EF) == EXACT
+    assert planned(100_000_000, MOST_COMPARED) == EXACT
 
 
 def test_many_visible_points_are_searched_through_the_graph_wider_where_there_are_more() -> None:
     assert planned(100_000, 70_000) == DensePlan("graph", 1024)
     assert planned(300_000, 150_000) == DensePlan("graph", 2048)
-    assert planned(1_000_000, 500_000) == DensePlan("graph", 4096)
+    assert planned(1_000_000, 500_000) == DensePlan("graph", 8192)
 
 
 def test_a_thin_slice_of_a_very_large_index_needs_acorn() -> None:
     assert planned(10_000_000, 300_000) == DensePlan("acorn", 512)
     assert planned(10_000_000, 1_999_999) == DensePlan("acorn", 512)
-    assert planned(10_000_000, 2_000_000) == DensePlan("graph", 4096)
+    assert planned(10_000_000, 2_000_000) == DensePlan("graph", 8192)
 
 
 def test_where_principals_have_links_of_their_own_a_thinner_slice_is_walked() -> None:
     assert choose_by_fields(10_000_000, lambda: 999_999) == DensePlan("acorn", 512)
-    assert choose_by_fields(10_000_000, lambda: 1_000_000) == DensePlan("graph", 4096)
+    assert choose_by_fields(10_000_000, lambda: 1_000_000) == DensePlan("graph", 8192)
     assert choose_by_fields(10_000_000, lambda: 200_000) == EXACT
 
 

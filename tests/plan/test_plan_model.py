@@ -111,7 +111,7 @@ def test_a_search_that_is_routed_asks_its_tenants_shards_alone() -> None:
 
 def test_ways_are_those_of_the_index_itself() -> None:
     assert plan(Demand(100_000, 1, 0.5), KNOWN).way == EXACT
-    assert plan(Demand(1_000_000, 1, 0.5), KNOWN).way == DensePlan("graph", 4096)
+    assert plan(Demand(1_000_000, 1, 0.5), KNOWN).way == DensePlan("graph", 8192)
     assert plan(Demand(100_000_000, 1, 0.01), KNOWN).way == DensePlan("acorn", 512)
 
 
@@ -169,7 +169,7 @@ def test_the_command_speaks_of_money_only_where_a_price_was_given() -> None:
     assert "money" not in without.stdout and "Extrapolated" in without.stderr
     assert "money a month\t" in CliRunner().invoke(app, [*asked, "--price", "1.5"]).stdout
     found = json.loads(CliRunner().invoke(app, [*asked, "--json"]).stdout)
-    assert found["month"] is None and found["shards"] == 100 and found["way"] == {"mode": "graph", "hnsw_ef": 4096}
+    assert found["month"] is None and found["shards"] == 100 and found["way"] == {"mode": "graph", "hnsw_ef": 8192}
     assert found["hot_bytes"] > 100 * GIB
 
 
