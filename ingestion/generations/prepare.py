@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session
@@ -19,8 +19,9 @@ from vouch.index.points import batched
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 512
-"""Texts embedded and stored together: a worker stopped by its time limit loses no more than these."""
+SLICE = 64
+"""Texts embedded and stored together, a second's work or less: a worker that is stopped loses no more than these, and
+who has few documents waits no longer than for these."""
 
 FAILS = (VouchError, RuntimeError, ValueError, OSError)
 """What making ready for a generation may raise: a model, or a part, that is not there or does not work."""
@@ -53,11 +54,21 @@ def lacking(session: Session, tenant: str, versions: Sequence[Named], generation
     return bool(unembedded(session, tenant, versions, generation))
 
 
-def embed_for(services: Services, tenant: str, versions: Sequence[Named], generation: IndexGeneration) -> None:
-    """Embed what the chunks of ``versions`` lack, sorted by length in one batch."""
+def embed_for(
+    services: Services,
+    tenant: str,
+    versions: Sequence[Named],
+    generation: IndexGeneration,
+    ends: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Embed what the chunks of ``versions`` lack, alike lengths together, and store it slice by slice. ``ends`` is
+    asked between two slices; False when it ended there, before all was done."""
     with services.catalog.reading(tenant) as session:
         unknown = unembedded(session, tenant, versions, generation)
-    for some in batched(unknown.items(), AT_ONCE):
+    by_length = sorted(unknown.items(), key=lambda item: len(item[1]), reverse=True)
+    for number, some in enumerate(batched(by_length, SLICE)):
+        if number and ends():
+            return False
         vectors = services.embedder_of(generation).embed([text for _, text in some])
         rows = [
             {
@@ -70,3 +81,4 @@ def embed_for(services: Services, tenant: str, versions: Sequence[Named], genera
         ]
         with services.catalog.transaction(tenant, durable=False) as session:
             session.execute(insert(Embedding).on_conflict_do_nothing(), rows)
+    return True

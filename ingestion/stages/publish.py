@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -37,11 +37,11 @@ _FLIP = sa.text(
 )
 
 
-def publish(services: Services, leases: Sequence[Lease]) -> list[Lease]:
+def publish(services: Services, leases: Sequence[Lease], ends: Callable[[], bool]) -> list[Lease]:
     """Run twice for each version: first it hands the version to the projector and waits, then it flips.
 
-    ``leases`` are of one tenant, each for another document, and go together or not at all. Raises when a chunk or a
-    vector is missing; the version then never becomes visible.
+    ``leases`` are of one tenant, each for another document, and go together or not at all, too soon for ``ends``.
+    Raises when a chunk or a vector is missing; the version then never becomes visible.
     """
     if handed := [lease for lease in leases if lease.wait_seq is not None]:
         _flip_all(services, handed)
@@ -60,8 +60,10 @@ def _hand_over(services: Services, leases: Sequence[Lease]) -> None:
         for lease in unwanted:
             ledger.cancel(session, lease)
         _remove(session, [(lease, lease.version) for lease in unwanted])
-        for lease, _ in wanted:
-            ledger.wait(session, lease, outbox.append(session, tenant, "write", [lease.document_id], lease.version))
+        if wanted:
+            written = [(lease.document_id, lease.version) for lease, _ in wanted]
+            seqs = outbox.append_all(session, tenant, "write", written)
+            ledger.wait_all(session, [(lease, seq) for (lease, _), seq in zip(wanted, seqs, strict=True)])
 
 
 def _flip_all(services: Services, leases: Sequence[Lease]) -> None:
@@ -69,8 +71,7 @@ def _flip_all(services: Services, leases: Sequence[Lease]) -> None:
         wanted, unwanted = _sorted_out(session, leases)
         _verify(session, wanted, [active_generation(session)])
         replaced = [(lease, earlier) for lease, version in wanted for earlier in _flip(session, lease, version)]
-        for lease, _ in wanted:
-            ledger.finish(session, lease)
+        ledger.finish_all(session, [(lease, {}) for lease, _ in wanted])
         for lease in unwanted:
             ledger.cancel(session, lease)
         _remove(session, [*replaced, *((lease, lease.version) for lease in unwanted)])
@@ -84,8 +85,9 @@ def _sorted_out(session: Session, leases: Sequence[Lease]) -> tuple[list[tuple[L
 
 
 def _remove(session: Session, versions: Sequence[tuple[Lease, int]]) -> None:
-    for lease, version in versions:
-        outbox.append(session, lease.tenant, "remove", [lease.document_id], version)
+    if versions:
+        removed = [(lease.document_id, version) for lease, version in versions]
+        outbox.append_all(session, versions[0][0].tenant, "remove", removed)
 
 
 def _complete(services: Services, leases: Sequence[Lease]) -> None:

@@ -88,7 +88,7 @@ def test_a_down_part_is_not_held_against_the_document(catalog: Catalog, stage_id
 def test_waiting_ends_when_the_projector_has_come_far_enough(catalog: Catalog, stage_id: str) -> None:
     with catalog.transaction(ACROSS_TENANTS) as session:
         (lease,) = ledger.claim(session, [stage_id], 30)
-        ledger.wait(session, lease, 7)
+        ledger.wait_all(session, [(lease, 7)])
         assert ledger.wake(session, 6) == []
         assert ledger.wake(session, 7) == [stage_id]
     assert _stage(catalog, stage_id).attempts == 0
