@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session
 
 from ingestion.generations.cut import cut
 from ingestion.services import Services
 from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.generations import put_back
-from vouch.catalog.tables import Embedding, IndexGeneration
-from vouch.catalog.vectors import Named, chunks_of, unembedded
+from vouch.catalog.tables import IndexGeneration
+from vouch.catalog.vectors import Named, chunks_of, keep, unembedded
 from vouch.core.errors import VouchError
 from vouch.index.points import batched
 
@@ -70,15 +69,7 @@ def embed_for(
         if number and ends():
             return False
         vectors = services.embedder_of(generation).embed([text for _, text in some])
-        rows = [
-            {
-                "tenant_id": tenant,
-                "model": generation.model,
-                "text_hash": hash_,
-                "vector": vector.astype("<f4").tobytes(),
-            }
-            for (hash_, _), vector in zip(some, vectors, strict=True)
-        ]
+        made = {hash_: vector.astype("<f4").tobytes() for (hash_, _), vector in zip(some, vectors, strict=True)}
         with services.catalog.transaction(tenant, durable=False) as session:
-            session.execute(insert(Embedding).on_conflict_do_nothing(), rows)
+            keep(session, tenant, generation.model, made)
     return True

@@ -18,6 +18,7 @@ from ingestion.stages.version import Building, Noted, all_building, note_all, wa
 from vouch.catalog import ledger
 from vouch.catalog.generations import live
 from vouch.catalog.ledger import Lease
+from vouch.catalog.rows import insert_rows
 from vouch.catalog.tables import Chunk, IndexGeneration
 from vouch.core.errors import DocumentRejected
 from vouch.core.types import Json
@@ -76,7 +77,7 @@ def _write(services: Services, session: Session, done: Sequence[tuple[Lease, Cut
         return []
     documents, versions = [lease.document_id for lease, _ in done], [lease.version for lease, _ in done]
     session.execute(_FORGET, {"t": done[0][0].tenant, "documents": documents, "versions": versions})
-    session.execute(sa.insert(Chunk), [row for _, cut in done for row in cut.rows])
+    insert_rows(session, Chunk, [row for _, cut in done for row in cut.rows])
     note_all(session, [(lease, Noted(cut.meta, chunks=cut.count)) for lease, cut in done])
     return ledger.finish_all(session, [(lease, {"chunks": cut.count}) for lease, cut in done], then="embed")
 

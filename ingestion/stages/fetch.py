@@ -46,8 +46,8 @@ _ADD = sa.text(
         UPDATE document d SET last_version = d.last_version + 1 FROM given g
         WHERE d.tenant_id = :t AND d.id = g.id RETURNING d.tenant_id, d.id, d.last_version, d.modified_at)
     INSERT INTO document_version (tenant_id, document_id, version, raw, raw_bytes, chunks, meta, modified_at)
-    SELECT c.tenant_id, id, c.last_version, g.raw, g.size, 0, g.meta, c.modified_at FROM counted c JOIN given g USING (id)
-    RETURNING document_id, version
+    SELECT c.tenant_id, id, c.last_version, g.raw, g.size, 0, g.meta, c.modified_at
+    FROM counted c JOIN given g USING (id) RETURNING document_id, version
     """
 )
 _SEEN = sa.text(

@@ -9,6 +9,7 @@ from sqlmodel import Session
 
 from ingestion.destinations import Base, destinations
 from vouch.catalog.ledger import Lease
+from vouch.catalog.rows import insert_rows
 from vouch.catalog.tables import DocumentLink
 from vouch.core.types import Json
 
@@ -40,7 +41,7 @@ def keep(session: Session, read: Sequence[tuple[Lease, Links]]) -> None:
     bases = {document_id: (of, Base(*base)) for document_id, of, *base in session.execute(_BASE, key)}
     rows = [row for lease, links in read for row in _rows(lease, links, *bases[lease.document_id])]
     if rows:
-        session.execute(sa.insert(DocumentLink), rows)
+        insert_rows(session, DocumentLink, rows)
 
 
 def _rows(lease: Lease, links: Links, source_id: str, base: Base) -> Iterator[Json]:
