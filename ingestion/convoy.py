@@ -4,7 +4,8 @@
                                               └─ failed: set aside, alone   └─ failed: each is written by itself
 
 What one of them does to its reader or its source is its own affair: the others have theirs made, and are written. How
-much is made before it is written is bounded, for what several large documents say is not to pile up in memory.
+much is made before it is written is bounded, for what several large documents say is not to pile up in memory; and so
+is for how long none of them lets others by.
 """
 
 from __future__ import annotations
@@ -27,20 +28,21 @@ log = logging.getLogger(__name__)
 STEP: dict[str, AnyStep] = {"fetch": FETCH, "parse": PARSE, "chunk": CHUNK}
 HELD_BYTES = 1 << 20
 """What was made of documents and is not written yet: with more than this, it is, before the next one is begun."""
+SLICE_S = 1.0
+"""After this, no document is begun but the first of each stage: they may be long ones, and others wait."""
 
 
-def carry(
-    services: Services, leases: Sequence[Lease], held: list[Lease], enough: float
-) -> tuple[list[Lease], list[Lease]]:
+def carry(services: Services, leases: Sequence[Lease], held: list[Lease]) -> tuple[list[Lease], list[Lease]]:
     """Do ``leases`` (one tenant and stage, each of another document), and what comes next of each that is in hand.
 
-    What is leased on the way is added to ``held``. After the time ``enough`` no document is begun but the first.
-    Returns what is next, ready for anyone, and what was not begun.
+    What is leased on the way is added to ``held``. Returns what is next, ready for anyone, and what was not begun: first
+    what has come furthest.
     """
     ready, left = list[Lease](), list[Lease]()
+    enough = time.monotonic() + SLICE_S
     while leases:
         following, unbegun = _through(services, leases, enough)
-        left += unbegun
+        left = [*unbegun, *left]
         ready += [lease for lease in following if not lease.held]
         leases = [lease for lease in following if lease.held]
         held += leases

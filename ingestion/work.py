@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from sqlalchemy.exc import DBAPIError
@@ -41,8 +41,9 @@ it ended before it was done, and what it did so far is kept."""
 TOGETHER: dict[str, Together] = {"embed": embed, "publish": publish}
 
 STEPS = tuple(name for name in ledger.STAGES if name != "scan")
-AT_A_TIME = 8
-"""Documents that go from fetch to chunk together; after them it is seen who else waits."""
+AT_A_TIME = 16
+"""Documents that go from fetch to chunk together, if that takes no longer than a moment (``convoy.SLICE_S``); after
+them it is seen who else waits."""
 CHUNKS = 512
 """Of documents that are embedded together, unless one has more."""
 ENOUGH_S = 75.0
@@ -114,15 +115,17 @@ def _run(services: Services, leases: list[Lease], enough: float, *, yields: bool
     left = list[Lease]()
     ends = partial(_ends, services, enough, yields=yields)
     with ledger.held(services.catalog, leases, services.settings.lease_s):
-        for number, batch in enumerate(_batches(tuple(leases))):
-            if left or (number and ends()):
-                left += batch
-                continue
+        batches, begun = _batches(leases), False
+        while batches:
+            if begun and ends():
+                left = [lease for batch in batches for lease in batch]
+                break
+            batch, begun = batches.pop(0), True
             if batch[0].name in STEP:
-                following, unbegun = carry(services, batch, leases, enough)
+                following, unbegun = carry(services, batch, leases)
             else:
                 following, unbegun = _done(services, batch, ends)
-            left += unbegun
+            batches[:0] = _batches(unbegun)
             for lease in following:
                 ready[lease.name].append(lease.id)
     if left:
@@ -146,19 +149,20 @@ def _ends(services: Services, enough: float, *, yields: bool) -> bool:
     return yields and (not _finish_small(services, enough) or unheard(services.redis, "scan"))
 
 
-def _batches(leases: Sequence[Lease]) -> Iterator[list[Lease]]:
+def _batches(leases: Sequence[Lease]) -> list[list[Lease]]:
     """What is done in one go: of one tenant and stage, each document once, and no more than others may wait for. What
     was tried before goes alone."""
     alike: dict[tuple[str, StageName], list[Lease]] = defaultdict(list)
     for lease in leases:
         alike[lease.tenant, lease.name].append(lease)
+    batches = list[list[Lease]]()
     for some in alike.values():
         rest = some
         while rest:
-            batch = _first(rest)
-            yield batch
-            taken = {lease.id for lease in batch}
+            batches.append(_first(rest))
+            taken = {lease.id for lease in batches[-1]}
             rest = [lease for lease in rest if lease.id not in taken]
+    return batches
 
 
 def _first(leases: Sequence[Lease]) -> list[Lease]:

@@ -109,6 +109,7 @@ def test_what_a_message_has_no_time_for_is_put_back_untried(
 ) -> None:
     """Slow documents must not use up the attempts of those that came in the same message."""
     monkeypatch.setattr(work, "ENOUGH_S", 0)
+    monkeypatch.setattr(convoy, "SLICE_S", 0)
     for n in range(5):
         (folder / f"more{n}.md").write_text(f"# {n}\n\nThis is page {n}.")
     job = walk.sync(walk.add_source(path=str(folder)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -189,6 +190,7 @@ def test_who_has_few_documents_is_let_by_in_the_midst_of_a_message(
         made: Sized | None = chunk.make(services, lease, found)
         return made
 
+    monkeypatch.setattr(convoy, "SLICE_S", math.inf)
     site.pages = {f"p{n:03}": f"Page {n} of many." for n in range(120)}
     WikiConnector.sites["small"] = Site(pages={"only": "The boathouse opens at nine."})
     rung = ring_for_scans(walk, walk.add_source("big", "wiki", issuer=None).name)
@@ -210,7 +212,10 @@ def test_many_who_have_few_do_not_keep_a_backlog_waiting_for_good(walk: Walk, si
     assert BATCH < int(str(walk.scalar(DONE))) < 12 * 30, "its turn comes before all of theirs are done"
 
 
-def test_a_message_ends_early_for_a_scan_that_nobody_has_looked_at(walk: Walk, site: Site) -> None:
+def test_a_message_ends_early_for_a_scan_that_nobody_has_looked_at(
+    walk: Walk, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(convoy, "SLICE_S", math.inf)
     site.pages = {f"p{n:03}": f"Page {n} of many." for n in range(80)}
     rung = ring_for_scans(walk, walk.add_source("big", "wiki", issuer=None).name)
     ring(walk.services.bell, "scan", ["of another"])
