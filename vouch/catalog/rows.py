@@ -15,9 +15,11 @@ from vouch.core.types import Json
 
 
 def insert_rows(session: Session, table: type[SQLModel], rows: Sequence[Json], *, unless_there: bool = False) -> None:
-    """Insert ``rows``, each of which says every column of ``table``; ``unless_there`` leaves alone what is there."""
-    name, otherwise = table.__tablename__, "ON CONFLICT DO NOTHING" if unless_there else ""
+    """Insert ``rows``, at least one, which all say the same columns of ``table``; ``unless_there`` leaves alone what is
+    there."""
+    name, columns = table.__tablename__, ", ".join(rows[0])
     given = f"json_populate_recordset(CAST(NULL AS {name}), CAST(:rows AS json))"
-    # The names are the tables' own, and the rows are a parameter.
-    statement = sa.text(f"INSERT INTO {name} SELECT * FROM {given} {otherwise}")  # noqa: S608
+    otherwise = "ON CONFLICT DO NOTHING" if unless_there else ""
+    # The names are those of the code, and what the rows say is a parameter.
+    statement = sa.text(f"INSERT INTO {name} ({columns}) SELECT {columns} FROM {given} {otherwise}")  # noqa: S608
     session.execute(statement, {"rows": msgspec.json.encode(rows).decode()})
