@@ -35,8 +35,8 @@ SLICE_S = 1.0
 def carry(services: Services, leases: Sequence[Lease], held: list[Lease]) -> tuple[list[Lease], list[Lease]]:
     """Do ``leases`` (one tenant and stage, each of another document), and what comes next of each that is in hand.
 
-    What is leased on the way is added to ``held``. Returns what is next, ready for anyone, and what was not begun: first
-    what has come furthest.
+    What is leased on the way is added to ``held``. Returns what is next, ready for anyone, and what was not begun, the
+    furthest first.
     """
     ready, left = list[Lease](), list[Lease]()
     enough = time.monotonic() + SLICE_S

@@ -64,11 +64,15 @@ def embed_for(
     asked between two slices; False when it ended there, before all was done."""
     with services.catalog.reading(tenant) as session:
         unknown = unembedded(session, tenant, versions, generation)
-    by_length = sorted(unknown.items(), key=lambda item: len(item[1]), reverse=True)
-    for number, some in enumerate(batched(by_length, SLICE)):
+    if not unknown:
+        return True
+    embedder = services.embedder_of(generation)
+    # By what is embedded and not by characters: slices are then padded no more than all in one would be.
+    lengths = dict(zip(unknown, embedder.count_tokens(list(unknown.values())), strict=True))
+    for number, some in enumerate(batched(sorted(unknown.items(), key=lambda one: -lengths[one[0]]), SLICE)):
         if number and ends():
             return False
-        vectors = services.embedder_of(generation).embed([text for _, text in some])
+        vectors = embedder.embed([text for _, text in some])
         made = {hash_: vector.astype("<f4").tobytes() for (hash_, _), vector in zip(some, vectors, strict=True)}
         with services.catalog.transaction(tenant, durable=False) as session:
             keep(session, tenant, generation.model, made)
