@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 from acl.assign import assign
 from ingestion.delete import delete_documents
 from ingestion.services import Services
-from ingestion.stages.fetch import check_size, store_version
+from ingestion.stages.fetch import Fetched, check_size, store_versions
 from vouch.catalog import audit, ledger, outbox
 from vouch.catalog import epoch as epochs
 from vouch.catalog.tables import Document, Job, Source
@@ -67,7 +67,8 @@ def push(services: Services, source: Source, pushed: Pushed, *, actor: str) -> t
         session.add(job)
         session.flush()
         meta = {"fingerprint": sha256(pushed.body.data), "given_title": pushed.title}
-        version = store_version(services, session, (tenant, document.id), pushed.body, meta)
+        fetched = Fetched(document.id, pushed.body, meta)
+        version = store_versions(services, session, tenant, [fetched]).get(document.id)
         if version is None:
             job.state, job.finished_at = "succeeded", clock.now()
             job.counts = {**job.counts, "changed": 0, "unchanged": 1}

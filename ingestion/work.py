@@ -1,8 +1,8 @@
 """One way to do any stage: lease, count the attempt, work, record; then ring for what comes next.
 
-ids ─▶ claim in turn (attempt counted) ─▶ stage ─▶ done + next stage's row, one transaction ─▶ ring
+ids ─▶ claim in turn (attempt counted) ─▶ stages ─▶ done + next stages' rows, one transaction ─▶ ring
                                     ├─ rejected, or third failure ─▶ quarantine, neighbours go on
-                                    └─ failed ─▶ ready again after a pause
+                                    └─ failed ─▶ ready again after a pause (``ingestion/failing.py``)
 """
 
 from __future__ import annotations
@@ -11,59 +11,41 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from functools import partial
 
-from celery.exceptions import SoftTimeLimitExceeded
 from sqlalchemy.exc import DBAPIError
-from sqlmodel import Session
 
-from ingestion import breaker
+from ingestion.convoy import STEP, carry
 from ingestion.doorbell import BATCH, at_once, beside, unheard
+from ingestion.failing import check_attempts, failed
 from ingestion.jobs import settle
 from ingestion.places import scan_place
 from ingestion.services import Services
-from ingestion.stages import resume
-from ingestion.stages.chunk import chunk
 from ingestion.stages.embed import embed
-from ingestion.stages.fetch import fetch
-from ingestion.stages.intake import NOT_HANDED_OUT
-from ingestion.stages.parse import parse
 from ingestion.stages.publish import publish
 from ingestion.stages.scan import scan
-from vouch.catalog import ledger, outbox
+from vouch.catalog import ledger
 from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.ledger import Lease, StageName
-from vouch.catalog.tables import Document
 from vouch.catalog.turns import claim_in_turn
-from vouch.core import clock
-from vouch.core.clock import rfc3339
-from vouch.core.errors import (
-    DocumentRejected,
-    InvalidInput,
-    LeaseLost,
-    SourceRefuses,
-    SourceUnreachable,
-    SyncRefused,
-    Unavailable,
-    VouchError,
-)
-from vouch.core.types import Json
+from vouch.core.errors import VouchError
 
 log = logging.getLogger(__name__)
 
-Work = Callable[[Services, Lease], Lease | None]
-"""A stage: does its work in transactions of its own and returns the next one, in hand or ready for anyone."""
-Together = Callable[[Services, Sequence[Lease]], list[Lease]]
-"""The same for documents of one tenant, each there once: all or none. Returns what is next, ready for anyone."""
+Ends = Callable[[], bool]
+"""Asked in the midst of a stage: whether to end it here, for its time is up or others shall come first."""
+Together = Callable[[Services, Sequence[Lease], Ends], list[Lease] | None]
+"""A stage of documents of one tenant, each there once: all or none. Returns what is next, ready for anyone; None where
+it ended before it was done, and what it did so far is kept."""
 
-WORK: dict[str, Work] = {"scan": scan, "fetch": fetch, "parse": parse, "chunk": chunk}
 TOGETHER: dict[str, Together] = {"embed": embed, "publish": publish}
 
 STEPS = tuple(name for name in ledger.STAGES if name != "scan")
-AT_A_TIME = 4
-"""Documents of a message that are done before it is seen who else waits."""
-PATIENCE = 6
-"""Times that a document's source may fail to answer in one job."""
+AT_A_TIME = 16
+"""Documents that go from fetch to chunk together, if that takes no longer than a moment (``convoy.SLICE_S``); after
+them it is seen who else waits."""
+CHUNKS = 512
+"""Of documents that are embedded together, unless one has more."""
 ENOUGH_S = 75.0
 """After this, what is left of a message is put back. One more document takes at most 160 s, and Celery ends the
 message, with the attempts of all that is left of it, after 240 (``ingestion/doorbell.py``)."""
@@ -131,17 +113,21 @@ def _run(services: Services, leases: list[Lease], enough: float, *, yields: bool
         return
     ready: dict[StageName, list[str]] = defaultdict(list)
     left = list[Lease]()
+    ends = partial(_ends, services, enough, yields=yields)
     with ledger.held(services.catalog, leases, services.settings.lease_s):
-        for number, lease in enumerate(_together(services, tuple(leases), ready)):
-            if left or (number and _ends(services, number, enough, yields=yields)):
-                left.append(lease)
-                continue
-            following = _do(services, lease)
-            while following is not None and following.held:
-                leases.append(following)
-                following = _do(services, following)
-            if following is not None:
-                ready[following.name].append(following.id)
+        batches, begun = _batches(leases), False
+        while batches:
+            if begun and ends():
+                left = [lease for batch in batches for lease in batch]
+                break
+            batch, begun = batches.pop(0), True
+            if batch[0].name in STEP:
+                following, unbegun = carry(services, batch, leases)
+            else:
+                following, unbegun = _done(services, batch, ends)
+            batches[:0] = _batches(unbegun)
+            for lease in following:
+                ready[lease.name].append(lease.id)
     if left:
         with services.catalog.transaction(ACROSS_TENANTS) as session:
             left = ledger.put_back(session, left)
@@ -155,136 +141,75 @@ def _run(services: Services, leases: list[Lease], enough: float, *, yields: bool
         settle(session, sorted({lease.job_id for lease in leases}))
 
 
-def _ends(services: Services, number: int, enough: float, *, yields: bool) -> bool:
-    """Whether a message ends before its next document. One that yields lets small sources by now and then, and ends for
-    a scan that no process has taken yet: how much its source has to do is not known before."""
+def _ends(services: Services, enough: float, *, yields: bool) -> bool:
+    """Whether a message ends before it goes on. One that yields lets small sources by now and then, and ends for a scan
+    that no process has taken yet: how much its source has to do is not known before."""
     if time.monotonic() > enough:
         return True
-    if not yields or number % AT_A_TIME:
-        return False
-    return not _finish_small(services, enough) or unheard(services.redis, "scan")
+    return yields and (not _finish_small(services, enough) or unheard(services.redis, "scan"))
 
 
-def _together(services: Services, leases: Sequence[Lease], ready: dict[StageName, list[str]]) -> list[Lease]:
-    """Do in one go what can be, and add what is next to ``ready``. Returns the others, to be done one by one: what was
-    tried before, a second version of a document, and a batch of which one failed, for that harms nobody else."""
-    batches: dict[tuple[str, StageName], dict[str, Lease]] = defaultdict(dict)
+def _batches(leases: Sequence[Lease]) -> list[list[Lease]]:
+    """What is done in one go: of one tenant and stage, each document once, and no more than others may wait for. What
+    was tried before goes alone."""
+    alike: dict[tuple[str, StageName], list[Lease]] = defaultdict(list)
     for lease in leases:
-        if lease.name in TOGETHER and lease.attempt == 1:
-            batches[lease.tenant, lease.name].setdefault(lease.document_id, lease)
-    done = set[str]()
-    for (_, name), batch in batches.items():
-        some = list(batch.values())
-        if len(some) == 1:
-            continue
-        try:
-            for following in TOGETHER[name](services, some):
-                ready[following.name].append(following.id)
-        except (VouchError, RuntimeError, ValueError, DBAPIError) as error:
-            log.warning("stage %s of %d documents was not done together", name, len(some), exc_info=error)
-        else:
-            done.update(lease.id for lease in some)
-    return [lease for lease in leases if lease.id not in done]
+        alike[lease.tenant, lease.name].append(lease)
+    batches = list[list[Lease]]()
+    for some in alike.values():
+        rest = some
+        while rest:
+            batches.append(_first(rest))
+            taken = {lease.id for lease in batches[-1]}
+            rest = [lease for lease in rest if lease.id not in taken]
+    return batches
 
 
-def _do(services: Services, lease: Lease) -> Lease | None:
+def _first(leases: Sequence[Lease]) -> list[Lease]:
+    """Those of ``leases``, which are alike, that go together first."""
+    batch, documents, chunks = list[Lease](), set[str](), 0
+    for lease in leases:
+        chunks += int(lease.result.get("chunks", 0)) if lease.name == "embed" else 0
+        full = len(batch) >= (AT_A_TIME if lease.name in STEP else BATCH) or chunks > CHUNKS
+        if batch and (full or lease.attempt > 1):
+            break
+        if lease.document_id not in documents:
+            batch.append(lease)
+            documents.add(lease.document_id)
+        if lease.attempt > 1 or lease.name == "scan":
+            break
+    return batch
+
+
+def _done(services: Services, batch: Sequence[Lease], ends: Ends) -> tuple[list[Lease], list[Lease]]:
+    """Do what is no part of a convoy: together what can be, and where that fails, each by itself, for one that fails
+    harms nobody else. Returns what is next, ready for anyone, and what is to be put back."""
+    if len(batch) == 1:
+        return _alone(services, batch[0], ends)
     try:
-        if lease.attempt > ledger.MAX_ATTEMPTS:
-            raise DocumentRejected("Its worker died each time it was tried.", reason="worker_died")
-        if lease.name in TOGETHER:
-            return next(iter(TOGETHER[lease.name](services, [lease])), None)
-        return WORK[lease.name](services, lease)
-    except LeaseLost:
-        log.info("stage %s of job %s passed to another worker", lease.name, lease.job_id)
-    except (DocumentRejected, InvalidInput, SyncRefused, SourceRefuses) as error:
-        _give_up(services, lease, error)
-    except Unavailable as error:
-        _again(services, lease, error, counts=False)
-    except SourceUnreachable as error:
-        _wait_for_source(services, lease, error)
-    except Exception as error:  # the boundary: whatever a document does to a parser ends in the ledger
-        log.warning("stage %s of document %s failed", lease.name, lease.document_id, exc_info=error)
-        if lease.name == "scan" and _advanced(services, lease):
-            _again(services, lease, error, counts=False)
-        elif lease.name == "scan" and isinstance(error, SoftTimeLimitExceeded):  # another try would take as long
-            limit = services.settings.scan_limit_s
-            _give_up(services, lease, SourceUnreachable(f"The scan took longer than {limit} s and was ended."))
-        elif lease.attempt >= ledger.MAX_ATTEMPTS:
-            _give_up(services, lease, error)
-        else:
-            _again(services, lease, error, counts=True)
-    return None
+        following = TOGETHER[batch[0].name](services, batch, ends)
+        return ([], list(batch)) if following is None else (following, [])
+    except (VouchError, RuntimeError, ValueError, DBAPIError) as error:
+        log.warning("stage %s of %d documents was not done together", batch[0].name, len(batch), exc_info=error)
+    ready, left = list[Lease](), list[Lease]()
+    for number, lease in enumerate(batch):
+        if left or (number and ends()):
+            left.append(lease)
+            continue
+        following, unbegun = _alone(services, lease, ends)
+        ready += following
+        left += unbegun
+    return ready, left
 
 
-def _wait_for_source(services: Services, lease: Lease, error: SourceUnreachable) -> None:
-    """A scan is tried as often as anything else, and goes on for as long as it comes further. A document waits for a
-    minute: then its job ends, so that the next sync is not kept waiting, and that one tries again."""
-    if lease.name == "scan":
-        if _advanced(services, lease):
-            _again(services, lease, error, counts=False)
-        elif lease.attempt >= ledger.MAX_ATTEMPTS:
-            _give_up(services, lease, error)
-        else:
-            _again(services, lease, error, counts=True)
-        return
-    waited = int(lease.result.get("waited", 0)) + 1
-    told = replace(lease, attempt=waited)
-    if waited >= PATIENCE:
-        _give_up(services, told, error)
-        return
-    with services.catalog.transaction(lease.tenant) as session:
-        problem, pause = _problem(told, error), _pause(told, error)
-        ledger.retry(session, lease, problem, delay_s=pause, counts=False, result={"waited": waited})
-
-
-def _advanced(services: Services, lease: Lease) -> bool:
-    """A scan that came further goes on from there, be it by many tries."""
-    with services.catalog.reading(lease.tenant) as session:
-        return resume.advanced(session, lease)
-
-
-def _again(services: Services, lease: Lease, error: Exception, *, counts: bool) -> None:
-    """Try later. A part that is down is not the document's fault, so the attempt does not count."""
-    with services.catalog.transaction(lease.tenant) as session:
-        ledger.retry(session, lease, _problem(lease, error), delay_s=_pause(lease, error), counts=counts)
-
-
-def _pause(lease: Lease, error: Exception) -> float:
-    """Seconds to wait; longer where the other side asks for it (``Retry-After``), up to an hour."""
-    asked = error.extra.get("retry_after_s", 0.0) if isinstance(error, Unavailable | SourceUnreachable) else 0.0
-    return max(2.0**lease.attempt, min(float(asked), 3600.0))
-
-
-def _give_up(services: Services, lease: Lease, error: Exception) -> None:
-    with services.catalog.transaction(lease.tenant) as session:
-        problem = _problem(lease, error)
-        if lease.name == "scan" and not isinstance(error, SyncRefused):
-            breaker.failed(session, lease.tenant, lease.job_id)
-        document = session.get(Document, (lease.tenant, lease.document_id), with_for_update=True)
-        ledger.fail(session, lease, problem)
-        if document is not None and document.state != "deleted":
-            quarantine(session, lease, document, problem)
-
-
-def quarantine(session: Session, lease: Lease, document: Document, problem: Json) -> None:
-    """Put the reason on the document. An earlier good version stays; without one nothing is ever shown."""
-    document.problem = problem
-    if problem["reason"] not in NOT_HANDED_OUT:  # that says nothing of the content: what is named again is read
-        document.fingerprint = str(lease.result.get("fingerprint", document.fingerprint))
-    if document.current_version is None:
-        document.state = "quarantined"
-    session.add(document)
-    if lease.name == "publish":
-        outbox.append(session, lease.tenant, "remove", [document.id], lease.version)
-
-
-def _problem(lease: Lease, error: Exception) -> Json:
-    found: Json = {"stage": lease.name, "attempts": lease.attempt, "at": rfc3339(clock.now())}
-    if not isinstance(error, VouchError):
-        # A library's message may quote the document or a secret: it goes to the log, not to people.
-        return {**found, "reason": "failed", "detail": type(error).__name__}
-    reason = error.reason if isinstance(error, DocumentRejected | SyncRefused) else error.code
-    said: Json = {name: error.extra[name] for name in ("file", "line") if name in error.extra}
-    if error.field:
-        said["field"] = error.field
-    return {**found, "reason": reason, "detail": error.detail, **said}
+def _alone(services: Services, lease: Lease, ends: Ends) -> tuple[list[Lease], list[Lease]]:
+    try:
+        check_attempts(lease)
+        if lease.name == "scan":
+            scan(services, lease)
+            return [], []
+        following = TOGETHER[lease.name](services, [lease], ends)
+        return ([], [lease]) if following is None else (following, [])
+    except Exception as error:  # noqa: BLE001 - the boundary: what a stage meets ends in the ledger
+        failed(services, lease, error)
+        return [], []

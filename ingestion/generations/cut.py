@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from ingestion.chunk import chunk, chunker_named
 from ingestion.parse import Parsed
 from ingestion.services import Services
+from vouch.catalog.rows import insert_rows
 from vouch.catalog.tables import Chunk, IndexGeneration
 from vouch.catalog.vectors import Named
 from vouch.core.context import KEPT, context_named
@@ -65,4 +65,4 @@ def cut(services: Services, tenant: str, versions: Sequence[Named], generation: 
         rows = rows_of(services, generation, (tenant, document_id, version), parsed, found.title or "")
         with services.catalog.transaction(tenant, durable=False) as session:
             if rows and session.execute(_LOCK, named).first() is not None:
-                session.execute(insert(Chunk).on_conflict_do_nothing(), rows)
+                insert_rows(session, Chunk, rows, unless_there=True)

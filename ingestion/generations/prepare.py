@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session
 
 from ingestion.generations.cut import cut
 from ingestion.services import Services
 from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.generations import put_back
-from vouch.catalog.tables import Embedding, IndexGeneration
-from vouch.catalog.vectors import Named, chunks_of, unembedded
+from vouch.catalog.tables import IndexGeneration
+from vouch.catalog.vectors import Named, chunks_of, keep, unembedded
 from vouch.core.errors import VouchError
 from vouch.index.points import batched
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 512
-"""Texts embedded and stored together: a worker stopped by its time limit loses no more than these."""
+SLICE = 64
+"""Texts embedded and stored together, a second's work or less: a worker that is stopped loses no more than these, and
+who has few documents waits no longer than for these."""
 
 FAILS = (VouchError, RuntimeError, ValueError, OSError)
 """What making ready for a generation may raise: a model, or a part, that is not there or does not work."""
@@ -53,20 +53,27 @@ def lacking(session: Session, tenant: str, versions: Sequence[Named], generation
     return bool(unembedded(session, tenant, versions, generation))
 
 
-def embed_for(services: Services, tenant: str, versions: Sequence[Named], generation: IndexGeneration) -> None:
-    """Embed what the chunks of ``versions`` lack, sorted by length in one batch."""
+def embed_for(
+    services: Services,
+    tenant: str,
+    versions: Sequence[Named],
+    generation: IndexGeneration,
+    ends: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Embed what the chunks of ``versions`` lack, alike lengths together, and store it slice by slice. ``ends`` is
+    asked between two slices; False when it ended there, before all was done."""
     with services.catalog.reading(tenant) as session:
         unknown = unembedded(session, tenant, versions, generation)
-    for some in batched(unknown.items(), AT_ONCE):
-        vectors = services.embedder_of(generation).embed([text for _, text in some])
-        rows = [
-            {
-                "tenant_id": tenant,
-                "model": generation.model,
-                "text_hash": hash_,
-                "vector": vector.astype("<f4").tobytes(),
-            }
-            for (hash_, _), vector in zip(some, vectors, strict=True)
-        ]
+    if not unknown:
+        return True
+    embedder = services.embedder_of(generation)
+    # By what is embedded and not by characters: slices are then padded no more than all in one would be.
+    lengths = dict(zip(unknown, embedder.count_tokens(list(unknown.values())), strict=True))
+    for number, some in enumerate(batched(sorted(unknown.items(), key=lambda one: -lengths[one[0]]), SLICE)):
+        if number and ends():
+            return False
+        vectors = embedder.embed([text for _, text in some])
+        made = {hash_: vector.astype("<f4").tobytes() for (hash_, _), vector in zip(some, vectors, strict=True)}
         with services.catalog.transaction(tenant, durable=False) as session:
-            session.execute(insert(Embedding).on_conflict_do_nothing(), rows)
+            keep(session, tenant, generation.model, made)
+    return True

@@ -2,32 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlmodel import Session
+
+from ingestion.parse.wire import Answer
 from ingestion.parser import ParserKilled
 from ingestion.services import Services
 from ingestion.stages import links
-from ingestion.stages.version import building, note, unwanted
+from ingestion.stages.step import Step
+from ingestion.stages.version import Building, Noted, look, note_all, wanted
 from vouch.catalog import ledger
 from vouch.catalog.ledger import Lease
 from vouch.core.errors import DocumentRejected
 
 
-def parse(services: Services, lease: Lease) -> Lease | None:
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What the parser process made of a version, and the JSON that it said it in."""
+
+    answer: Answer
+    body: bytes
+
+    @property
+    def size(self) -> int:
+        return 2 * len(self.body)  # the text is in both
+
+
+def _make(services: Services, lease: Lease, version: Building) -> Read:
     """Raises ``DocumentRejected`` with a stable reason for what cannot be read."""
-    with services.catalog.reading(lease.tenant) as session:
-        version = building(session, lease)
-    if version is None:
-        unwanted(services, lease)
-        return None
     raw = services.blobs.get(lease.tenant, version.raw)
     try:
         meta = version.meta  # of versions from before there was a choice, the whole page was read
         article = meta.get("article", False)
-        parsed, body = services.parser.parse(raw, meta["name"], meta["mime_given"], article=article)
+        return Read(*services.parser.parse(raw, meta["name"], meta["mime_given"], article=article))
     except ParserKilled as killed:
         if lease.attempt < ledger.MAX_ATTEMPTS:
             raise
         raise DocumentRejected("The parser process died each time it was tried.", reason="parser_died") from killed
-    facts = {
+
+
+def _write(services: Services, session: Session, done: Sequence[tuple[Lease, Read]]) -> list[Lease]:
+    done = wanted(session, done)
+    if not done:
+        return []
+    services.blobs.lock(session)
+    noted = list[tuple[Lease, Noted]]()
+    for lease, read in done:
+        elements = services.blobs.put(lease.tenant, read.body)
+        text = services.blobs.put(lease.tenant, read.answer.text.encode())
+        noted.append((lease, Noted(_facts(read.answer), parsed=elements, text=text)))
+    note_all(session, noted)
+    links.keep(session, [(lease, read.answer.links) for lease, read in done])
+    in_hand_s = services.settings.lease_s
+    return ledger.finish_all(session, [(lease, {}) for lease, _ in done], then="chunk", in_hand_s=in_hand_s)
+
+
+def _facts(parsed: Answer) -> dict[str, object]:
+    return {
         "title": parsed.title,
         "mime": parsed.mime,
         "language": parsed.language,
@@ -35,13 +68,6 @@ def parse(services: Services, lease: Lease) -> Lease | None:
         "notes": parsed.notes,
         "links": len(parsed.links),
     }
-    with services.catalog.transaction(lease.tenant, durable=False) as session:
-        if building(session, lease, lock=True) is None:
-            ledger.cancel(session, lease)
-            return None
-        services.blobs.lock(session)
-        elements = services.blobs.put(lease.tenant, body)
-        text = services.blobs.put(lease.tenant, parsed.text.encode())
-        note(session, lease, facts, parsed=elements, text=text)
-        links.keep(session, lease, parsed.links)
-        return ledger.finish(session, lease, then="chunk", in_hand_s=services.settings.lease_s)
+
+
+PARSE = Step(look, _make, _write)

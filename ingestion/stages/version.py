@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -25,11 +26,15 @@ _PEEK = sa.text(_BUILDING)
 _LOCK = sa.text(f"{_BUILDING} ORDER BY d.id FOR NO KEY UPDATE OF d")
 _NOTE = sa.text(
     """
-    UPDATE document_version SET parsed = coalesce(:parsed, parsed), text = coalesce(:text, text),
-        chunks = coalesce(:chunks, chunks), meta = meta || CAST(:meta AS jsonb)
-    WHERE tenant_id = :tenant AND document_id = :document AND version = :version
+    UPDATE document_version v SET parsed = coalesce(n.parsed, v.parsed), text = coalesce(n.text, v.text),
+        chunks = coalesce(n.chunks, v.chunks), meta = v.meta || n.meta
+    FROM unnest(CAST(:documents AS text[]), CAST(:versions AS int[]), CAST(:parsed AS text[]), CAST(:texts AS text[]),
+        CAST(:chunks AS int[]), CAST(:metas AS jsonb[])) AS n(document_id, version, parsed, text, chunks, meta)
+    WHERE v.tenant_id = :tenant AND v.document_id = n.document_id AND v.version = n.version
     """
 )
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,34 +47,54 @@ class Building:
     meta: Json
 
 
-def building(session: Session, lease: Lease, *, lock: bool = False) -> Building | None:
-    """The lease's version, not yet published; None once its document is deleted or a newer version is current.
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What a stage made of a version. ``meta`` is merged over what is there; None leaves what is there."""
 
-    ``lock`` keeps the document as it is to the end of the transaction.
-    """
-    return all_building(session, [lease], lock=lock).get(lease.document_id)
+    meta: Json
+    parsed: str | None = None
+    text: str | None = None
+    chunks: int | None = None
 
 
 def all_building(session: Session, leases: Sequence[Lease], *, lock: bool = False) -> dict[str, Building]:
-    """The same for leases of one tenant, each for another document: document → its version, if that is wanted."""
+    """The versions of leases of one tenant, each for another document, that are not yet published: document → its
+    version. One whose document is deleted, or which a newer version has overtaken, is not among them.
+
+    ``lock`` keeps the documents as they are to the end of the transaction.
+    """
     documents, versions = [lease.document_id for lease in leases], [lease.version for lease in leases]
     values = {"tenant": leases[0].tenant, "documents": documents, "versions": versions}
     return {row[0]: Building(*row[1:]) for row in session.execute(_LOCK if lock else _PEEK, values)}
 
 
-def note(
-    session: Session,
-    lease: Lease,
-    meta: Json,
-    *,
-    parsed: str | None = None,
-    text: str | None = None,
-    chunks: int | None = None,
-) -> None:
-    """Write down what a stage made of the version; ``meta`` is merged over what is there."""
-    facts = {"parsed": parsed, "text": text, "chunks": chunks, "meta": json.dumps(meta)}
-    key = {"tenant": lease.tenant, "document": lease.document_id, "version": lease.version}
-    session.execute(_NOTE, {**key, **facts})
+def look(services: Services, session: Session, leases: Sequence[Lease]) -> dict[str, Building]:
+    """As the steps of :mod:`ingestion.stages.step` look at their versions."""
+    return all_building(session, leases)
+
+
+def wanted(session: Session, done: Sequence[tuple[Lease, Made]]) -> list[tuple[Lease, Made]]:
+    """Those of ``done`` whose version is still wanted, locked to the end of the transaction; the stages of the others
+    are put away."""
+    found = all_building(session, [lease for lease, _ in done], lock=True)
+    for lease, _ in done:
+        if lease.document_id not in found:
+            ledger.cancel(session, lease)
+    return [one for one in done if one[0].document_id in found]
+
+
+def note_all(session: Session, noted: Sequence[tuple[Lease, Noted]]) -> None:
+    """Write down what a stage made of the versions, all of one tenant."""
+    values = {
+        "tenant": noted[0][0].tenant,
+        "documents": [lease.document_id for lease, _ in noted],
+        "versions": [lease.version for lease, _ in noted],
+        "parsed": [one.parsed for _, one in noted],
+        "texts": [one.text for _, one in noted],
+        "chunks": [one.chunks for _, one in noted],
+        "metas": [json.dumps(one.meta) for _, one in noted],
+    }
+    session.execute(_NOTE, values)
 
 
 def unwanted(services: Services, lease: Lease) -> None:

@@ -88,7 +88,7 @@ def test_a_down_part_is_not_held_against_the_document(catalog: Catalog, stage_id
 def test_waiting_ends_when_the_projector_has_come_far_enough(catalog: Catalog, stage_id: str) -> None:
     with catalog.transaction(ACROSS_TENANTS) as session:
         (lease,) = ledger.claim(session, [stage_id], 30)
-        ledger.wait(session, lease, 7)
+        ledger.wait_all(session, [(lease, 7)])
         assert ledger.wake(session, 6) == []
         assert ledger.wake(session, 7) == [stage_id]
     assert _stage(catalog, stage_id).attempts == 0
@@ -118,3 +118,49 @@ def test_a_stage_is_finished_while_its_job_is_locked(catalog: Catalog, stage_id:
         with catalog.transaction(ACROSS_TENANTS) as working:
             working.execute(sa.text("SET LOCAL lock_timeout = '5s'"))
             assert ledger.finish(working, lease, then="chunk")
+
+
+def _three(catalog: Catalog) -> list[ledger.Lease]:
+    with catalog.transaction(ACROSS_TENANTS) as session:
+        ids = [ledger.add(session, "t", "j", "parse", f"more{n}", n, {"version": n, "said": "kept"}) for n in range(3)]
+        return ledger.claim(session, ids, 30)
+
+
+def test_several_are_finished_together_and_each_has_its_own_result(catalog: Catalog, stage_id: str) -> None:
+    leases = _three(catalog)
+    with catalog.transaction("t") as session:
+        done = [(lease, {"characters": lease.version}) for lease in reversed(leases)]
+        following = ledger.finish_all(session, done, then="chunk", in_hand_s=30)
+    assert [(one.document_id, one.version, one.attempt, one.held) for one in following] == [
+        ("more2", 2, 1, True),
+        ("more1", 1, 1, True),
+        ("more0", 0, 1, True),
+    ]
+    for lease, after in zip(reversed(leases), following, strict=True):
+        row = _stage(catalog, after.id)
+        assert (row.name, row.state, row.document_id, row.version) == (
+            "chunk",
+            "leased",
+            lease.document_id,
+            lease.version,
+        )
+        assert row.result == _stage(catalog, lease.id).result == after.result
+        assert row.result == {"version": lease.version, "said": "kept", "characters": lease.version}
+    with catalog.transaction("t") as session:
+        assert ledger.finish_all(session, [(one, {}) for one in following]) == []
+        assert session.execute(sa.text("SELECT count(*) FROM stage WHERE state = 'done'")).scalar() == 6
+        assert ledger.finish_all(session, []) == []
+
+
+def test_of_several_none_is_finished_or_put_aside_when_one_is_lost(catalog: Catalog, stage_id: str) -> None:
+    leases = _three(catalog)
+    _expire(catalog, leases[1].id)
+    with catalog.transaction(ACROSS_TENANTS) as session:
+        ledger.claim(session, [leases[1].id], 30)
+    with pytest.raises(LeaseLost), catalog.transaction("t") as session:
+        ledger.finish_all(session, [(lease, {}) for lease in leases], then="chunk")
+    with pytest.raises(LeaseLost), catalog.transaction("t") as session:
+        ledger.wait_all(session, [(lease, 7) for lease in leases])
+    assert {_stage(catalog, lease.id).state for lease in leases} == {"leased"}
+    with catalog.reading("t") as session:
+        assert session.execute(sa.text("SELECT count(*) FROM stage WHERE name = 'chunk'")).scalar() == 0

@@ -37,7 +37,7 @@ TENANT = "t"
 SECRET = SecretStr("of the tests, and long enough for one")
 
 _READY = sa.text(
-    "SELECT id FROM stage WHERE state = 'ready' AND not_before <= now()"
+    "SELECT id, attempts > 0 FROM stage WHERE state = 'ready' AND not_before <= now()"
     " OR state = 'leased' AND leased_until < now() ORDER BY created_at LIMIT 64"
 )
 
@@ -68,9 +68,9 @@ class Walk:
         """Run stages and the projector, as workers would, until neither has anything to do."""
         while True:
             with self.services.catalog.reading(ACROSS_TENANTS) as session:
-                ready = list(session.execute(_READY).scalars())
-            if ready:
-                run_stages(self.services, ready)
+                ready = session.execute(_READY).all()
+            for some in ([one for one, tried in ready if not tried], *([one] for one, tried in ready if tried)):
+                run_stages(self.services, some)  # what was tried before is rung for alone
             if not self.services.projector.catch_up() and not ready:
                 return
 

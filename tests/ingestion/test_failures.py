@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from ingestion import work
+from ingestion import convoy, work
 from ingestion.jobs import cancel, retry, start_sync
 from ingestion.services import Services
+from ingestion.stages.step import Sized
 from ingestion.work import run_stages
 from tests.ingestion.conftest import TENANT, Walk
 from vouch.catalog.database import ACROSS_TENANTS
@@ -41,15 +43,16 @@ def _no_pause(walk: Walk) -> None:
 
 def _curse(walk: Walk, monkeypatch: pytest.MonkeyPatch, error: Exception) -> list[int]:
     """From now on parsing the cursed page raises ``error``; returns the attempts made, as they are made."""
-    parse, attempts = work.WORK["parse"], []
+    parse, attempts = convoy.STEP["parse"], list[int]()
 
-    def cursed(services: Services, lease: Lease) -> Lease | None:
+    def cursed(services: Services, lease: Lease, found: object) -> Sized | None:
         if lease.document_id == _cursed_id(walk):
             attempts.append(lease.attempt)
             raise error
-        return parse(services, lease)
+        made: Sized | None = parse.make(services, lease, found)
+        return made
 
-    monkeypatch.setitem(work.WORK, "parse", cursed)
+    monkeypatch.setitem(convoy.STEP, "parse", replace(parse, make=cursed))
     return attempts
 
 
@@ -106,6 +109,7 @@ def test_what_a_message_has_no_time_for_is_put_back_untried(
 ) -> None:
     """Slow documents must not use up the attempts of those that came in the same message."""
     monkeypatch.setattr(work, "ENOUGH_S", 0)
+    monkeypatch.setattr(convoy, "SLICE_S", 0)
     for n in range(5):
         (folder / f"more{n}.md").write_text(f"# {n}\n\nThis is page {n}.")
     job = walk.sync(walk.add_source(path=str(folder)))
@@ -147,14 +151,14 @@ def test_a_document_deleted_on_its_way_never_appears(walk: Walk, folder: Path, m
     source = walk.add_source(path=str(folder))
     publish = work.TOGETHER["publish"]
 
-    def late(services: Services, leases: Sequence[Lease]) -> list[Lease]:
+    def late(services: Services, leases: Sequence[Lease], ends: work.Ends) -> list[Lease] | None:
         if _cursed_id(walk) in [lease.document_id for lease in leases] and (folder / "cursed.md").exists():
             (folder / "cursed.md").unlink()
             from ingestion.delete import delete_documents
 
             with services.catalog.transaction(ACROSS_TENANTS) as session:
                 delete_documents(session, TENANT, source.id, ["cursed.md"], "test")
-        return publish(services, leases)
+        return publish(services, leases, ends)
 
     monkeypatch.setitem(work.TOGETHER, "publish", late)
     walk.sync(source)
@@ -168,13 +172,13 @@ def _before_publishing(walk: Walk, monkeypatch: pytest.MonkeyPatch, once: Callab
     """Run what ``once`` says of the cursed page before it is first published; how many go together each time."""
     publish, sizes = work.TOGETHER["publish"], list[int]()
 
-    def meddled(services: Services, leases: Sequence[Lease]) -> list[Lease]:
+    def meddled(services: Services, leases: Sequence[Lease], ends: work.Ends) -> list[Lease] | None:
         sizes.append(len(leases))
         for lease in leases:
             if len(sizes) == 1 and lease.document_id == _cursed_id(walk):
                 with walk.services.catalog.transaction(ACROSS_TENANTS) as session:
                     session.execute(sa.text(once(lease)))
-        return publish(services, leases)
+        return publish(services, leases, ends)
 
     monkeypatch.setitem(work.TOGETHER, "publish", meddled)
     return sizes

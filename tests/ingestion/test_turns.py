@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from ingestion import work
+from ingestion import convoy, work
 from ingestion.doorbell import BATCH, beside, ring
 from ingestion.jobs import start_sync
 from ingestion.places import scan_place
 from ingestion.services import Services
 from ingestion.sources import find_source
+from ingestion.stages.step import Sized
 from tests.ingestion.conftest import TENANT, Walk
 from tests.ingestion.wiki import Site, WikiConnector
 from vouch.catalog import ledger
@@ -178,20 +181,21 @@ def test_who_has_few_documents_is_let_by_in_the_midst_of_a_message(
     walk: Walk, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finished: list[str] = []
-    chunk = work.WORK["chunk"]
+    chunk = convoy.STEP["chunk"]
 
-    def comes_late(services: Services, lease: Lease) -> Lease | None:
-        following = chunk(services, lease)
+    def comes_late(services: Services, lease: Lease, found: object) -> Sized | None:
         finished.append(lease.document_id)
         if len(finished) == 2:
             ring_for_scans(walk, "small")
-        return following
+        made: Sized | None = chunk.make(services, lease, found)
+        return made
 
+    monkeypatch.setattr(convoy, "SLICE_S", math.inf)
     site.pages = {f"p{n:03}": f"Page {n} of many." for n in range(120)}
     WikiConnector.sites["small"] = Site(pages={"only": "The boathouse opens at nine."})
     rung = ring_for_scans(walk, walk.add_source("big", "wiki", issuer=None).name)
     walk.add_source("small", "wiki", site="small", issuer=None)
-    monkeypatch.setitem(work.WORK, "chunk", comes_late)
+    monkeypatch.setitem(convoy.STEP, "chunk", replace(chunk, make=comes_late))
     work.take_turn(walk.services, "fetch", rung[:BATCH])
     small = walk.scalar("SELECT id FROM document WHERE title = 'only'")
     assert finished.index(str(small)) == work.AT_A_TIME and len(finished) == BATCH + 1
@@ -208,7 +212,10 @@ def test_many_who_have_few_do_not_keep_a_backlog_waiting_for_good(walk: Walk, si
     assert BATCH < int(str(walk.scalar(DONE))) < 12 * 30, "its turn comes before all of theirs are done"
 
 
-def test_a_message_ends_early_for_a_scan_that_nobody_has_looked_at(walk: Walk, site: Site) -> None:
+def test_a_message_ends_early_for_a_scan_that_nobody_has_looked_at(
+    walk: Walk, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(convoy, "SLICE_S", math.inf)
     site.pages = {f"p{n:03}": f"Page {n} of many." for n in range(80)}
     rung = ring_for_scans(walk, walk.add_source("big", "wiki", issuer=None).name)
     ring(walk.services.bell, "scan", ["of another"])

@@ -38,15 +38,36 @@ _ADD = sa.text(
 )
 _FINISH = sa.text(
     """
-    WITH done AS (
-        UPDATE stage SET state = 'done', leased_until = NULL, finished_at = now(), result = CAST(:result AS jsonb)
-        WHERE tenant_id = :tenant AND id = :id AND fence = :fence AND state = 'leased'
-        RETURNING tenant_id, job_id, source_id, document_id)
-    INSERT INTO stage (
-        tenant_id, id, job_id, source_id, document_id, version, name, state, attempts, fence, leased_until, result)
-    SELECT tenant_id, :next_id, job_id, source_id, document_id, :version, :next_name, :state, :fence_of_next,
-        :fence_of_next, CASE WHEN :lease > 0 THEN now() + make_interval(secs => :lease) END, CAST(:result AS jsonb)
-    FROM done RETURNING id
+    WITH given AS (
+        SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:fences AS bigint[]), CAST(:results AS jsonb[]),
+            CAST(:next_ids AS text[]), CAST(:versions AS int[])) AS g(id, fence, result, next_id, version)
+    ), mine AS (
+        SELECT s.id FROM stage s JOIN given g ON s.id = g.id AND s.fence = g.fence
+        WHERE s.tenant_id = :tenant AND s.state = 'leased' ORDER BY s.id FOR UPDATE OF s
+    ), done AS (
+        UPDATE stage s SET state = 'done', leased_until = NULL, finished_at = now(), result = g.result
+        FROM given g JOIN mine ON mine.id = g.id WHERE s.tenant_id = :tenant AND s.id = g.id
+        RETURNING s.tenant_id, s.job_id, s.source_id, s.document_id, g.next_id, g.version, g.result
+    ), added AS (
+        INSERT INTO stage (
+            tenant_id, id, job_id, source_id, document_id, version, name, state, attempts, fence, leased_until, result)
+        SELECT tenant_id, next_id, job_id, source_id, document_id, version, :next_name, :state, :fence_of_next,
+            :fence_of_next, CASE WHEN :lease > 0 THEN now() + make_interval(secs => :lease) END, result
+        FROM done WHERE CAST(:adds AS bool))
+    SELECT count(*) FROM done
+    """
+)
+_WAIT = sa.text(
+    """
+    WITH given AS (
+        SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:fences AS bigint[]), CAST(:seqs AS bigint[]))
+            AS g(id, fence, seq)
+    ), mine AS (
+        SELECT s.id FROM stage s JOIN given g ON s.id = g.id AND s.fence = g.fence
+        WHERE s.tenant_id = :tenant AND s.state = 'leased' ORDER BY s.id FOR UPDATE OF s)
+    UPDATE stage s SET state = 'waiting', wait_seq = g.seq, attempts = attempts - 1, leased_until = NULL,
+        not_before = now(), finished_at = NULL
+    FROM given g JOIN mine ON mine.id = g.id WHERE s.tenant_id = :tenant AND s.id = g.id RETURNING s.id
     """
 )
 
@@ -131,51 +152,70 @@ def finish(
     then: StageName | None = None,
     in_hand_s: int | None = None,
 ) -> Lease | None:
-    """Mark done and add the next stage, in the caller's transaction. Returns the next stage, None without ``then``.
+    """:func:`finish_all` of one. Returns the next stage, None without ``then``."""
+    return next(iter(finish_all(session, [(lease, result or {})], then=then, in_hand_s=in_hand_s)), None)
 
-    ``result`` is merged over what the stage was given, and passed on. With ``in_hand_s`` the next stage is leased
-    to the caller for that many seconds (its first attempt counted); without, it is ready and its fence is 0.
-    Raises :class:`LeaseLost`, which must roll the transaction back: another worker has the stage.
+
+def finish_all(
+    session: Session,
+    done: Sequence[tuple[Lease, Json]],
+    *,
+    then: StageName | None = None,
+    in_hand_s: int | None = None,
+) -> list[Lease]:
+    """Mark stages of one tenant done and add those that come next, in the caller's transaction. Returns these, in the
+    same order; nothing without ``then``.
+
+    The result of each is merged over what the stage was given, and passed on. With ``in_hand_s`` the next stages are
+    leased to the caller for that many seconds (their first attempt counted); without, they are ready and their fence
+    is 0. Raises :class:`LeaseLost`, which must roll the transaction back: another worker has one of the stages.
     """
-    merged = {**lease.result, **(result or {})}
-    if then is None:
-        _move(session, lease, "done", {"result": merged})
-        return None
-    held = in_hand_s is not None
-    following = Lease(
+    if not done:
+        return []
+    following = [_next(lease, result, then or "fetch", held=in_hand_s is not None) for lease, result in done]
+    counted = session.execute(
+        _FINISH,
+        {
+            "tenant": done[0][0].tenant,
+            "ids": [lease.id for lease, _ in done],
+            "fences": [lease.fence for lease, _ in done],
+            "results": [json.dumps(one.result) for one in following],
+            "next_ids": [one.id for one in following],
+            "versions": [one.version for one in following],
+            "adds": then is not None,
+            "next_name": then or "",
+            "state": "ready" if in_hand_s is None else "leased",
+            "fence_of_next": int(in_hand_s is not None),
+            "lease": in_hand_s or 0,
+        },
+    ).scalar_one()
+    if counted != len(done):
+        raise LeaseLost()
+    return following if then else []
+
+
+def _next(lease: Lease, result: Json, name: StageName, *, held: bool) -> Lease:
+    merged = {**lease.result, **result}
+    return Lease(
         tenant=lease.tenant,
         id=new_id(),
         job_id=lease.job_id,
         document_id=lease.document_id,
         version=int(merged.get("version", 0)),
-        name=then,
+        name=name,
         attempt=int(held),
         fence=int(held),
         result=merged,
     )
-    added = session.execute(
-        _FINISH,
-        {
-            "tenant": lease.tenant,
-            "id": lease.id,
-            "fence": lease.fence,
-            "result": json.dumps(merged),
-            "next_id": following.id,
-            "next_name": then,
-            "version": following.version,
-            "state": "leased" if held else "ready",
-            "fence_of_next": following.fence,
-            "lease": in_hand_s or 0,
-        },
-    ).first()
-    if added is None:
+
+
+def wait_all(session: Session, waiting: Sequence[tuple[Lease, int]]) -> None:
+    """Put stages of one tenant aside until the projector has applied the number of each; the attempt is not held
+    against them. Raises :class:`LeaseLost` where another worker has one of them."""
+    given = {"ids": [lease.id for lease, _ in waiting], "fences": [lease.fence for lease, _ in waiting]}
+    values = {"tenant": waiting[0][0].tenant, **given, "seqs": [seq for _, seq in waiting]}
+    if len(session.execute(_WAIT, values).all()) != len(waiting):
         raise LeaseLost()
-    return following
-
-
-def wait(session: Session, lease: Lease, seq: int) -> None:
-    """Put aside until the projector has applied ``seq``; the attempt is not held against the stage."""
-    _move(session, lease, "waiting", {"wait_seq": seq, "attempts": lease.attempt - 1})
 
 
 def retry(

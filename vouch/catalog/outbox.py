@@ -18,6 +18,14 @@ _APPEND = sa.text(
     VALUES (:tenant, :kind, CAST(:documents AS text[]), :version) RETURNING seq
     """
 )
+_APPEND_ALL = sa.text(
+    """
+    INSERT INTO index_op (tenant_id, kind, document_ids, version)
+    SELECT :tenant, :kind, ARRAY[document_id], version
+    FROM unnest(CAST(:documents AS text[]), CAST(:versions AS int[])) WITH ORDINALITY AS w(document_id, version, at)
+    ORDER BY at RETURNING seq
+    """
+)
 IndexOpKind = Literal["write", "remove", "access"]
 
 
@@ -32,6 +40,14 @@ def append(
     session.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _APPEND_LOCK})
     row = {"tenant": tenant, "kind": kind, "documents": list(document_ids), "version": version}
     return int(session.execute(_APPEND, row).scalar_one())
+
+
+def append_all(session: Session, tenant: str, kind: IndexOpKind, versions: Sequence[tuple[str, int]]) -> list[int]:
+    """The same for versions of documents, an operation for each; their numbers, in the same order."""
+    session.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _APPEND_LOCK})
+    documents, numbers = [document_id for document_id, _ in versions], [version for _, version in versions]
+    values = {"tenant": tenant, "kind": kind, "documents": documents, "versions": numbers}
+    return sorted(session.execute(_APPEND_ALL, values).scalars())
 
 
 def pending(session: Session, after: int, limit: int) -> list[IndexOpRow]:

@@ -40,6 +40,12 @@ _CUT = sa.text(
     """
 )
 
+# By the driver, for its %b: as text, each of the vectors would be twice as long.
+_KEEP = """
+    INSERT INTO embedding (tenant_id, model, text_hash, vector)
+    SELECT %s, %s, hash, vector FROM unnest(%s::text[], %b::bytea[]) AS made(hash, vector) ON CONFLICT DO NOTHING
+"""
+
 Named = tuple[str, int]
 """Document and version."""
 
@@ -50,6 +56,14 @@ def vectors(session: Session, model: str, wanted: Sequence[tuple[str, str]]) -> 
     values = {"model": model, "tenants": [t for t, _ in distinct], "hashes": [h for _, h in distinct]}
     rows = session.execute(_FOUND, values) if distinct else ()
     return {(tenant, hash_): vector for tenant, hash_, vector in rows if vector is not None}
+
+
+def keep(session: Session, tenant: str, model: str, made: Mapping[str, bytes]) -> None:
+    """Store vectors by the hash of their text; what is there already stays. In the order of the hashes: two workers
+    that make the same ones at once must not wait for each other in a circle."""
+    hashes = sorted(made)
+    values = (tenant, model, hashes, [made[hash_] for hash_ in hashes])
+    session.connection().exec_driver_sql(_KEEP, values)
 
 
 def unembedded(session: Session, tenant: str, versions: Sequence[Named], generation: IndexGeneration) -> dict[str, str]:

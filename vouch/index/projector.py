@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 
 import sqlalchemy as sa
 from sqlmodel import Session, col
@@ -208,18 +209,21 @@ class Projector:
     def _operations(
         self, session: Session, generation: IndexGeneration, rows: Iterable[IndexOpRow]
     ) -> Iterable[IndexOp]:
-        for row in rows:
-            if row.kind == "write":
-                wanted = [(row.tenant_id, document_id, row.version) for document_id in row.document_ids]
-                points = points_of(session, wanted, generation, self.compile_payload)
+        for kind, run in groupby(rows, key=lambda row: row.kind):
+            if kind == "write":
+                alike = ((row.tenant_id, document_id, row.version) for row in run for document_id in row.document_ids)
+                points = points_of(session, list(dict.fromkeys(alike)), generation, self.compile_payload)
                 if points:
                     yield UpsertPoints(tuple(points))
-            elif row.kind == "remove":
-                for document_id in row.document_ids:
-                    yield RemoveVersions(row.tenant_id, document_id, None if row.version is None else (row.version,))
+            elif kind == "remove":
+                for row in run:
+                    versions = None if row.version is None else (row.version,)
+                    for document_id in row.document_ids:
+                        yield RemoveVersions(row.tenant_id, document_id, versions)
             else:
-                for access, ids in access_payloads(session, row.tenant_id, row.document_ids, self.compile_payload):
-                    yield SetAccess(row.tenant_id, tuple(ids), access)
+                for row in run:
+                    for access, ids in access_payloads(session, row.tenant_id, row.document_ids, self.compile_payload):
+                        yield SetAccess(row.tenant_id, tuple(ids), access)
 
     def _record(self, session: Session, generation: IndexGeneration, seq: int) -> list[str]:
         session.execute(
