@@ -48,7 +48,7 @@ def unit(file: str) -> str:
 
 def turn(item: pytest.Item) -> int:
     """By which the items of a run are sorted, each file's and each folder's staying in their order."""
-    name = unit(item.path.relative_to(_ROOT).as_posix())
+    name = unit(_file(item.nodeid))
     return _FIRST.index(name) if name in _FIRST else len(_FIRST)
 
 
@@ -56,4 +56,8 @@ class ByPlatform(LoadFileScheduling):
     """``--dist loadfile``, by units instead of files."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return unit(nodeid.split("::", 1)[0])
+        return unit(_file(nodeid))
+
+
+def _file(nodeid: str) -> str:
+    return nodeid.split("::", 1)[0]
