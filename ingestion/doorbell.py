@@ -24,6 +24,9 @@ BATCH = 32
 """Documents per message, which says how many to do more than which (``vouch/catalog/turns.py``): enough for well-filled
 embedding batches, few enough to share among workers."""
 _PROJECTOR_RUNG = "vouch:projector:rung"
+_PATIENCE = {"max_retries": 1, "interval_start": 0.2, "interval_step": 0, "interval_max": 0.2}
+"""Of who rings while Redis is away: kombu's own would let a push wait ten seconds for what the scheduler makes up
+for. A worker's own connection is tried for as long as it takes, by ``broker_connection_max_retries``."""
 
 
 def make_celery(broker_url: str) -> Celery:
@@ -43,6 +46,7 @@ def make_celery(broker_url: str) -> Celery:
             "queue_order_strategy": "priority",
             "socket_timeout": 10,
             "socket_connect_timeout": 2,
+            **_PATIENCE,
         },
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,

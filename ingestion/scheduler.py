@@ -5,6 +5,11 @@ Any number may run: each sweep takes one lock, so only one sweeps at a time. It 
 
 from __future__ import annotations
 
+from vouch.core import startup
+
+if __name__ == "__main__":
+    startup.loading()
+
 import logging
 import signal
 import time
@@ -206,6 +211,7 @@ def _short(session: Session, rung: dict[str, int]) -> list[str]:
 
 def main() -> None:
     """Sweep until SIGTERM."""
+    startup.loaded()
     settings = Settings()
     configure_logging(settings)
     services = Services.open(settings)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from vouch.core import startup
+
+if __name__ == "__main__":
+    startup.loading()
+
 import logging
 from functools import cache
 
@@ -24,6 +29,7 @@ def _services() -> Services:
 
 def main() -> None:
     """Run until SIGTERM; work in hand goes back to the ledger."""
+    startup.loaded()
     settings = Settings()
     configure_logging(settings)
     bell = make_celery(redis_broker_url(settings))

@@ -5,15 +5,18 @@ Connections to other machines are refused by pytest-socket (options in ``pyproje
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from redis import Redis
 
+from tests.distribution import ByPlatform, turn
 from tests.scratch import scratch
 from vouch.catalog.database import Catalog
 from vouch.catalog.migrate import migrate
@@ -24,6 +27,10 @@ from vouch.embedded.addresses import redis_client_url
 from vouch.embedded.platform import running_platform
 from vouch.gateway.embed import Embedder, load_embedder
 
+gc.disable()
+"""Until the tests begin: what collecting them makes, more than a million objects, stays to the end, and to look
+through it again and again takes a third of the time. ``pytest_runtestloop`` has it left out for good."""
+
 os.environ.update(HF_HUB_OFFLINE="1", DO_NOT_TRACK="1", UNSTRUCTURED_DISABLE_NOTICE="1")
 for _name in [n for n in os.environ if n.startswith("VOUCH_") and not n.startswith(("VOUCH_EVAL_", "VOUCH_TEST_"))]:
     del os.environ[_name]  # a developer's own platform is not the one under test
@@ -32,32 +39,25 @@ _TEMPLATE = "migrated"
 _DATA = Path(os.environ.get("VOUCH_EVAL_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
 
-_FIRST = (
-    "/retrieval/test_non_interference.py",
-    "/platform/test_crashes.py",
-    "/platform/test_http_revocation.py",
-    "/platform/",
-    "/cli/",
-    "/gateway/test_prepare.py",
-)
-"""What takes minutes comes first, so that no process has it left when the others are through. The files of a folder
-that share a running platform stay together: it is stopped when the last of them is done.
-"""
-
-
-def _turn(item: pytest.Item) -> int:
-    path = item.path.as_posix()
-    return next((n for n, part in enumerate(_FIRST) if f"/tests{part}" in path), len(_FIRST))
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What takes long first; and leave out what needs the public evaluation data where that is not there."""
-    items.sort(key=_turn)
+    items.sort(key=turn)
     if _DATA.is_dir():
         return
     needing = [item for item in items if item.get_closest_marker("data")]
     config.hook.pytest_deselected(items=needing)
     items[:] = [item for item in items if item not in needing]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPlatform | None:
+    return ByPlatform(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_report_header() -> str:

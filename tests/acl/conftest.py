@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from fastapi import Depends
+from fastapi import Depends, FastAPI
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
+from pydantic_settings import SettingsConfigDict
 
 from acl import directory, oidc
 from acl.caller import Asker, asking
@@ -18,6 +20,7 @@ from acl.issuers import Trust, put_issuer
 from acl.jwks import KeySets
 from acl.keys import ADMINISTRATOR, create_key
 from tests.acl.issuing import AUDIENCE, Provider, serving
+from tests.applications import lent
 from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.catalog.tables import Tenant
 from vouch.cli.application import create_application
@@ -82,17 +85,33 @@ def identity(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> Iterator[Iden
         yield made
 
 
-@pytest.fixture
-def http(identity: Identity, database_url: str, tmp_path: Path) -> Iterator[TestClient]:
-    """The ingestion service, and one route more that tells an asker who they are."""
-    settings = Settings(
-        data_dir=tmp_path, database_url=SecretStr(database_url), secret_key=SecretStr(SECRET), tenant="t"
-    )
-    app = create_application(settings, "ingestion")
+class Moving(Settings):
+    """Of an application that goes from test to test: what it opens when it starts is where these say."""
+
+    model_config = SettingsConfigDict(frozen=False)
+
+
+@cache
+def _settings() -> Moving:
+    return Moving(secret_key=SecretStr(SECRET), tenant="t")
+
+
+def _application() -> FastAPI:
+    app = create_application(_settings(), "ingestion")
 
     @app.get("/v1/whoami")
     def whoami(asker: Annotated[Asker, Depends(asking)]) -> dict[str, str]:
         return {"tenant": asker.tenant, "user": asker.user, "by": asker.key_id}
 
-    with TestClient(app, raise_server_exceptions=False) as client:
-        yield client
+    return app
+
+
+@pytest.fixture
+def http(identity: Identity, database_url: str, tmp_path: Path) -> Iterator[TestClient]:
+    """The ingestion service, and one route more that tells an asker who they are."""
+    settings = _settings()
+    settings.data_dir, settings.database_url = tmp_path, SecretStr(database_url)
+    with lent("identity", _application) as app:
+        app.state.secret_key = SECRET
+        with TestClient(app, raise_server_exceptions=False) as client:
+            yield client

@@ -1,19 +1,16 @@
-"""`vouch up`: what it says, what it refuses, and how it ends."""
+"""`vouch up`: what it says, and what it refuses."""
 
 from __future__ import annotations
 
 import json
-import signal
 import socket
 import stat
 import subprocess
-import time
-from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.cli.conftest import COMMAND, Up, Vouch, environment, up
+from tests.cli.conftest import COMMAND, Up, Vouch, environment
 
 
 def test_it_says_the_address_and_the_keys_place_and_not_the_key(running: Up) -> None:
@@ -51,32 +48,6 @@ def test_a_taken_port_is_said(alone: Vouch) -> None:
     found = json.loads(done.stderr)
     assert found["code"] == "port_taken"
     assert port in found["detail"]
-
-
-def test_sigterm_ends_it_within_ten_seconds_with_work_in_hand_and_a_stream_open(tmp_path: Path, models: Path) -> None:
-    docs = tmp_path / "docs"
-    docs.mkdir()
-    (docs / ".vouch.yaml").write_text("access: {allow: [authenticated]}\n")
-    for n in range(80):
-        (docs / f"{n}.md").write_text(f"# Page {n}\n\n" + f"Sentence number {n} of this page says little. " * 60)
-    with up(tmp_path / "data", models, VOUCH_LEASE_S="4") as platform:
-        vouch = platform.vouch
-        vouch.ok("source", "add", "filesystem", "docs", str(docs))
-        job = json.loads(vouch.ok("source", "sync", "docs", "--no-wait", "--json"))
-        key = (vouch.data_dir / "admin.key").read_text().strip()
-        path = f"{platform.url}/v1/jobs/{job['job_id']}/events"
-        with httpx.stream("GET", path, headers={"Authorization": f"Bearer {key}"}, timeout=30) as stream:
-            lines = stream.iter_lines()
-            assert next(lines) == "event: progress"
-            asked = time.monotonic()
-            platform.process.send_signal(signal.SIGTERM)
-            assert platform.process.wait(timeout=10) == 0
-            assert time.monotonic() - asked < 10
-            assert "event: end" not in list(lines)
-    with up(tmp_path / "data", models, VOUCH_LEASE_S="4") as again:
-        ended = json.loads(again.vouch.ok("job", "watch", job["job_id"], "--json"))
-        assert ended["counts"]["published"] == 80
-        assert json.loads(again.vouch.ok("index", "verify", "--json"))["clean"]
 
 
 def test_the_supervisor_stays_small() -> None:

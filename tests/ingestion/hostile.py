@@ -12,22 +12,31 @@ import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from tests.ingestion import made
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Hostile:
-    """``slow``: it is stopped by the limit of CPU time, which its test sets lower."""
+    """``slow``: it is stopped by the limit of CPU time, which its test sets lower.
+
+    ``given`` is the file, or makes it where that takes time: every process of pytest collects the tests of the set,
+    and one of them needs it.
+    """
 
     name: str
-    data: bytes
+    given: bytes | Callable[[], bytes]
     refused: str = ""
     text: str = ""
     note: str = ""
     slow: bool = False
+
+    @cached_property
+    def data(self) -> bytes:
+        return self.given if isinstance(self.given, bytes) else self.given()
 
 
 def hostile() -> Iterator[Hostile]:
@@ -58,24 +67,34 @@ def _in_body(xml: bytes) -> bytes:
 
 def _archives() -> Iterator[Hostile]:
     """Zip bombs: what unpacks to far more than it is."""
-    flood = b" " * (64 << 20)
-    yield Hostile("bomb.docx", _with(_DOCX, **{"word/document.xml": _in_body(flood)}), "unsafe")
-    yield Hostile("bomb-media.docx", _with(_DOCX, **{"word/media/a.png": flood}), "unsafe")
-    yield Hostile("bomb.xlsx", _with(_XLSX, **{"xl/worksheets/sheet1.xml": _SHEET + flood}), "unsafe")
-    yield Hostile("bomb-strings.xlsx", _with(_XLSX, **{"xl/sharedStrings.xml": flood}), "unsafe")
-    yield Hostile("bomb.pptx", _with(_PPTX, **{"ppt/slides/slide1.xml": flood}), "unsafe")
-    yield Hostile("bomb.odt", _with(_ODT, **{"content.xml": flood}), "unsafe")
-    yield Hostile("bomb.epub", _with(_EPUB, **{"OEBPS/a.xhtml": flood}), "unsafe")
-    yield Hostile("overlapping.docx", _overlapping(), "too_large")
-    yield Hostile("members.docx", made.zipped(_DOCX | {f"word/x{n}.bin": b"" for n in range(20_001)}), "too_large")
-    yield Hostile("lying-size.docx", _lying_size(), "corrupt")
-    inner = made.zipped({"a.txt": flood[: 8 << 20]})
+    yield Hostile("bomb.docx", lambda: _with(_DOCX, **{"word/document.xml": _in_body(_flood())}), "unsafe")
+    yield Hostile("bomb-media.docx", lambda: _with(_DOCX, **{"word/media/a.png": _flood()}), "unsafe")
+    yield Hostile("bomb.xlsx", lambda: _with(_XLSX, **{"xl/worksheets/sheet1.xml": _SHEET + _flood()}), "unsafe")
+    yield Hostile("bomb-strings.xlsx", lambda: _with(_XLSX, **{"xl/sharedStrings.xml": _flood()}), "unsafe")
+    yield Hostile("bomb.pptx", lambda: _with(_PPTX, **{"ppt/slides/slide1.xml": _flood()}), "unsafe")
+    yield Hostile("bomb.odt", lambda: _with(_ODT, **{"content.xml": _flood()}), "unsafe")
+    yield Hostile("bomb.epub", lambda: _with(_EPUB, **{"OEBPS/a.xhtml": _flood()}), "unsafe")
+    yield Hostile("overlapping.docx", _overlapping, "too_large")
+    many = {f"word/x{n}.bin": b"" for n in range(20_001)}
+    yield Hostile("members.docx", lambda: made.zipped(_DOCX | many), "too_large")
+    yield Hostile("lying-size.docx", _lying_size, "corrupt")
+    yield Hostile("nested.zip", _nested, "unsupported")
+    yield Hostile("nested.docx", lambda: _with(_DOCX, **{"word/embeddings/a.zip": _nested()}), text=_DOCX_TEXT)
+    yield Hostile("flood.gz", lambda: _gzipped(_flood()), "unsupported")
+    paragraphs = _in_body(b"<w:p/>" * 1_000_000)
+    yield Hostile("paragraphs.docx", lambda: _with(_DOCX, **{"word/document.xml": paragraphs}), "unsafe")
+
+
+def _flood() -> bytes:
+    return b" " * (64 << 20)
+
+
+def _nested() -> bytes:
+    """Archives in archives."""
+    inner = made.zipped({"a.txt": b" " * (8 << 20)})
     for _ in range(4):
         inner = made.zipped({f"{n}.zip": inner for n in range(8)})
-    yield Hostile("nested.zip", inner, "unsupported")
-    yield Hostile("nested.docx", _with(_DOCX, **{"word/embeddings/a.zip": inner}), text=_DOCX_TEXT)
-    yield Hostile("flood.gz", _gzipped(flood), "unsupported")
-    yield Hostile("paragraphs.docx", _with(_DOCX, **{"word/document.xml": _in_body(b"<w:p/>" * 1_000_000)}), "unsafe")
+    return inner
 
 
 def _overlapping() -> bytes:
@@ -191,17 +210,22 @@ def _pdfs() -> Iterator[Hostile]:
     ]
     yield Hostile("tree-of-million.pdf", _pdf(_CATALOG, *tree, _PAGE), "too_large")
     yield Hostile("circle.pdf", _pdf(_CATALOG, b"<</Type/Pages/Count 5/Kids[2 0 R]>>"), "corrupt")
-    twice = zlib.compress(zlib.compress(b" " * (700 << 20), 1), 9)
-    double = _stream(twice, b"[/FlateDecode/FlateDecode]")
-    yield Hostile("deflated-twice.pdf", _pdf(_CATALOG, _PAGES, _PAGE, double), "parser_died")
-    numbers = _stream(zlib.compress(b"0 " * (8 << 20) + _HELLO, 9), b"/FlateDecode")
-    yield Hostile("numbers.pdf", _pdf(_CATALOG, _PAGES, _PAGE, numbers), text="Hello words")
+    yield Hostile("deflated-twice.pdf", lambda: _pdf(_CATALOG, _PAGES, _PAGE, _deflated_twice()), "parser_died")
+    yield Hostile("numbers.pdf", lambda: _pdf(_CATALOG, _PAGES, _PAGE, _numbers()), text="Hello words")
     brackets = _PAGES.replace(b"Kids", b"X " + b"[" * 200_000 + b"]" * 200_000 + b"/Kids")
     yield Hostile("brackets.pdf", _pdf(_CATALOG, brackets, _PAGE, hello), text="Hello words")
     javascript = _CATALOG.replace(b"/Pages", b"/OpenAction<</S/JavaScript/JS(app.alert\\(1\\))>>/Pages")
     yield Hostile("javascript.pdf", _pdf(javascript, _PAGES, _PAGE, hello), text="Hello words")
     launch = _CATALOG.replace(b"/Pages", b"/OpenAction<</S/Launch/F(/bin/sh)>>/Pages")
     yield Hostile("launch.pdf", _pdf(launch, _PAGES, _PAGE, hello), text="Hello words")
+
+
+def _deflated_twice() -> bytes:
+    return _stream(zlib.compress(zlib.compress(b" " * (700 << 20), 1), 9), b"[/FlateDecode/FlateDecode]")
+
+
+def _numbers() -> bytes:
+    return _stream(zlib.compress(b"0 " * (8 << 20) + _HELLO, 9), b"/FlateDecode")
 
 
 def _deep() -> Iterator[Hostile]:
@@ -248,9 +272,8 @@ def _mails() -> Iterator[Hostile]:
     one = b"--b\nContent-Disposition: attachment; filename=a%d.txt\n\nx\n"
     many = attached + b"".join(one % n for n in range(200)) + b"--b--\n"
     yield Hostile("attachments.eml", many, text="From: a@b.example", note="attachment a150.txt was left out: too_large")
-    bomb = _with(_DOCX, **{"word/document.xml": _in_body(b" " * (16 << 20))})
-    mail = made.eml_file(("plan.docx", bomb))
-    yield Hostile("bomb-within.eml", mail, text="From:", note="attachment plan.docx was left out: unsafe")
+    note = "attachment plan.docx was left out: unsafe"
+    yield Hostile("bomb-within.eml", _bomb_within, text="From:", note=note)
     path = made.eml_file(("../../etc/passwd.txt", b"words"))
     yield Hostile("path-within.eml", path, text="From:")
     words = b"Subject: " + b"=?utf-8?q?a?= " * 2_000 + b"\nFrom: a@b.example\n\nwords"
@@ -258,6 +281,11 @@ def _mails() -> Iterator[Hostile]:
     yield Hostile(
         "recipients.eml", head + b"To: " + b"a@b.example, " * 50_000 + b"\n\nwords", "too_expensive", slow=True
     )
+
+
+def _bomb_within() -> bytes:
+    bomb = _with(_DOCX, **{"word/document.xml": _in_body(b" " * (16 << 20))})
+    return made.eml_file(("plan.docx", bomb))
 
 
 def _patterns() -> Iterator[Hostile]:

@@ -104,10 +104,13 @@ def test_an_index_that_is_behind_is_rung_for(walk: Walk, source: Source) -> None
     assert _waiting(walk, "project") >= 1
 
 
-def test_a_redis_that_is_away_raises_nothing(walk: Walk) -> None:
+def test_a_redis_that_is_away_raises_nothing_and_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("kombu.utils.functional.sleep", pauses.append)
     away = make_celery("redis+socket:///nonexistent/redis.sock?virtual_host=0")
     ring(away, "fetch", ["a"])
     ring_projector(away, Redis(unix_socket_path="/nonexistent/redis.sock"))
+    assert 0 < sum(pauses) < 1
 
 
 def test_messages_carry_ids_alone_in_batches(walk: Walk) -> None:

@@ -14,20 +14,19 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-import ingestion.api
 from acl import directory
 from acl.keys import create_key
 from ingestion.reports.delimited import GROUP_COLUMNS, group_as_csv
 from ingestion.reports.group import STATES, GroupReport, OwnerCounts, Used
 from ingestion.reports.html import group_as_html
 from ingestion.reports.staleness import Named
+from tests.applications import ingestion_routes
 from tests.client.conftest import served
 from tests.ingestion.post import TENANT, Mailbox, Post, open_post
 from vouch.catalog.database import Catalog
 from vouch.catalog.tables import Answer, Citation, Document
 from vouch.client import Client
 from vouch.core.ids import new_id
-from vouch.serving.problems import install_problems
 
 SECRET = "a-secret-for-the-tests-of-groups-alone"
 PATH = "/v1/reports/staleness/group"
@@ -87,23 +86,21 @@ def office(catalog: Catalog) -> Iterator[Office]:
     post.document("Plans", "user:dave", allow=("user:dave",))
     post.document("Menu", "group:team", days=1)
     post.document("Elsewhere", "user:frank")
-    app = FastAPI()
-    app.state.ingestion = post
-    app.state.catalog, app.state.secret_key = catalog, SECRET
-    install_problems(app)
-    app.include_router(ingestion.api.router)
     with catalog.transaction(TENANT) as session:
         directory.put_group(session, TENANT, "group:inner", name="I", members=["user:dave"], actor="test")
         members = ["user:carol", "group:inner", "user:ghost"]
         directory.put_group(session, TENANT, "group:team", name="T", members=members, actor="test")
         scopes = ("reports", "directory", "act_as")
         key = create_key(session, SECRET, TENANT, name="t", scopes=scopes, actor="test").secret
-    office = Office(post, app, key)
-    assert office.manage("user:erin").json() == {"managers_in_all": 1}
-    office.cited("Hotels", "dave")
-    office.cited("Plans", "dave", "carol")
-    office.cited("Salaries", "erin", "erin", "erin")
-    yield office
+    with ingestion_routes() as app:
+        app.state.ingestion = post
+        app.state.catalog, app.state.secret_key = catalog, SECRET
+        office = Office(post, app, key)
+        assert office.manage("user:erin").json() == {"managers_in_all": 1}
+        office.cited("Hotels", "dave")
+        office.cited("Plans", "dave", "carol")
+        office.cited("Salaries", "erin", "erin", "erin")
+        yield office
 
 
 def test_numbers_are_of_all_and_names_of_what_the_manager_may_read(office: Office) -> None:

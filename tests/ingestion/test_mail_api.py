@@ -16,7 +16,6 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
-import ingestion.api
 from acl import directory
 from acl.keys import create_key
 from ingestion.doorbell import QUEUES
@@ -29,6 +28,7 @@ from ingestion.mail.server import Mailer
 from ingestion.scheduler import sweep
 from ingestion.services import Services
 from ingestion.tasks import register
+from tests.applications import ingestion_routes
 from tests.client.conftest import served
 from tests.ingestion.post import KEYS, TENANT, Mailbox, Post, open_post, serving
 from vouch.catalog.blobs import Blobs
@@ -38,7 +38,6 @@ from vouch.client import Client
 from vouch.core import clock
 from vouch.core.errors import BadConfig, NotFound
 from vouch.core.settings import Settings
-from vouch.serving.problems import install_problems
 
 SECRET = "a-secret-for-the-tests-of-mail-alone"
 
@@ -53,16 +52,13 @@ def post(catalog: Catalog) -> Iterator[Post]:
 class Http:
     """The routes of ingestion, and the pages that mail leads to."""
 
-    def __init__(self, post: Post) -> None:
+    def __init__(self, post: Post, app: FastAPI) -> None:
         self.post = post
-        self.app = FastAPI()
+        self.app = app
         settings = SimpleNamespace(mail_keys=KEYS)
         self.services = SimpleNamespace(catalog=post.catalog, desk=post.desk, settings=settings)
         self.app.state.ingestion = self.services
         self.app.state.catalog, self.app.state.secret_key = post.catalog, SECRET
-        install_problems(self.app)
-        self.app.include_router(ingestion.api.router)
-        self.app.include_router(ingestion.api.from_mail)
         self.client = TestClient(self.app)
         with post.catalog.transaction(TENANT) as session:
             scopes = ("ask", "reports", "directory", "admin", "act_as")
@@ -79,8 +75,9 @@ class Http:
 
 
 @pytest.fixture
-def http(post: Post) -> Http:
-    return Http(post)
+def http(post: Post) -> Iterator[Http]:
+    with ingestion_routes() as app:
+        yield Http(post, app)
 
 
 def _deliver_all(post: Post) -> None:

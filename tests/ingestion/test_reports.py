@@ -17,11 +17,11 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-import ingestion.api
 from acl import directory
 from ingestion.reports.delimited import COLUMNS, as_csv, inert
 from ingestion.reports.html import as_html
 from ingestion.reports.staleness import Listed, Named, Quarantined, Report, Unanswered
+from tests.applications import ingestion_routes
 from tests.client.conftest import served
 from tests.retrieval.world import TENANT, World, open_world
 from vouch.catalog.database import ACROSS_TENANTS, Catalog
@@ -30,7 +30,6 @@ from vouch.client import Client
 from vouch.core import clock
 from vouch.core.ids import new_id
 from vouch.gateway.embed import Embedder
-from vouch.serving.problems import install_problems
 
 DAY = 86_400
 OLD = clock.now() - timedelta(days=400)
@@ -57,14 +56,12 @@ def world(catalog: Catalog, embedder: Embedder, tmp_path: Path) -> Iterator[Worl
 
 
 @pytest.fixture
-def app(world: World) -> FastAPI:
+def app(world: World) -> Iterator[FastAPI]:
     """The routes of ingestion on the same catalog."""
-    app = FastAPI()
-    app.state.ingestion = SimpleNamespace(catalog=world.catalog)
-    app.state.catalog, app.state.secret_key = world.catalog, world.services.secret_key
-    install_problems(app)
-    app.include_router(ingestion.api.router)
-    return app
+    with ingestion_routes() as app:
+        app.state.ingestion = SimpleNamespace(catalog=world.catalog)
+        app.state.catalog, app.state.secret_key = world.catalog, world.services.secret_key
+        yield app
 
 
 @pytest.fixture

@@ -11,18 +11,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-import ingestion.api
 from acl.caller import Caller
 from ingestion.reports.plain import as_text
 from ingestion.reports.staleness import staleness
+from tests.applications import ingestion_routes
 from tests.ingestion.test_twins import OTHER, A, B, compared
 from tests.retrieval.world import TENANT, World, open_world
 from vouch.catalog.database import Catalog
 from vouch.gateway.embed import Embedder
-from vouch.serving.problems import install_problems
 
 
 @pytest.fixture
@@ -31,13 +29,11 @@ def world(catalog: Catalog, embedder: Embedder, tmp_path: Path) -> Iterator[Worl
 
 
 @pytest.fixture
-def http(world: World) -> TestClient:
-    app = FastAPI()
-    app.state.ingestion = SimpleNamespace(catalog=world.catalog)
-    app.state.catalog, app.state.secret_key = world.catalog, world.services.secret_key
-    install_problems(app)
-    app.include_router(ingestion.api.router)
-    return TestClient(app)
+def http(world: World) -> Iterator[TestClient]:
+    with ingestion_routes() as app:
+        app.state.ingestion = SimpleNamespace(catalog=world.catalog)
+        app.state.catalog, app.state.secret_key = world.catalog, world.services.secret_key
+        yield TestClient(app)
 
 
 def report(http: TestClient, world: World, user: str | None, **query: Any) -> Any:

@@ -67,15 +67,18 @@ class Platform:
         return response.json() if response.content else None
 
     def until(self, done: Callable[[], Any]) -> Any:
-        """Ask again and again, through restarts, until ``done`` gives something true."""
-        deadline = time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline:
+        """Ask again and again, through restarts, until ``done`` gives something true.
+
+        The longer it takes, the longer the pauses: to ask takes time that what is waited for does not get.
+        """
+        began = time.monotonic()
+        while (waited := time.monotonic() - began) < PATIENCE_S:
             try:
                 if found := done():
                     return found
             except httpx.HTTPError:
                 pass  # the API itself may be what was killed
-            time.sleep(0.05)
+            time.sleep(min(max(0.05, waited / 20), 0.25))
         raise AssertionError("it did not come about in time")
 
     def job(self, job_id: str) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx2 import Response
 from sqlalchemy.dialects.postgresql import insert
@@ -21,6 +22,7 @@ from acl.keys import create_key
 from retrieval.api import create_app
 from retrieval.cache import QueryVectors
 from retrieval.services import Services
+from tests.applications import lent
 from vouch.catalog import outbox
 from vouch.catalog.blobs import Blobs
 from vouch.catalog.database import ACROSS_TENANTS, Catalog
@@ -47,15 +49,17 @@ class World:
 
     services: Services
     projector: Projector
+    app: FastAPI
     keys: dict[tuple[str, ...], str] = field(default_factory=dict)
     client: TestClient = field(init=False)
 
     def __post_init__(self) -> None:
-        self.client = TestClient(create_app(self.services))
+        self.app.state = create_app(self.services).state
+        self.client = TestClient(self.app)
 
     def use(self, **parts: Any) -> None:
         self.services = replace(self.services, **parts)
-        self.client = TestClient(create_app(self.services))
+        self.app.state = create_app(self.services).state
 
     @property
     def catalog(self) -> Catalog:
@@ -221,10 +225,11 @@ def open_world(catalog: Catalog, embedder: Embedder, folder: Path) -> Iterator[W
         reranker=LexicalReranker(),
         chat=None,
     )
-    world = World(services, Projector(catalog, lambda _: index, compile_payload))
-    world.source("docs")
     try:
-        yield world
+        with lent("retrieval", lambda: create_app(services)) as app:
+            world = World(services, Projector(catalog, lambda _: index, compile_payload), app)
+            world.source("docs")
+            yield world
     finally:
         index.close()
 

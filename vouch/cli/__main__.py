@@ -1,6 +1,6 @@
 """`python -m vouch.cli`."""
 
-from vouch.cli.main import main
+from vouch.cli import main
 
 if __name__ == "__main__":
     main()

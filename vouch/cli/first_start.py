@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from vouch.core import startup
+
+if __name__ == "__main__":
+    startup.loading()
+
 import os
 import sys
 from collections.abc import Callable
@@ -94,6 +99,7 @@ def _write_private(path: Path, text: str) -> None:
 
 def main() -> int:
     """``python -m vouch.cli.first_start``: progress on standard output, the exit status 1 with the reason said."""
+    startup.loaded()
     settings = Settings()
     configure_logging(settings)
     try:

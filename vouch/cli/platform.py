@@ -14,6 +14,7 @@ from typing import Annotated, Literal, NoReturn
 import typer
 
 from vouch.cli.output import AsJson
+from vouch.core import startup
 from vouch.core.errors import StartFailed
 from vouch.core.settings import Settings
 from vouch.embedded.folder import ADMIN_KEY
@@ -75,6 +76,7 @@ def serve(
     json: AsJson = False,
 ) -> None:
     """Serve HTTP: one service, or both on one origin."""
+    startup.loading()
     import uvicorn
 
     from vouch.cli.application import create_application
@@ -83,6 +85,7 @@ def serve(
     settings = Settings()
     configure_logging(settings)
     application = create_application(settings, which)
+    startup.loaded()
     _started({"serving": which, "host": settings.host, "port": settings.port, "pid": os.getpid()}, json)
     uvicorn.run(
         application,

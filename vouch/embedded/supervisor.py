@@ -28,6 +28,8 @@ from vouch.embedded.parts import Part, waves
 STOP_S = 8.5
 """All parts are gone this many seconds after a stop began; the promise is ten."""
 _TICK_S = 0.05
+_LONGEST_TICK_S = 0.25
+"""Between two looks at a part that takes its time: each look takes some of the time in which the part could start."""
 _LAST_LINES = 20
 
 
@@ -115,9 +117,10 @@ class Supervisor:
             raise StartFailed(f"{child.part.name} could not be started: {error}") from error
 
     def _await_ready(self, child: _Child) -> None:
-        part, deadline = child.part, time.monotonic() + child.part.start_s
+        part, began = child.part, time.monotonic()
         while not part.ready():
-            if self._stop.wait(_TICK_S):
+            waited = time.monotonic() - began
+            if self._stop.wait(min(max(_TICK_S, waited / 20), _LONGEST_TICK_S)):
                 raise Stopped
             ended = _ended(child)
             if ended is not None:
@@ -125,7 +128,7 @@ class Supervisor:
                 if child.reader is not None:
                     child.reader.join(timeout=1.0)  # its last lines say why; a stray may hold the pipe open
                 raise StartFailed(f"{part.name} ended before it was ready ({ended}).{_quoted(child)}")
-            if time.monotonic() > deadline:
+            if waited > part.start_s:
                 raise StartFailed(f"{part.name} was not ready after {part.start_s:g} s.{_quoted(child)}")
 
     def _spawn(self, child: _Child) -> None:
