@@ -10,9 +10,10 @@ from evals.ranked import Search
 from evals.search import search, searchable
 from vouch.gateway.embed import Embedder
 from vouch.gateway.rerank import LexicalReranker
+from vouch.gateway.rerank_document import DocumentReranker
 
-HYBRID, RERANKING = "vouch", "vouch + reranker"
-"""As it comes, and with the lexical reranker that can be switched on."""
+HYBRID, RERANKING, DOCUMENT = "vouch", "vouch + reranker", "vouch + document"
+"""As it comes, and with the lexical and the document reranker that can be switched on."""
 
 
 @contextmanager
@@ -21,4 +22,5 @@ def ours(data: RetrievalSet, embedder: Embedder) -> Iterator[dict[str, Search]]:
         yield {
             HYBRID: search(found, data, "hybrid", None),
             RERANKING: search(found, data, "hybrid", LexicalReranker()),
+            DOCUMENT: search(found, data, "hybrid", DocumentReranker()),
         }
