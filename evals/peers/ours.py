@@ -12,15 +12,15 @@ from vouch.gateway.embed import Embedder
 from vouch.gateway.rerank import LexicalReranker
 from vouch.gateway.rerank_document import DocumentReranker
 
-HYBRID, RERANKING, DOCUMENT = "vouch", "vouch + reranker", "vouch + document"
-"""As it comes, and with the lexical and the document reranker that can be switched on."""
+HYBRID, FUSED, LEXICAL = "vouch", "vouch, no reranker", "vouch, lexical reranker"
+"""As it comes, which is with the document reranker; and what one may set instead."""
 
 
 @contextmanager
 def ours(data: RetrievalSet, embedder: Embedder) -> Iterator[dict[str, Search]]:
     with searchable(data.documents, embedder) as found:
         yield {
-            HYBRID: search(found, data, "hybrid", None),
-            RERANKING: search(found, data, "hybrid", LexicalReranker()),
-            DOCUMENT: search(found, data, "hybrid", DocumentReranker()),
+            HYBRID: search(found, data, "hybrid", DocumentReranker()),
+            FUSED: search(found, data, "hybrid", None),
+            LEXICAL: search(found, data, "hybrid", LexicalReranker()),
         }
