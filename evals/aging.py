@@ -105,7 +105,7 @@ def _ranked(found: Searchable, query: str, without: Collection[str], rerank: boo
     ranking = list(fused)
     head = ranking[:RERANKED]
     if rerank and head:
-        shown = [readable(found.sections[key], fused[key]) for key in head]
+        shown = [readable(found, key, fused[key]) for key in head]
         scores = dict(zip(head, LexicalReranker().rerank(query, shown), strict=True))
         ranking = sorted(head, key=lambda key: -scores[key]) + ranking[RERANKED:]
     return [document for document, _ in ranking]

@@ -25,7 +25,7 @@ from vouch.core.settings import Settings
 from vouch.core.types import Json
 
 FILE = Path(__file__).with_name("profiles.toml")
-STANDING = ("lexical", "dense", "hybrid", "hybrid+reranker")
+STANDING = ("lexical", "dense", "hybrid", "hybrid+reranker", "hybrid+document")
 """What `make eval` measures; gates name them."""
 CHOICES = ("embed_model", "embed_runtime", "reranker")
 """Settings that decide what is found. Another that does belongs here."""

@@ -27,7 +27,7 @@ from retrieval.types import Mode
 from vouch.core.context import in_context, lexical_context
 from vouch.core.errors import DocumentRejected
 from vouch.core.ids import point_id
-from vouch.core.types import AUTHENTICATED, AccessFilter, Clause, IndexHits, IndexQuery, Point, Span
+from vouch.core.types import AUTHENTICATED, AccessFilter, Clause, IndexHits, IndexQuery, Point, Span, Vector
 from vouch.gateway.embed import Embedder
 from vouch.gateway.rerank import Readable, Reranker
 from vouch.index.edge import EdgeIndex
@@ -56,12 +56,14 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Searchable:
-    """An indexed set. ``sections`` by (document, ordinal); ``texts``: each document's, as it was read."""
+    """An indexed set. ``sections`` and their ``vectors`` by (document, ordinal); ``texts``: each document's, as it was
+    read."""
 
     index: EdgeIndex
     access: AccessFilter
     embedder: Embedder
     sections: dict[tuple[str, int], Section]
+    vectors: dict[tuple[str, int], Vector]
     texts: dict[str, str]
     rejected: tuple[str, ...]
     _known: dict[str, IndexHits] = field(default_factory=dict)
@@ -97,11 +99,12 @@ def searchable(
     points = _points(sections, embedder)
     access = compile_filter(Access(_TENANT, "user:evals", frozenset({"user:evals", AUTHENTICATED}), 1))
     by_place = {(s.document, s.ordinal): s for s in sections}
+    vectors = dict(zip(by_place, (point.dense for point in points), strict=True))
     with TemporaryDirectory() as folder:
         index = EdgeIndex(Path(folder) / "index", "evals")
         try:
             index.apply([UpsertPoints(points)], upto=1)
-            yield Searchable(index, access, embedder, by_place, texts, tuple(rejected))
+            yield Searchable(index, access, embedder, by_place, vectors, texts, tuple(rejected))
         finally:
             index.close()
 
@@ -139,15 +142,16 @@ def _reranked(found: Searchable, reranker: Reranker, query: str, ranked: Ranking
     head, tail = ranked[:RERANKED], ranked[RERANKED:]
     if not head:
         return tail
-    scores = reranker.rerank(query, [readable(found.sections[key], fused) for key, fused in head])
+    scores = reranker.rerank(query, [readable(found, key, fused) for key, fused in head])
     scored = [(key, score) for (key, _), score in zip(head, scores, strict=True)]
     return sorted(scored, key=lambda one: -one[1]) + tail
 
 
-def readable(section: Section, fused: float) -> Readable:
+def readable(found: Searchable, key: tuple[str, int], fused: float) -> Readable:
     """What a reranker is shown of a passage."""
+    section = found.sections[key]
     text = in_context(section.title, section.headings, section.text)
-    return Readable(text, section.title, section.document, fused)
+    return Readable(text, section.title, section.document, fused, found.vectors[key])
 
 
 def _found(section: Section, score: float, offsets: Offsets | None) -> Found:

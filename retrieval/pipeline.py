@@ -193,7 +193,7 @@ def _find(meant: _Meant, trace: Recorder) -> _Evidence:
     alarm(admitted)
 
     with trace.step("rerank"):
-        hits = rerank(services, words, admitted.hits) if reranks else admitted.hits
+        hits = rerank(services, admitted.access, words, admitted.hits) if reranks else admitted.hits
     access = admitted.access
     if reranks:  # that took its time: what is shown, or goes into a prompt, is decided on the state of now
         with trace.step("recheck"):

@@ -1,7 +1,8 @@
 """What a reranker costs: fifty candidates of two hundred tokens, beside embedding the question in the same run.
 
 The candidates are runs of words of the Sourcegraph handbook, fifty to a page of results, the questions its link texts;
-none is met twice. The rerankers are those that need no weights of their own.
+none is met twice. The rerankers are those that need no weights of their own; vectors, which one of them goes by, are
+made up. What fetching those from the catalog costs is not in it.
 """
 
 from __future__ import annotations
@@ -60,13 +61,16 @@ def measure(arguments: argparse.Namespace, report: Report) -> None:
 
 def candidates(pages: Sequence[RawDocument], embedder: Embedder) -> Iterator[Readable]:
     """Runs of words of the pages, each of :data:`TOKENS` or a few less, with the page's title."""
+    rng = np.random.default_rng(SEED)
     special = embedder.count_tokens([""])[0]
     for page in pages:
         words = page.data.decode().split()
         ends = np.cumsum([count - special for count in embedder.count_tokens(words)]) // TOKENS
         for run in range(int(ends[-1]) if words else 0):  # what is left after the last full one is too short
             text = " ".join(word for word, end in zip(words, ends, strict=True) if end == run)
-            yield Readable(in_context(page.title, (), text), page.title, page.id, 1 / (2 + run))
+            vector = rng.standard_normal(embedder.dimensions).astype(np.float32)
+            vector /= np.linalg.norm(vector)
+            yield Readable(in_context(page.title, (), text), page.title, page.id, 1 / (2 + run), vector)
 
 
 def milliseconds(work: Callable[..., object], *arguments: object) -> float:

@@ -10,15 +10,17 @@ from evals.ranked import Search
 from evals.search import search, searchable
 from vouch.gateway.embed import Embedder
 from vouch.gateway.rerank import LexicalReranker
+from vouch.gateway.rerank_document import DocumentReranker
 
-HYBRID, RERANKING = "vouch", "vouch + reranker"
-"""As it comes, and with the lexical reranker that can be switched on."""
+HYBRID, FUSED, LEXICAL = "vouch", "vouch, no reranker", "vouch, lexical reranker"
+"""As it comes, which is with the document reranker; and what one may set instead."""
 
 
 @contextmanager
 def ours(data: RetrievalSet, embedder: Embedder) -> Iterator[dict[str, Search]]:
     with searchable(data.documents, embedder) as found:
         yield {
-            HYBRID: search(found, data, "hybrid", None),
-            RERANKING: search(found, data, "hybrid", LexicalReranker()),
+            HYBRID: search(found, data, "hybrid", DocumentReranker()),
+            FUSED: search(found, data, "hybrid", None),
+            LEXICAL: search(found, data, "hybrid", LexicalReranker()),
         }

@@ -177,6 +177,7 @@ class Watching:
     meanwhile: Callable[[], object]
     seen: list[str] = field(default_factory=list)
     name: str = "watching"
+    by_vectors: bool = True
 
     def rerank(self, question: str, candidates: Sequence[Readable]) -> list[float]:
         self.seen += [candidate.text for candidate in candidates]

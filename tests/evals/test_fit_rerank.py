@@ -8,7 +8,7 @@ import ir_measures
 import pytest
 from ir_measures import nDCG
 
-from evals.fit_rerank import NOTHING, STEPS, Ranked, fit, ndcg, quality
+from evals.fit_rerank import NOTHING, STEPS, Ranked, fit, judged, ndcg, quality
 from vouch.gateway.rerank_document import Signals
 
 SEED = 11
@@ -37,6 +37,32 @@ def test_a_signal_that_misleads_on_one_set_weighs_nothing() -> None:
     assert fit({"one": [right], "other": [wrong]}).title_is == 0
 
 
+def test_only_the_signals_that_are_asked_for_weigh() -> None:
+    part = {"one": [question(random.Random(SEED + n), "near") for n in range(20)]}
+    assert fit(part, ["title_is"]).near == 0
+    assert quality(fit(part, ["near"]), part) == {"one": 1}
+
+
+def test_languages_of_one_set_count_as_one() -> None:
+    right = question(random.Random(SEED), "title_is")
+    wrong = Ranked(right.head, right.tail, {"a": 1})
+    part = {"one": [right], "two": [right], "three": [right]}
+    assert fit({**part, "four": [wrong], "five": [wrong]}).title_is == 0
+    assert fit({**part, "xquad-de": [wrong], "xquad-es": [wrong]}).title_is > 0
+
+
+def test_fitting_is_judged_where_it_has_not_been_fitted() -> None:
+    right = [question(random.Random(SEED + n), "near") for n in range(4)]
+    wrong = [Ranked(one.head, one.tail, {"a": 1}) for one in right]
+    found = judged({"fit": {"one": right, "other": right}, "held out": {"one": wrong, "other": wrong}})
+    assert found["hybrid"]["one"] == pytest.approx(quality(NOTHING, {"one": [*right, *wrong]})["one"], abs=1e-4)
+    # Each half's weights mislead on the other, or are none; fitted on both alike, they gain as much as they lose.
+    assert found["other half"]["one"] < found["hybrid"]["one"]
+    found = judged({"fit": {"one": right, "other": wrong}, "held out": {"one": right, "other": wrong}})
+    assert found["left out"]["one"] == found["hybrid"]["one"] < 1
+    assert found["left out"]["other"] < found["hybrid"]["other"] == 1
+
+
 def test_the_measure_is_the_one_of_the_runs() -> None:
     rng = random.Random(SEED)
     print(f"seed {SEED}")
@@ -53,4 +79,4 @@ def test_the_measure_is_the_one_of_the_runs() -> None:
 
 
 def test_a_question_for_which_nothing_was_found_counts_as_nothing() -> None:
-    assert ndcg(Signals(1, 1, 1), Ranked((), (), {"a": 1})) == 0
+    assert ndcg(Signals(1, 1, 1, 1, 1), Ranked((), (), {"a": 1})) == 0

@@ -24,7 +24,7 @@ from evals.peers.documents import readable, titled
 from evals.peers.ingestion import Pace
 from evals.peers.kinds import KINDS
 from evals.peers.latency import ASKER, GROUPS, MadeUp
-from evals.peers.ours import HYBRID, RERANKING
+from evals.peers.ours import FUSED, HYBRID, LEXICAL
 from evals.peers.passages import passages, words
 from evals.peers.process import Ingested, PeerFailed, PeerProcess, Searched
 from evals.peers.quality import Compared
@@ -137,7 +137,7 @@ def test_quality_is_measured_alike_for_vouch_and_for_a_peer(folder: Path, embedd
     assert again.figures["dense"]["ndcg_10"] == 1
     assert (whole.name, without.name) == ("handbook", "handbook less source pages")
     assert whole.documents == whole.queries == len(data.TOPICS)
-    assert set(whole.figures) == {HYBRID, RERANKING, "dense"} == set(without.figures)
+    assert set(whole.figures) == {HYBRID, FUSED, LEXICAL, "dense"} == set(without.figures)
     assert whole.figures["dense"]["ndcg_10"] == whole.figures[HYBRID]["ndcg_10"] == 1
     assert whole.figures["dense"].keys() >= {"ndcg_10", "recall_100", "mrr_10"}
     assert whole.ndcg["dense"] == [1.0] * len(data.TOPICS)

@@ -16,7 +16,7 @@ def test_our_own_file_has_the_standing_profiles_and_each_says_what_it_is() -> No
     assert {*STANDING, "default"} <= set(found)
     assert all(one.about for one in found.values())
     assert set(CHOICES) <= set(Settings.model_fields)
-    assert [found[name].mode for name in STANDING] == ["lexical", "dense", "hybrid", "hybrid"]
+    assert [found[name].mode for name in STANDING] == ["lexical", "dense", "hybrid", "hybrid", "hybrid"]
 
 
 def test_a_profile_goes_before_the_environment_and_the_default_leaves_it() -> None:

@@ -66,7 +66,7 @@ def test_texts_without_words_score_zero(lexical: LexicalReranker) -> None:
 
 def test_the_setting_chooses() -> None:
     assert load_reranker(Settings(reranker="none")) is None
-    assert load_reranker(Settings()) is None
+    assert isinstance(load_reranker(Settings()), DocumentReranker)
     assert isinstance(load_reranker(Settings(reranker="lexical")), LexicalReranker)
     assert isinstance(load_reranker(Settings(reranker="document")), DocumentReranker)
 

@@ -537,7 +537,7 @@ def test_a_streamed_answer_is_the_answer_in_parts(platform: Platform, handbook: 
     assert set(kinds) == {"step", "token", "citation", "answer"} and kinds[-1] == "answer"
     assert kinds.index("token") > max(n for n, kind in enumerate(kinds) if kind == "step")
     steps = [data["name"] for name, data in events if name == "step"]
-    stages = "resolve rewrite search fuse recheck rerank demote pack generate verify guard release"
+    stages = "resolve rewrite search fuse recheck rerank recheck demote pack generate verify guard release"
     assert steps == stages.split()
     answer = _checked(platform, "bob", events[-1][1])
     assert "".join(data["text"] for name, data in events if name == "token") == answer["text"]

@@ -32,6 +32,7 @@ class RevokingReranker:
 
     revoke: Callable[[], None]
     name: str = "revoking"
+    by_vectors: bool = True
 
     def rerank(self, question: str, candidates: Sequence[Readable]) -> list[float]:
         self.revoke()

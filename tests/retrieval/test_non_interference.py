@@ -226,11 +226,12 @@ def test_probing_for_a_document_tells_nothing(twins: Twins) -> None:
 
 
 def test_what_a_document_is_raised_by_is_seen_by_its_asker(twins: Twins) -> None:
-    """The document reranker goes by a candidate's title and its document's other candidates, by words that few hold."""
+    """The document reranker goes by a candidate's title and its document's other candidates, by words that few hold,
+    and by the candidates that it is near to."""
     sides = twins.without.world, twins.with_hidden.world
     usual = [world.services.reranker for world in sides]
     for world in sides:
-        world.use(reranker=DocumentReranker(Signals(title_holds=0.5, title_is=1.0, document=1.0)))
+        world.use(reranker=DocumentReranker(Signals(0.5, 1.0, 0.5, 1.0, 0.8)))
     raised = 0
     try:
         for n, paper in enumerate(twins.corpus.visible[:12]):

@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     )
 
     reranker: str = Field(
-        "none",
+        "document",
         pattern=r"^(none|document|lexical|cross-encoder:\S.*)$",
         description="Default rerank stage: `none`, `document`, `lexical`, or `cross-encoder:<hub name or folder>`.",
     )

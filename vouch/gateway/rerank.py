@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from rank_bm25 import BM25Plus
 
 from vouch.core.sentences import sentences
 from vouch.core.settings import Settings
+from vouch.core.types import Vector
 from vouch.gateway.weights import locate
 from vouch.index.lexical import english_terms
 
@@ -25,12 +26,14 @@ _WORD = re.compile(r"\w+")
 @dataclass(frozen=True, slots=True)
 class Readable:
     """What a reranker is shown of a hit that the asker may read. ``text`` is in context: title and headings go before
-    it. ``fused``: its score in the search."""
+    it. ``fused``: its score in the search. ``vector``: its own, of unit length, for who asks for it; None where it has
+    none."""
 
     text: str
     title: str = ""
     document: str = ""
     fused: float = 0.0
+    vector: Vector | None = field(default=None, compare=False)
 
 
 class Reranker(Protocol):
@@ -38,6 +41,10 @@ class Reranker(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def by_vectors(self) -> bool:
+        """Whether it is to be shown the candidates' vectors."""
 
     def rerank(self, question: str, candidates: Sequence[Readable]) -> list[float]:
         """One score per candidate, in their order; higher is better. Scores compare within one call only."""
@@ -73,6 +80,7 @@ class LexicalReranker:
     """
 
     name = "lexical"
+    by_vectors = False
 
     def rerank(self, question: str, candidates: Sequence[Readable]) -> list[float]:
         texts = [candidate.text for candidate in candidates]

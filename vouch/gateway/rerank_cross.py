@@ -17,6 +17,8 @@ BATCH = 16
 class CrossEncoderReranker:
     """A :class:`vouch.gateway.rerank.Reranker` that reads question and candidate together, in float32 on the CPU."""
 
+    by_vectors = False
+
     def __init__(self, files: ModelFiles, threads: int) -> None:
         import torch
         from sentence_transformers import CrossEncoder
