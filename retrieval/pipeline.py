@@ -173,6 +173,7 @@ def _find(meant: _Meant, trace: Recorder) -> _Evidence:
     services, question, access, words = meant.services, meant.question, meant.access, meant.rewritten.query
     reranks = question.rerank and services.reranker is not None and bool(words)
     want = max(question.limit, DEPTH) if reranks else question.limit
+    by_vectors = reranks and services.reranker is not None and services.reranker.by_vectors
     analysis = analysis_named(services.recipe.lexical)
     worded = question.mode != "dense" and question.like is None
     by_words = worded and all_sought(meant.query.phrases, words, analysis)
@@ -186,14 +187,14 @@ def _find(meant: _Meant, trace: Recorder) -> _Evidence:
         with trace.step("fuse"):
             candidates = fuse(found.hits)
         with trace.step("recheck"):
-            wanted = Wanted(want, reach(question.limit), depth.depth, meant.sieve)
+            wanted = Wanted(want, reach(question.limit), depth.depth, meant.sieve, vectors=by_vectors)
             admitted = recheck_candidates(services, access, found.hits, candidates, wanted)
         if not depth.deepen(found, admitted.left_out, len(admitted.hits) < admitted.wanted):
             break
     alarm(admitted)
 
     with trace.step("rerank"):
-        hits = rerank(services, admitted.access, words, admitted.hits) if reranks else admitted.hits
+        hits = rerank(services, words, admitted.hits) if reranks else admitted.hits
     access = admitted.access
     if reranks:  # that took its time: what is shown, or goes into a prompt, is decided on the state of now
         with trace.step("recheck"):

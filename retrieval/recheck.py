@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 from sqlmodel import Session
 
@@ -26,12 +27,11 @@ from vouch.core.types import IndexHits, Span
 log = logging.getLogger(__name__)
 
 # A chunk of a version that is no longer current joins nothing: a newer one has been published since.
-_LOAD = sa.text(
-    f"""
+_LOAD = f"""
     SELECT c.document_id, c.version, c.ordinal, c.span_start, c.span_end, c.text, c.place, c.places, c.heading_path,
         d.external_id, d.source_id, d.title, d.uri, d.owner,
         coalesce(v.meta ->> 'mime', d.mime) AS mime, coalesce(v.meta ->> 'language', d.language) AS language,
-        v.text AS text_digest, {FACTS}
+        v.text AS text_digest, {FACTS}, {{vector}} AS vector
     FROM unnest(CAST(:documents AS text[]), CAST(:versions AS int[]), CAST(:ordinals AS int[]))
         AS k(document_id, version, ordinal)
     JOIN document d ON d.tenant_id = :tenant AND d.id = k.document_id AND d.current_version = k.version
@@ -40,7 +40,15 @@ _LOAD = sa.text(
     JOIN chunk c ON c.tenant_id = d.tenant_id AND c.document_id = d.id AND c.version = k.version
         AND c.chunker = :chunker AND c.ordinal = k.ordinal
     {REVIEWED}
-    """  # noqa: S608 - constants, no input
+"""  # noqa: S608 - constants, no input
+_TEXTS = sa.text(_LOAD.format(vector="NULL"))
+# The catalog keeps what was embedded, so nothing is asked of the index and nothing is embedded again.
+_TEXTS_AND_VECTORS = sa.text(
+    _LOAD.format(
+        vector="""(
+        SELECT e.vector FROM embedding e
+        WHERE e.tenant_id = c.tenant_id AND e.model = :model AND e.text_hash = c.text_hash)"""
+    )
 )
 
 
@@ -76,6 +84,8 @@ class Wanted:
     behind_demoted: int
     depth: int
     sieve: Sieve = field(default_factory=Sieve)
+    vectors: bool = False
+    """Whether the hits are to have theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +106,7 @@ def recheck_candidates(
     :func:`acl.recheck.recheck` raises.
     """
     documents = {candidate.document_id for candidate in candidates}
+    model = services.recipe.model if wanted.vectors else None
     with services.catalog.reading(access.tenant) as session:
         replaced_by, treated = standings(session, access.tenant, documents)
         fresh, readable = recheck(session, access, documents.union(*replaced_by.values()))
@@ -116,7 +127,7 @@ def recheck_candidates(
         waiting = candidates
         while waiting and len(hits) < want:
             batch, waiting = waiting[: want - len(hits)], waiting[want - len(hits) :]
-            rows = load(session, fresh.tenant, services.recipe.chunker, batch)
+            rows = load(session, fresh.tenant, services.recipe.chunker, batch, model=model)
             hits += [hit_of(c, rows[c.key], decided) for c in batch if c.key in rows]
             outdated += len(batch) - len(rows)
     return Admitted(
@@ -171,20 +182,18 @@ def _sifted(session: Session, of: tuple[str, str], found: IndexHits, kept: Kept,
     return fuse(found, kept=replace(kept, sifted={key for key, row in rows.items() if not sieve.passes(row)}))
 
 
-def load(session: Session, tenant: str, chunker: str, candidates: Sequence[Candidate]) -> dict[ChunkKey, Any]:
-    """The rows of the chunks that are of a current version, as ``chunker`` cut it. Only for documents that gate 2 has
-    admitted."""
+def load(
+    session: Session, tenant: str, chunker: str, candidates: Sequence[Candidate], *, model: str | None = None
+) -> dict[ChunkKey, Any]:
+    """The rows of the chunks that are of a current version, as ``chunker`` cut it, with the vectors of ``model`` that
+    are kept. Only for documents that gate 2 has admitted."""
     documents, versions, ordinals = zip(*(c.key for c in candidates), strict=True)
-    rows = session.execute(
-        _LOAD,
-        {
-            "tenant": tenant,
-            "chunker": chunker,
-            "documents": list(documents),
-            "versions": list(versions),
-            "ordinals": list(ordinals),
-        },
-    )
+    keys = {"documents": list(documents), "versions": list(versions), "ordinals": list(ordinals)}
+    given = {"tenant": tenant, "chunker": chunker, **keys}
+    if model is None:
+        rows = session.execute(_TEXTS, given)
+    else:
+        rows = session.execute(_TEXTS_AND_VECTORS, {**given, "model": model})
     return {(row.document_id, row.version, row.ordinal): row for row in rows}
 
 
@@ -211,4 +220,5 @@ def hit_of(candidate: Candidate, row: Any, decided: Decided) -> Hit:
         score=candidate.scores.fused,
         freshness=freshness(row, superseded_by),
         demoted=_demoted(row.document_id, decided),
+        vector=None if row.vector is None else np.frombuffer(row.vector, dtype="<f4"),
     )

@@ -12,7 +12,7 @@ from typing import Literal
 
 from vouch.core.freshness import Aged, State
 from vouch.core.places import Place, place_at
-from vouch.core.types import Json, SearchFilter, Span
+from vouch.core.types import Json, SearchFilter, Span, Vector
 
 Mode = Literal["hybrid", "dense", "lexical"]
 NoticeKind = Literal["superseded", "stale", "expired", "source_gone", "conflict"]
@@ -111,6 +111,8 @@ class Hit:
     score: float
     freshness: Freshness
     demoted: Demoted | None = None
+    vector: Vector | None = field(default=None, compare=False, repr=False)
+    """Where the reranker goes by it and it is kept."""
 
     @property
     def key(self) -> ChunkKey:
