@@ -43,8 +43,8 @@ def sync(http: httpx.Client, source: str, kind: str = "incremental") -> tuple[di
         time.sleep(0.25)
 
 
-def search(http: httpx.Client, query: str) -> dict[str, Any]:
-    body = {"query": query, "limit": 10, "mode": "hybrid", "rerank": False}
+def search(http: httpx.Client, query: str, *, rerank: bool = False) -> dict[str, Any]:
+    body = {"query": query, "limit": 10, "mode": "hybrid", "rerank": rerank}
     return ok(http.post("/v1/search", json=body, headers={"X-Vouch-As": "user:alice"}))
 
 
