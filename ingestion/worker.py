@@ -12,7 +12,6 @@ from functools import cache
 
 from celery.signals import worker_ready
 
-from connectors.registry import connector_kinds
 from ingestion.doorbell import QUEUES, make_celery
 from ingestion.services import Services
 from ingestion.tasks import register
@@ -33,7 +32,6 @@ def main() -> None:
     startup.loaded()
     settings = Settings()
     configure_logging(settings)
-    connector_kinds()  # imported once, for all the children, and not by each while its first document waits
     bell = make_celery(redis_broker_url(settings))
     register(bell, _services, scan_limit_s=settings.scan_limit_s)
 

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 from celery.exceptions import SoftTimeLimitExceeded
 
-from ingestion import work
+from ingestion import failing
 from ingestion.jobs import find_job, start_sync, view
 from ingestion.sources import find_source, shown
 from ingestion.work import run_stages
@@ -167,14 +167,14 @@ def test_a_document_that_is_not_handed_out_is_waited_for_a_while_and_tried_by_th
 ) -> None:
     feed.silent = {"3.txt"}
     job_id, _ = start(walk, source, "incremental")
-    for _ in range(work.PATIENCE):
+    for _ in range(failing.PATIENCE):
         walk.drain()
         due(walk.services.catalog)
     job = walk.finish(job_id)
     assert job["state"] == "succeeded" and job["counts"]["published"] == 5
     [error] = job["errors"]
-    assert error | {"reason": "source_unreachable", "stage": "fetch", "attempts": work.PATIENCE} == error
-    assert feed.fetched.count("3.txt") == work.PATIENCE
+    assert error | {"reason": "source_unreachable", "stage": "fetch", "attempts": failing.PATIENCE} == error
+    assert feed.fetched.count("3.txt") == failing.PATIENCE
     feed.silent = set()
     feed.pages.clear()
     job = walk.sync(source)
