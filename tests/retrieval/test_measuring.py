@@ -61,7 +61,7 @@ def test_a_set_is_asked_as_its_user_and_what_they_may_not_read_is_missing(world:
     assert not run_next(world.services, threading.Event())
     first, other = ran(world, alice), ran(world, bob)
     assert (first.state, first.questions, first.missing, first.generation) == ("succeeded", 4, 1, "g1")
-    assert first.recipe["chunker"] == "structure.v1" and first.profile["reranker"] == "none"
+    assert first.recipe["chunker"] == "structure.v1" and first.profile["reranker"] == "lexical"
     assert {name: row["success_5"] for name, row in first.measured.items()} == {
         "leave": 1.0, "hotel": 1.0, "berlin": 1.0, "gone": 0.0,
     }  # fmt: skip
