@@ -210,7 +210,10 @@ def test_a_deny_that_nobody_can_map_closes_its_folder_alone_and_is_shown(platfor
     (tmp_path / "shut" / ".vouch.yaml").write_text("access: {allow: [group:staff], deny: [group:leavers]}\n")
     again = platform.synced(source, "access")
     assert (again["counts"]["quarantined"], again["errors"]) == (0, [])
-    assert "dusk" in json.dumps(platform.search("alice", "When does the ferry rest?", filter={"source": [source]}))
+    # What is granted is found once the index has followed, which no job waits for.
+    platform.until(
+        lambda: "dusk" in json.dumps(platform.search("alice", "When does the ferry rest?", filter={"source": [source]}))
+    )
 
 
 def test_the_access_of_a_folder_of_pushed_documents_changes_at_once(platform: Platform) -> None:
