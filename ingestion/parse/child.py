@@ -79,12 +79,17 @@ def _answered(questions: IO[bytes], sizes: tuple[int, int]) -> tuple[bytes, byte
         return PARSED, body
     except DocumentRejected as refused:
         return REFUSED, msgspec.json.encode(Refusal(refused.reason, refused.detail))
-    except MemoryError:
-        return EXHAUSTED, b""
     except Exception as error:  # noqa: BLE001 - the boundary: the worker logs it and tries again
+        if _is_exhausted(error):
+            return EXHAUSTED, b""
         return FAULT, msgspec.json.encode(Refusal(type(error).__name__, traceback.format_exc(limit=-20)))
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _is_exhausted(error: BaseException | None) -> bool:
+    """Whether memory ran out, be it in a library that calls it by a name of its own, as reading pictures does."""
+    return error is not None and (isinstance(error, MemoryError) or _is_exhausted(error.__cause__ or error.__context__))
 
 
 def _send(answers: IO[bytes], kind: bytes, body: bytes, *, worn: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -10,12 +11,13 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
-from ingestion.parse import Parsed, parse
+from ingestion.parse import Parsed, child, parse
 from ingestion.parse.document import Element
-from ingestion.parse.wire import checked
+from ingestion.parse.wire import EXHAUSTED, FAULT, Question, checked
 from ingestion.parser import Parser, ParserKilled
 from tests.ingestion import made
 from vouch.core.errors import DocumentRejected, Unavailable
@@ -212,3 +214,19 @@ def test_an_answer_whose_spans_cannot_be_is_not_believed(parsed: Parsed) -> None
 def test_what_is_no_answer_is_not_believed(body: bytes) -> None:
     with pytest.raises(ValueError):
         checked(body)
+
+
+def test_memory_that_runs_out_inside_a_library_is_no_fault_of_the_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading pictures says it by an error of its own; the document is then read again, where nothing was before it."""
+
+    def recognise(*_: object, **__: object) -> Parsed:
+        try:
+            raise MemoryError
+        except MemoryError as error:
+            raise RuntimeError("the engine failed") from error
+
+    question = msgspec.json.encode(Question("a.txt", None, 60.0))
+    monkeypatch.setattr(child, "parse", recognise)
+    assert child._answered(io.BytesIO(question), (len(question), 0))[0] == EXHAUSTED
+    monkeypatch.setattr(child, "parse", lambda *_, **__: {}["nothing"])
+    assert child._answered(io.BytesIO(question), (len(question), 0))[0] == FAULT
