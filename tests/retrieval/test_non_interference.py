@@ -3,8 +3,8 @@
 Each request is made in two companies that differ in hidden documents alone, through the HTTP interface, with the real
 embedder and the real index. Ids, order, scores to the last bit, counts, errors, abstentions, notices, freshness,
 usage, traces and the number of statements and index searches that it took: all equal. What remains, counted and held
-to its bound: the fourth digit of a few lexical scores, and with it of the scores that they are added to, whose noise
-comes of the order in which words first came to the index (`vouch/index/settle.py`).
+to its bound: the fourth digit of a few lexical scores, whose noise comes of the order in which words first came to
+the index (`vouch/index/settle.py`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ SEED = 77
 OWN = frozenset({"trace_id", "answer_id", "ms", "created_at"})
 """What no two requests have in common."""
 ASKERS = ("bob", "dave")
-SUMS = frozenset({"fused", "rerank", "score"})
 LAST_DIGIT = 0.001
 """Of a lexical score of four significant digits, at most, relative to it."""
 MOST_NOISE = 0.001
@@ -87,20 +86,6 @@ def _without_own(value: Any) -> Any:
     return [_without_own(one) for one in value] if isinstance(value, list) else value
 
 
-def _forgive_sums(one: Any, other: Any) -> None:
-    """Where a lexical score differs in its last digit, so does what it is a part of."""
-    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
-        for name in one:
-            pair = one[name], other[name]
-            if name not in SUMS or not all(isinstance(score, float) for score in pair):
-                _forgive_sums(*pair)
-            elif abs(pair[0] - pair[1]) < 2 * LAST_DIGIT:
-                one[name] = pair[1]
-    elif isinstance(one, list) and isinstance(other, list):
-        for pair in zip(one, other, strict=False):
-            _forgive_sums(*pair)
-
-
 def _first_difference(one: Any, other: Any, at: str = "") -> str:
     if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
         return next(_first_difference(one[k], other[k], f"{at}.{k}") for k in one if one[k] != other[k])
@@ -127,10 +112,7 @@ class Twins:
         *b, other = self.with_hidden.shown(method, right, user, body)
         if not cost:
             a[2] = b[2]
-        before = self.lexical["differed"]
         self._forgive(a, b)
-        if self.lexical["differed"] > before:
-            _forgive_sums(a, b)
         assert a == b, f"{user} {method} {path} {body}: {_first_difference(a, b)}"
         return one, other
 
