@@ -1,41 +1,96 @@
 """Write a draft from the packed evidence: verbatim sentences, or a chat model's prose with quotes. Both come
-out in the same shape and go through the same verification."""
+out in the same shape and go through the same verification.
+
+Who writes is a chain of names (:meth:`vouch.gateway.gateway.Gateway.chain`): a model that fails is followed by the
+next, and so is the embedded answerer where it finds no answer and a model stands behind it.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from retrieval.difficulty import difficulty
 from retrieval.extract import extract
+from retrieval.metrics import MODEL_SECONDS, MODEL_TOKENS
 from retrieval.prompts import ANSWER, prompt
 from retrieval.services import Services
-from retrieval.types import SOMEWHERE, Draft, DraftClaim, Passage, Quote
-from vouch.core.errors import InvalidInput
+from retrieval.types import SOMEWHERE, Draft, DraftClaim, Passage, Question, Quote
+from vouch.core.deadline import Deadline
+from vouch.core.errors import InvalidInput, ModelUnavailable
+from vouch.core.types import Json
 from vouch.gateway import chat
-from vouch.gateway.chat import ChatModel
+from vouch.gateway.gateway import Call
+from vouch.gateway.model_file import EXTRACTIVE
 
 Profile = Literal["extractive", "chat"]
 NOT_A_PASSAGE = 0
 """Passages are numbered from 1; a citation of anything else is of this one, which verification refuses."""
+AFTERWARDS_S = 3.0
+"""Of a question's time, what verifying and releasing may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writers:
+    """Who is to write, in the order that they are tried, and by when."""
+
+    names: tuple[str, ...]
+    deadline: Deadline
 
 
 def choose_profile(services: Services, wanted: Profile | None) -> Profile:
     """What writes the answer. Raises :class:`InvalidInput` when a chat model is wanted and none is configured."""
-    if wanted == "chat" and services.chat is None:
+    if wanted == "chat" and not services.gateway.models:
         raise InvalidInput("No chat model is configured here.", field="profile")
-    return wanted or ("extractive" if services.chat is None else "chat")
+    return wanted or ("chat" if services.gateway.models else "extractive")
 
 
-def generate(services: Services, question: str, passages: Sequence[Passage], profile: Profile) -> Draft:
-    """Raises :class:`vouch.core.errors.ModelUnavailable` when the chat model does not answer."""
+def choose_writers(
+    services: Services, tenant: str, question: Question, wanted: Profile | None, deadline: Deadline
+) -> Writers:
+    """``question``: as it is searched for. Raises as :func:`choose_profile`."""
+    profile = choose_profile(services, wanted)
+    if profile == "extractive":
+        return Writers((EXTRACTIVE,), deadline)
+    names = services.gateway.chain(Call(tenant, difficulty(question.text), question.workflow))
+    if wanted == "chat":  # prose was asked for: sentences are the last resort, never the first
+        names = (*(name for name in names if name != EXTRACTIVE), *(name for name in names if name == EXTRACTIVE))
+    return Writers(names, deadline.keeping(AFTERWARDS_S))
+
+
+def generate(services: Services, question: str, passages: Sequence[Passage], writers: Writers) -> Draft:
+    """Raises :class:`vouch.core.errors.ModelUnavailable` when no model of the chain answers, and the embedded answerer
+    is not in it."""
     if not passages:
         return Draft((), 0.0, "none")
-    if profile == "chat" and services.chat is not None:
-        return _from_model(services.chat, question, passages)
-    return extract(question, tuple(passages), services.embedder, abstain_below=services.settings.abstain_below)
+    attempts: list[Json] = []
+    abstained: Draft | None = None
+    failure: ModelUnavailable | None = None
+    for name in writers.names:
+        began = time.perf_counter()
+        try:
+            draft = _write(services, name, question, passages, writers.deadline)
+        except ModelUnavailable as error:
+            failure, outcome = error, str(error.extra["reason"])
+        else:
+            outcome = "wrote" if draft.claims else "abstained"
+        seconds = time.perf_counter() - began
+        attempts.append({"writer": name, "outcome": outcome, "ms": round(1000 * seconds)})
+        MODEL_SECONDS.labels(name, outcome).observe(seconds)
+        if outcome == "wrote" or (outcome == "abstained" and name != EXTRACTIVE):
+            return _noted(draft, attempts)
+        if outcome == "abstained":
+            abstained = draft
+    if abstained is None:
+        raise failure or ModelUnavailable("There is no model that may answer this.", reason="no_model")
+    return _noted(abstained, attempts)
 
 
-def _from_model(model: ChatModel, question: str, passages: Sequence[Passage]) -> Draft:
+def _write(services: Services, name: str, question: str, passages: Sequence[Passage], deadline: Deadline) -> Draft:
+    if name == EXTRACTIVE:
+        return extract(question, tuple(passages), services.embedder, abstain_below=services.settings.abstain_below)
     shown = tuple(
         chat.PassageText(
             id=str(passage.n),
@@ -46,7 +101,9 @@ def _from_model(model: ChatModel, question: str, passages: Sequence[Passage]) ->
         )
         for passage in passages
     )
-    reply = model.write(chat.DraftRequest(question, shown, prompt(ANSWER)))
+    reply = services.gateway.write(name, chat.DraftRequest(question, shown, prompt(ANSWER)), deadline)
+    MODEL_TOKENS.labels(name, "input").inc(reply.usage.input_tokens)
+    MODEL_TOKENS.labels(name, "output").inc(reply.usage.output_tokens)
     numbered = {passage.id: n for n, passage in enumerate(shown, 1)}
     claims = tuple(
         DraftClaim(
@@ -56,12 +113,21 @@ def _from_model(model: ChatModel, question: str, passages: Sequence[Passage]) ->
         )
         for claim in reply.draft.claims
     )
-    usage = {
+    # The model's own words on what is missing are prose that nothing verifies: they are not passed on.
+    kept = () if reply.draft.insufficient else claims
+    return Draft(kept, 1.0 if kept else 0.0, f"chat:{name}:{ANSWER}", usage=_usage(services, name, reply))
+
+
+def _usage(services: Services, name: str, reply: chat.ChatReply) -> Json:
+    cost = services.gateway.cost(name, reply.usage)
+    return {
         "model": reply.model,
         "input_tokens": reply.usage.input_tokens,
         "output_tokens": reply.usage.output_tokens,
         "requests": reply.usage.requests,
-    }
-    # The model's own words on what is missing are prose that nothing verifies: they are not passed on.
-    kept = () if reply.draft.insufficient else claims
-    return Draft(kept, 1.0 if kept else 0.0, f"chat:{model.name}:{ANSWER}", usage=usage)
+    } | ({} if cost is None else {"cost": f"{cost:f}", "currency": services.gateway.currency})
+
+
+def _noted(draft: Draft, attempts: Sequence[Json]) -> Draft:
+    """With who was tried, where that was more than the one who wrote."""
+    return replace(draft, usage={**draft.usage, "attempts": list(attempts)}) if len(attempts) > 1 else draft

@@ -29,4 +29,13 @@ GATE_TWO_REJECTIONS = Counter(
 for _reason in get_args(Rejection):
     GATE_TWO_REJECTIONS.labels(_reason)  # an alert needs to see the zero
 
+MODEL_SECONDS = Histogram(
+    "vouch_model_seconds",
+    "Time of one writer of an answer; the outcome is wrote, abstained, or why it failed and the next one was asked.",
+    ["writer", "outcome"],
+    buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120),
+)
+MODEL_TOKENS = Counter(
+    "vouch_model_tokens", "Tokens that chat models read (input) and wrote (output).", ["writer", "kind"]
+)
 REJECTED_CLAIMS = Counter("vouch_rejected_claims", "Drafted claims or quotes that verification refused.", ["reason"])

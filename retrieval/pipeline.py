@@ -21,7 +21,7 @@ from retrieval.demote import demote, reach
 from retrieval.depth import Depth
 from retrieval.facets import Fitting, Matched, count, fitting
 from retrieval.fuse import fuse
-from retrieval.generate import Profile, choose_profile, generate
+from retrieval.generate import Profile, choose_profile, choose_writers, generate
 from retrieval.guard import guard_input, guard_output
 from retrieval.highlight import Marked, mark, sought
 from retrieval.like import likeness, search_like
@@ -42,6 +42,7 @@ from retrieval.texts import Texts
 from retrieval.trace import Follow, Recorder, listing_facts, outcome_facts, save_search, search_facts
 from retrieval.types import Hit, Question, Released, Rewritten, Verified
 from retrieval.verify import verify
+from vouch.core.deadline import Deadline
 from vouch.core.types import Vector
 from vouch.index.lexical import analysis_named
 
@@ -124,21 +125,23 @@ def ask(
     id is the second value. ``follow`` hears each step begin and may raise to stop the work. Raises as above."""
     question = guard_input(question, field="question")
     query = understand_question(question, field="question")
-    writer = choose_profile(services, profile)
+    choose_profile(services, profile)
+    deadline = Deadline.of(services.settings.ask_deadline_s)
     trace = Recorder("ask", asker, question, follow)
     meant = _mean(services, asker, question, query, trace)
     services = meant.services
     found = _find(meant, trace)
     words = meant.rewritten.query
+    writers = choose_writers(services, asker.tenant, meant.question, profile, deadline)
     texts = Texts(services.blobs, asker.tenant)
 
     with trace.step("pack"):
         packed = pack(texts, found.hits, question.limit)
     with trace.step("generate"):
-        draft = generate(services, words, packed.passages, writer)
+        draft = generate(services, words, packed.passages, writers)
         if not draft.claims and packed.withheld:  # the current documents do not answer: ask the superseded ones
             packed = pack(texts, found.hits, question.limit, outdated=True)
-            draft = generate(services, words, packed.passages, writer)
+            draft = generate(services, words, packed.passages, writers)
         draft, contradictions = contrast(draft, packed.passages, services.embedder)
     with trace.step("verify"):
         verified = verify(texts, draft, packed)

@@ -19,8 +19,8 @@ from vouch.core.errors import BadConfig, Unavailable
 from vouch.core.recipe import Recipe
 from vouch.core.settings import Settings
 from vouch.embedded.addresses import blob_url, database_url
-from vouch.gateway.chat import ChatModel, load_chat
 from vouch.gateway.embed import Embedder, load_embedder
+from vouch.gateway.gateway import Gateway
 from vouch.gateway.rerank import Reranker, load_reranker
 from vouch.index.lexical import LEXICAL
 from vouch.index.protocol import LAYOUT, Index
@@ -31,7 +31,7 @@ USUAL = Recipe("", FIRST_CHUNKER, CONTEXT, LEXICAL, LAYOUT)
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """``reranker`` None: fused order stands. ``chat`` None: answers are verbatim sentences.
+    """``reranker`` None: fused order stands. ``gateway`` without models: answers are verbatim sentences.
 
     ``generation`` names the index generation that ``index`` serves, ``recipe`` is what it was made by and so what
     queries are made by. A question is asked of one generation alone, from its first stage to its last: the one that
@@ -48,7 +48,7 @@ class Services:
     embedder: Embedder
     query_vectors: QueryVectors
     reranker: Reranker | None
-    chat: ChatModel | None
+    gateway: Gateway
     recipe: Recipe = USUAL
     openings: Openings | None = None
 
@@ -77,7 +77,7 @@ class Services:
             embedder=embedder,
             query_vectors=opened.query_vectors,
             reranker=load_reranker(settings),
-            chat=load_chat(settings),
+            gateway=Gateway.open(settings),
             recipe=opened.recipe,
             openings=openings,
         )
@@ -110,4 +110,5 @@ class Services:
         )
 
     def close(self) -> None:
+        self.gateway.close()
         self.catalog.close()

@@ -25,7 +25,8 @@ AbstentionReason = Literal["no_evidence", "low_confidence", "conflict", "blocked
 @dataclass(frozen=True, slots=True)
 class Question:
     """What was asked, after the input guard: NFC, no invisible or control characters. ``plain``: its text is words and
-    nothing else. ``like``: the document that what is found is to be like."""
+    nothing else. ``like``: the document that what is found is to be like. ``workflow``: what the application
+    says it asks for."""
 
     text: str
     limit: int
@@ -36,6 +37,7 @@ class Question:
     plain: bool = False
     facets: tuple[Facet, ...] = ()
     like: str | None = None
+    workflow: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from vouch.core.settings import Settings
 from vouch.embedded.addresses import blob_url, database_url
 from vouch.embedded.platform import running_platform
 from vouch.gateway.embed import load_embedder
+from vouch.gateway.gateway import Gateway
 from vouch.index.lexical import LEXICAL
 from vouch.index.protocol import Index
 
@@ -82,7 +83,7 @@ def _services(settings: Settings, catalog: Catalog, index: Index) -> Services:
         embedder=embedder,
         query_vectors=QueryVectors(embedder),
         reranker=None,
-        chat=None,
+        gateway=Gateway(),
     )
 
 

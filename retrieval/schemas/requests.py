@@ -130,12 +130,22 @@ class AskRequest(_Request):
     limit: int = Field(PASSAGES, ge=1, le=MAX_LIMIT, description="Passages that the answer may be written from.")
     filter: Filter = Field(Filter(), description="Holds together with what the question says.")
     syntax: Syntax = Field("query", description=SYNTAX)
-    profile: Profile | None = Field(None, description="What writes the answer; by default the chat model if there is.")
+    profile: Profile | None = Field(None, description="What writes the answer; by default a chat model if there is.")
+    workflow: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")] | None = Field(
+        None, description="What your application asks for, by a name of its own; routes of models go by it."
+    )
 
     def as_question(self) -> Question:
         where = self.filter.where()
         plain = self.syntax == "plain"
-        return Question(self.question, self.limit, where=where, conversation_id=self.conversation_id, plain=plain)
+        return Question(
+            self.question,
+            self.limit,
+            where=where,
+            conversation_id=self.conversation_id,
+            plain=plain,
+            workflow=self.workflow,
+        )
 
 
 class ReviewRequest(_Request):

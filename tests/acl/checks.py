@@ -18,6 +18,7 @@ from tests.acl.probe import EVERYONE, Watching, Writing, refused
 from tests.retrieval.world import SECRET, TENANT
 from vouch.core import clock
 from vouch.core.errors import VouchError
+from vouch.gateway.gateway import Gateway
 
 
 class Checks(CatalogChecks):
@@ -45,9 +46,9 @@ class Checks(CatalogChecks):
     def check_release(self) -> None:
         user, about = self.user(), self.name()
         document = self.document(EVERYONE, about=about, project=True)
-        with self.using(chat=Writing(lambda: None)):
+        with self.using(gateway=Gateway.of(Writing(lambda: None))):
             assert self.ask(user, about).released.abstention is None
-        with self.using(chat=Writing(lambda: self.access(document))):
+        with self.using(gateway=Gateway.of(Writing(lambda: self.access(document)))):
             asked = self.ask(user, about)
         assert asked.released.abstention is not None and document not in repr(asked.released)
 
@@ -102,7 +103,9 @@ class Checks(CatalogChecks):
         user, other, about = self.user(), self.user(), self.name()
         document, shown = (self.document(EVERYONE, about=about) for _ in range(2))
         self.world.projector.catch_up()
-        with self.using(chat=Writing(lambda: None)):  # prose, which may speak of all that its writer was shown
+        with self.using(
+            gateway=Gateway.of(Writing(lambda: None))
+        ):  # prose, which may speak of all that its writer was shown
             released = self.ask(user, about).released
         assert released.inputs >= {document, shown} and len(released.citations) == 1
         catalog = self.world.catalog

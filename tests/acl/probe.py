@@ -192,7 +192,7 @@ class Writing:
     meanwhile: Callable[[], object]
     name: str = "writing"
 
-    def write(self, request: DraftRequest) -> ChatReply:
+    def write(self, request: DraftRequest, timeout_s: float) -> ChatReply:
         self.meanwhile()
         first = request.passages[0]
         claim = DraftClaim(f"It is said that {first.text}", (DraftCitation(first.id, first.text),))

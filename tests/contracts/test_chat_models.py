@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import traceback
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from vouch.core.deadline import Deadline
 from vouch.core.errors import BadConfig, ModelUnavailable
 from vouch.core.settings import Settings
-from vouch.gateway.chat import ChatModel, ChatReply, Draft, DraftRequest, PassageText, load_chat
+from vouch.gateway.chat import ChatReply, Draft, DraftRequest, PassageText
 from vouch.gateway.enclosure import enclose
 from vouch.gateway.fake_chat import BEHAVIOURS, MODEL, FakeChat
+from vouch.gateway.gateway import Gateway
 
 KEY = "sk-a-very-private-key-0123456789"
 OUTPUTS = ("tool", "json_schema", "prompted")
@@ -40,7 +44,9 @@ FAILURES = {
 }
 
 
-def model(server: FakeChat, output: str = "tool", timeout_s: float = 20) -> ChatModel:
+@contextmanager
+def writing(server: FakeChat, output: str = "tool", timeout_s: float = 20) -> Iterator[Callable[[], ChatReply]]:
+    """Has the server's model, as it comes, write to the request."""
     settings = Settings.model_validate(
         {
             "chat_url": server.url,
@@ -50,9 +56,16 @@ def model(server: FakeChat, output: str = "tool", timeout_s: float = 20) -> Chat
             "chat_timeout_s": timeout_s,
         }
     )
-    chat = load_chat(settings)
-    assert chat is not None
-    return chat
+    gateway = Gateway.open(settings)
+    try:
+        yield lambda: gateway.write("some-model", REQUEST, Deadline.of(60))
+    finally:
+        gateway.close()
+
+
+def written(server: FakeChat, output: str = "tool", timeout_s: float = 20) -> ChatReply:
+    with writing(server, output, timeout_s) as write:
+        return write()
 
 
 def quotes(reply: ChatReply) -> list[tuple[str, str]]:
@@ -62,7 +75,7 @@ def quotes(reply: ChatReply) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_an_honest_model_quotes_the_passages(output: str) -> None:
     with FakeChat("honest") as server:
-        reply = model(server, output).write(REQUEST)
+        reply = written(server, output)
         (received,) = server.received
     assert quotes(reply)
     assert all(quote in TEXTS[passage] for passage, quote in quotes(reply))
@@ -81,28 +94,28 @@ def test_an_honest_model_quotes_the_passages(output: str) -> None:
 def test_lies_are_passed_on_as_told(behaviour: str, output: str) -> None:
     """Verification is the caller's; the gateway repairs nothing."""
     with FakeChat(behaviour) as server:
-        reply = model(server, output).write(REQUEST)
+        reply = written(server, output)
     assert reply.draft.claims
     assert not [quote for passage, quote in quotes(reply) if quote in TEXTS.get(passage, "")]
 
 
 def test_a_model_may_use_words_of_its_own() -> None:
     with FakeChat("paraphrased") as server:
-        reply = model(server).write(REQUEST)
+        reply = written(server)
     assert all(quote in TEXTS[passage] for passage, quote in quotes(reply))
     assert not any(claim.text in LEAVE + TRAVEL for claim in reply.draft.claims)
 
 
 def test_a_model_may_lie_in_a_part_of_its_answer() -> None:
     with FakeChat("half_true") as server:
-        told = quotes(model(server).write(REQUEST))
+        told = quotes(written(server))
     assert [quote in TEXTS[passage] for passage, quote in told] == [True, False]
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_a_model_may_say_that_the_passages_do_not_answer(output: str) -> None:
     with FakeChat("insufficient") as server:
-        draft = model(server, output).write(REQUEST).draft
+        draft = written(server, output).draft
     assert draft.insufficient
     assert draft.claims == ()
     assert draft.missing == "the figure asked for"
@@ -115,7 +128,7 @@ def test_failures_say_what_happened_and_no_secret(
 ) -> None:
     reason, requests = FAILURES[behaviour]
     with FakeChat(behaviour) as server, pytest.raises(ModelUnavailable) as failed:
-        model(server, output, timeout_s=1 if behaviour == "hangs" else 20).write(REQUEST)
+        written(server, output, timeout_s=1 if behaviour == "hangs" else 20)
     assert failed.value.extra == {"reason": reason}
     assert failed.value.retryable
     assert "some-model" in failed.value.detail
@@ -133,14 +146,14 @@ def test_every_behaviour_is_tried() -> None:
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_malformed_output_is_sent_back_once(output: str) -> None:
     with FakeChat("wrong_schema", "honest") as server:
-        reply = model(server, output).write(REQUEST)
+        reply = written(server, output)
     assert quotes(reply)
     assert reply.usage.requests == len(server.received) == 2
 
 
 def test_a_rate_limit_that_passes_is_waited_for() -> None:
     with FakeChat("rate_limited", "honest") as server:
-        assert quotes(model(server).write(REQUEST))
+        assert quotes(written(server))
 
 
 def test_a_draft_that_neither_claims_nor_abstains_is_malformed() -> None:
@@ -150,25 +163,24 @@ def test_a_draft_that_neither_claims_nor_abstains_is_malformed() -> None:
 
 def test_a_server_that_is_not_there_is_unreachable() -> None:
     with FakeChat() as server:
-        gone = model(server)
+        pass
     with pytest.raises(ModelUnavailable) as failed:
-        gone.write(REQUEST)
+        written(server)
     assert failed.value.extra == {"reason": "unreachable"}
 
 
 def test_threads_share_a_model() -> None:
-    with FakeChat() as server, ThreadPoolExecutor(4) as pool:
-        chat = model(server)
-        replies = list(pool.map(lambda _: chat.write(REQUEST), range(8)))
+    with FakeChat() as server, ThreadPoolExecutor(4) as pool, writing(server) as write:
+        replies = list(pool.map(lambda _: write(), range(8)))
     assert all(quotes(reply) == quotes(replies[0]) for reply in replies)
 
 
 def test_without_a_key_no_key_of_the_environment_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-for-another-server")
     with FakeChat() as server:
-        chat = load_chat(Settings(chat_url=server.url, chat_model="m"))
-        assert chat is not None
-        chat.write(REQUEST)
+        gateway = Gateway.open(Settings(chat_url=server.url, chat_model="m"))
+        gateway.write("m", REQUEST, Deadline.of(60))
+        gateway.close()
     assert server.received[0].authorization == "Bearer none"
 
 
@@ -198,10 +210,10 @@ def test_passages_cannot_leave_their_enclosure() -> None:
 )
 def test_settings_that_cannot_work_are_refused(values: dict[str, str], field: str) -> None:
     with pytest.raises(BadConfig) as refused:
-        load_chat(Settings.model_validate(values))
+        Gateway.open(Settings.model_validate(values))
     assert refused.value.field == field
     assert "hidden" not in refused.value.detail
 
 
 def test_no_url_means_no_model() -> None:
-    assert load_chat(Settings()) is None
+    assert not Gateway.open(Settings()).models

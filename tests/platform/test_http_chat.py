@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.platform.conftest import Platform, acting, platform_on, problem
+from tests.platform.conftest import Platform, acting, platform_on
 from vouch.core.settings import Settings
 from vouch.gateway.fake_chat import FakeChat
 
@@ -134,22 +134,21 @@ def test_a_model_that_finds_nothing_abstains_in_our_words(platform: Platform, mo
         ("truncated_json", "server_error"), ("hangs", "timeout"),
     ],
 )  # fmt: skip
-def test_a_model_that_fails_is_said_to_and_the_rest_goes_on(
+def test_where_a_model_fails_the_documents_own_sentences_answer(
     platform: Platform, model: FakeChat, failure: str, reason: str
 ) -> None:
     model.behave(failure)
-    response = platform.post("bob", "/v1/ask", question=HOTEL)
-    said = problem(response, 503, "model_unavailable")
-    assert said["reason"] == reason and "some-model" in said["detail"]
-    assert response.headers["retry-after"]
-    assert KEY not in response.text and model.url not in response.text
+    answer = platform.ask("bob", HOTEL)
+    assert "140 euros" in answer["text"] and answer["usage"]["writer"] == "extractive"
+    tried = [(one["writer"], one["outcome"]) for one in answer["usage"]["attempts"]]
+    assert tried == [("some-model", reason), ("extractive", "wrote")]
+    trace = platform.get("bob", f"/v1/traces/{answer['trace_id']}").json()
+    assert trace["writer"]["attempts"] == answer["usage"]["attempts"]
+    assert KEY not in json.dumps([answer, trace]) and model.url not in json.dumps([answer, trace])
 
     events = _stream(platform, "bob", HOTEL)
-    assert events[-1][0] == "error" and json.loads(events[-1][1])["code"] == "model_unavailable"
-    assert {name for name, _ in events[:-1]} == {"step"}
-
-    assert "140 euros" in platform.ask("bob", HOTEL, profile="extractive")["text"]
-    assert platform.search("bob", "hotel")
+    assert events[-1][0] == "answer" and "140 euros" in json.loads(events[-1][1])["text"]
+    assert 'writer="some-model"' in platform.http.get("/metrics").text
 
 
 def test_bad_output_is_sent_back_once(platform: Platform, model: FakeChat) -> None:

@@ -12,8 +12,8 @@ from retrieval.prompts import ANSWER
 from tests.retrieval.world import World
 from vouch.core import clock
 from vouch.core.settings import Settings
-from vouch.gateway.chat_openai import OpenAiChat
 from vouch.gateway.fake_chat import FakeChat
+from vouch.gateway.gateway import Gateway
 
 HOTEL = "How much is reimbursed for a hotel per night?"
 LEAVE = "How many weeks of paid parental leave may a parent take?"
@@ -160,8 +160,12 @@ def chatting(world: World, *behaviours: str) -> Iterator[FakeChat]:
         settings = Settings(
             data_dir=world.services.settings.data_dir, chat_url=server.url, chat_model="fake", chat_timeout_s=5
         )
-        world.use(chat=OpenAiChat(settings))
-        yield server
+        gateway = Gateway.open(settings)
+        world.use(gateway=gateway)
+        try:
+            yield server
+        finally:
+            gateway.close()
 
 
 def test_an_honest_model_is_cited_and_verified_like_the_rest(world: World) -> None:

@@ -21,6 +21,7 @@ from tests.retrieval.world import TENANT, World
 from vouch.catalog.database import ACROSS_TENANTS
 from vouch.core.types import Clause
 from vouch.gateway.chat import ChatReply, ChatUsage, Draft, DraftCitation, DraftClaim, DraftRequest
+from vouch.gateway.gateway import Gateway
 from vouch.gateway.rerank import Readable
 
 QUESTION = "How many weeks of paid parental leave may a parent take?"
@@ -46,7 +47,7 @@ class RevokingChat:
     revoke: Callable[[], None]
     name: str = "revoking"
 
-    def write(self, request: DraftRequest) -> ChatReply:
+    def write(self, request: DraftRequest, timeout_s: float) -> ChatReply:
         self.revoke()
         first = request.passages[0]
         claim = DraftClaim(f"It is said that {first.text}", (DraftCitation(first.id, first.text),))
@@ -165,20 +166,20 @@ def test_a_right_lost_during_rerank_is_lost_before_the_prompt_and_in_the_hits(wo
     class NotingChat:
         name: str = "noting"
 
-        def write(self, request: DraftRequest) -> ChatReply:
+        def write(self, request: DraftRequest, timeout_s: float) -> ChatReply:
             shown.extend(passage.title for passage in request.passages)
             return ChatReply(Draft((), insufficient=True), self.name, ChatUsage(1, 1, 1))
 
-    world.use(chat=NotingChat())
+    world.use(gateway=Gateway.of(NotingChat()))
     world.ask("alice", "front desk visitors badge")
     assert shown and hits[0]["title"] not in shown
 
 
 def test_prose_is_dropped_when_any_document_that_its_writer_was_shown_is_lost(world: World) -> None:
     office = world.search("alice", "front desk visitors badge")[0]["document_id"]
-    world.use(chat=RevokingChat(lambda: None))
+    world.use(gateway=Gateway.of(RevokingChat(lambda: None)))
     assert world.ask("alice", QUESTION)["kind"] == "answer"
-    world.use(chat=RevokingChat(lambda: world.readers(office, (), project=False)))
+    world.use(gateway=Gateway.of(RevokingChat(lambda: world.readers(office, (), project=False))))
     assert world.ask("alice", QUESTION)["kind"] == "abstention"
 
 

@@ -33,6 +33,7 @@ from vouch.core.ids import new_id, sha256
 from vouch.core.settings import Settings
 from vouch.core.types import Clause, Json
 from vouch.gateway.embed import Embedder
+from vouch.gateway.gateway import Gateway
 from vouch.gateway.rerank import LexicalReranker
 from vouch.index.edge import EdgeIndex
 from vouch.index.lexical import LEXICAL
@@ -223,7 +224,7 @@ def open_world(catalog: Catalog, embedder: Embedder, folder: Path) -> Iterator[W
         embedder=embedder,
         query_vectors=QueryVectors(embedder),
         reranker=LexicalReranker(),
-        chat=None,
+        gateway=Gateway(),
     )
     try:
         with lent("retrieval", lambda: create_app(services)) as app:

@@ -175,7 +175,10 @@ class IndexUnavailable(Unavailable):
 
 
 class ModelUnavailable(Unavailable):
+    """``reason`` is one stable word. ``retry_after_s``: how long the model's server asks to be left alone."""
+
     code, title = "model_unavailable", "The model is not available"
+    retry_after_s: float | None = None
 
 
 class DocumentRejected(VouchError):

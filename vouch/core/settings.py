@@ -66,10 +66,16 @@ class Settings(BaseSettings):
     )
     embed_threads: int = Field(2, ge=1, le=256, description="CPU threads of one embedder.")
 
+    models: Path | None = Field(
+        None, description="TOML file of chat models and who is answered by which; unset: `VOUCH_CHAT_URL`, if set."
+    )
+    ask_deadline_s: float = Field(
+        90.0, ge=5, le=900, description="Seconds in which a question is answered, whichever models are tried for it."
+    )
     chat_url: str | None = Field(None, description="OpenAI-compatible base URL; unset: extractive answers, no model.")
     chat_model: str | None = Field(None, description="Model name sent to `VOUCH_CHAT_URL`.")
     chat_api_key: SecretStr | None = Field(None, description="Key sent to `VOUCH_CHAT_URL`.")
-    chat_timeout_s: float = Field(60.0, gt=0, le=600, description="Deadline of one chat request, seconds.")
+    chat_timeout_s: float = Field(60.0, gt=0, le=600, description="Deadline of one call of the chat model, seconds.")
 
     chat_output: Literal["tool", "json_schema", "prompted"] = Field(
         "tool", description="How the chat model is made to give structured output: take what its server supports."

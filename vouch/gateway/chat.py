@@ -7,12 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated, Protocol
-from urllib.parse import urlsplit
 
 from pydantic import Field
-
-from vouch.core.errors import BadConfig
-from vouch.core.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,31 +85,15 @@ class ChatReply:
 
 
 class ChatModel(Protocol):
-    """Writes drafts. Implementations may be shared by threads; ``write`` is called outside any event loop."""
+    """Writes drafts. Implementations may be shared by threads; ``write`` is called outside any event loop.
+
+    Asked through :class:`vouch.gateway.gateway.Gateway`, by the name that the file of models gives it.
+    """
 
     @property
     def name(self) -> str: ...
 
-    def write(self, request: DraftRequest) -> ChatReply:
-        """One draft. Raises :class:`vouch.core.errors.ModelUnavailable`, whose ``extra["reason"]`` is one of
-        ``timeout``, ``unreachable``, ``rate_limited``, ``refused``, ``server_error`` and ``malformed``."""
-
-
-def load_chat(settings: Settings) -> ChatModel | None:
-    """The chat model of ``VOUCH_CHAT_URL`` and ``VOUCH_CHAT_MODEL``; None where no URL is set.
-
-    Raises:
-        BadConfig: the URL is not http(s), or a URL is given without a model.
-    """
-    if settings.chat_url is None:
-        return None
-    url = urlsplit(settings.chat_url)
-    if url.scheme not in ("http", "https") or not url.hostname:
-        raise BadConfig("VOUCH_CHAT_URL is not an http:// or https:// address.", field="chat_url")
-    if url.username or url.password:
-        raise BadConfig("VOUCH_CHAT_URL carries a credential; put it in VOUCH_CHAT_API_KEY.", field="chat_url")
-    if not settings.chat_model:
-        raise BadConfig("VOUCH_CHAT_URL is set without VOUCH_CHAT_MODEL.", field="chat_model")
-    from vouch.gateway.chat_openai import OpenAiChat
-
-    return OpenAiChat(settings)
+    def write(self, request: DraftRequest, timeout_s: float) -> ChatReply:
+        """One draft, by one try. Raises :class:`vouch.core.errors.ModelUnavailable`, whose ``extra["reason"]`` is one
+        of ``timeout``, ``unreachable``, ``rate_limited``, ``too_long``, ``refused``, ``server_error`` and
+        ``malformed``."""

@@ -1,35 +1,38 @@
-"""A chat model behind an OpenAI-compatible URL, through pydantic-ai. Imported only where one is configured."""
+"""A chat model of any provider, through pydantic-ai. Imported only where one is configured."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from functools import cached_property
 
-from openai import AsyncOpenAI, OpenAIError
 from pydantic_ai import Agent, ModelSettings, NativeOutput, PromptedOutput, ToolOutput, UsageLimits
 from pydantic_ai.exceptions import (
     AgentRunError,
     ContentFilterError,
     ModelAPIError,
     ModelConnectionError,
+    ModelContextWindowExceededError,
     ModelHTTPError,
+    ModelQuotaExceededError,
     ModelRateLimitError,
     ModelRequestRejectedError,
+    ModelRequestTimeout,
     ModelTimeoutError,
 )
-from pydantic_ai.models.openai import OpenAIChatModel
-from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+from pydantic_ai.models import Model
 
 from vouch.core.errors import ModelUnavailable
-from vouch.core.settings import Settings
 from vouch.gateway.chat import ChatReply, ChatUsage, Draft, DraftRequest
 from vouch.gateway.enclosure import enclose
+from vouch.gateway.loop import Loop
+from vouch.gateway.model_file import ModelSpec, Output
+from vouch.gateway.providers import model_of
 
 log = logging.getLogger(__name__)
 
 _OUTPUT_TRIES = 2
-_TRANSPORT_RETRIES = 1
-_OUTPUTS: dict[str, type[ToolOutput[Draft] | NativeOutput[Draft] | PromptedOutput[Draft]]] = {
+_OUTPUTS: dict[Output, type[ToolOutput[Draft] | NativeOutput[Draft] | PromptedOutput[Draft]]] = {
     "tool": ToolOutput,
     "json_schema": NativeOutput,
     "prompted": PromptedOutput,
@@ -37,53 +40,51 @@ _OUTPUTS: dict[str, type[ToolOutput[Draft] | NativeOutput[Draft] | PromptedOutpu
 _DESCRIPTION = "Gives the answer, each claim with its citations."
 
 
-class OpenAiChat:
+class AgentChat:
     """A :class:`vouch.gateway.chat.ChatModel`. Output that does not fit the schema is sent back once.
 
-    Each call runs an event loop and a client of its own, because a connection belongs to the loop it was opened
-    in and callers are plain threads. ``VOUCH_CHAT_TIMEOUT_S`` bounds the whole call, retries included.
+    ``loop`` is shared by all models; connections are kept in it.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        assert settings.chat_url is not None and settings.chat_model is not None
-        self.name = settings.chat_model
-        self._url = settings.chat_url
-        # A server that wants no key still gets one, so that no other key is taken from the environment.
-        self._key = settings.chat_api_key.get_secret_value() if settings.chat_api_key else "none"
-        self._timeout_s = settings.chat_timeout_s
-        output = _OUTPUTS[settings.chat_output](Draft, name="answer", description=_DESCRIPTION)
+    def __init__(self, name: str, spec: ModelSpec, loop: Loop) -> None:
+        self.name = name
+        self._spec, self._loop = spec, loop
+        output = _OUTPUTS[spec.output](Draft, name="answer", description=_DESCRIPTION)
         self._agent: Agent[object, Draft] = Agent(output_type=output, retries=_OUTPUT_TRIES - 1)
+        settings = ModelSettings(temperature=0.0)
+        self._settings = settings if spec.max_output is None else settings | ModelSettings(max_tokens=spec.max_output)
 
-    def write(self, request: DraftRequest) -> ChatReply:
+    @cached_property
+    def _model(self) -> Model:
+        """Made within the loop, where its connections belong."""
+        return model_of(self._spec)
+
+    def write(self, request: DraftRequest, timeout_s: float) -> ChatReply:
         # The causes are left behind with `from None`: provider errors quote bodies, and bodies may quote the key.
         try:
-            return asyncio.run(self._write(request))
+            return self._loop.run(self._write(request, timeout_s))
         except TimeoutError:
-            raise self._unavailable("timeout", f"gave no answer within {self._timeout_s:g} seconds") from None
-        except (AgentRunError, OpenAIError) as error:
+            raise self._unavailable("timeout", f"gave no answer within {timeout_s:.3g} seconds") from None
+        except Exception as error:  # noqa: BLE001 - five vendors' libraries, each with errors of its own
             reason, words = _why(error)
             log.warning("chat model %s: %s (%s)", self.name, reason, type(error).__name__)
-            raise self._unavailable(reason, words) from None
+            failed = self._unavailable(reason, words)
+            failed.retry_after_s = error.retry_after if isinstance(error, ModelAPIError) else None
+            raise failed from None
 
-    async def _write(self, request: DraftRequest) -> ChatReply:
-        async with (
-            asyncio.timeout(self._timeout_s),
-            AsyncOpenAI(
-                base_url=self._url, api_key=self._key, timeout=self._timeout_s, max_retries=_TRANSPORT_RETRIES
-            ) as client,
-        ):
-            provider = OpenAICompatibleProvider("vouch-chat", openai_client=client)
+    async def _write(self, request: DraftRequest, timeout_s: float) -> ChatReply:
+        async with asyncio.timeout(timeout_s):
             result = await self._agent.run(
                 enclose(request),
-                model=OpenAIChatModel(self.name, provider=provider),
+                model=self._model,
                 instructions=request.system_prompt,
-                model_settings=ModelSettings(temperature=0.0),
+                model_settings=self._settings,
                 usage_limits=UsageLimits(request_limit=_OUTPUT_TRIES),
             )
         usage = result.usage
         return ChatReply(
             draft=result.output,
-            model=result.response.model_name or self.name,
+            model=result.response.model_name or self._spec.model,
             usage=ChatUsage(usage.input_tokens, usage.output_tokens, usage.requests),
         )
 
@@ -95,15 +96,19 @@ def _why(error: Exception) -> tuple[str, str]:
     """One stable word and a phrase that continues "The chat model …". Neither quotes the server."""
     status = f" (HTTP {error.status_code})" if isinstance(error, ModelHTTPError) else ""
     match error:
-        case ModelTimeoutError():
+        case ModelTimeoutError() | ModelRequestTimeout():
             return "timeout", "did not answer in time"
         case ModelConnectionError():
             return "unreachable", "cannot be reached"
-        case ModelRateLimitError():
+        case ModelRateLimitError() | ModelQuotaExceededError():
             return "rate_limited", f"is over its rate limit{status}"
+        case ModelContextWindowExceededError():
+            return "too_long", f"cannot read so much at once{status}"
         case ModelRequestRejectedError() | ContentFilterError():
             return "refused", f"refused the request{status}"
         case ModelAPIError():
             return "server_error", f"failed{status}"
-        case _:
+        case AgentRunError():
             return "malformed", "gave no usable draft"
+        case _:
+            return "server_error", "failed in a way of its own"

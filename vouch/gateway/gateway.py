@@ -1,0 +1,94 @@
+"""The one door to every chat model: which are tried for a question, in what order, and what a call cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Self
+
+from vouch.core.deadline import Deadline
+from vouch.core.settings import Settings
+from vouch.gateway.chat import ChatModel, ChatReply, ChatUsage, DraftRequest
+from vouch.gateway.lane import Lane
+from vouch.gateway.loop import Loop
+from vouch.gateway.model_file import EXTRACTIVE, Difficulty, ModelFile, ModelSpec, Route, read_models
+from vouch.gateway.steady import Steady
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What routes go by. ``workflow``: what the application says it asks for."""
+
+    tenant: str
+    difficulty: Difficulty
+    workflow: str | None = None
+
+
+class Gateway:
+    """Shared by threads. Without models every question is the embedded answerer's."""
+
+    def __init__(self, models: Iterable[Steady] = (), file: ModelFile | None = None, loop: Loop | None = None) -> None:
+        self.models: Mapping[str, Steady] = {model.name: model for model in models}
+        self.currency = file.currency if file else None
+        self._specs: Mapping[str, ModelSpec] = file.models if file else {}
+        self._routes = (file.routes if file else ()) or (Route(models=(*self.models, EXTRACTIVE)),)
+        self._loop = loop
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """By the file of models, or the settings' one. Raises :class:`vouch.core.errors.BadConfig`; connects to
+        nothing."""
+        file = read_models(settings)
+        if file is None:
+            return cls()
+        from vouch.gateway.chat_agent import AgentChat
+
+        loop = Loop("chat-models")
+        for spec in file.models.values():
+            if spec.key is not None:
+                spec.key.read()
+        return cls((_steady(AgentChat(name, spec, loop), spec) for name, spec in file.models.items()), file, loop)
+
+    @classmethod
+    def of(cls, *models: ChatModel) -> Self:
+        """With models that are there already, each as any question's."""
+        spec = ModelSpec(provider="openai", url="http://localhost", model="-")
+        return cls(_steady(model, spec) for model in models)
+
+    def chain(self, call: Call) -> tuple[str, ...]:
+        """Names in the order to try; ``extractive`` is the embedded answerer. It alone where no route fits."""
+        route = next((route for route in self._routes if _fits(route, call)), Route(models=(EXTRACTIVE,)))
+        allowed = tuple(name for name in route.models if name == EXTRACTIVE or self._serves(name, call.tenant))
+        last = (EXTRACTIVE,) if route.last_resort and EXTRACTIVE not in allowed else ()
+        return (*allowed, *last)
+
+    def write(self, name: str, request: DraftRequest, deadline: Deadline) -> ChatReply:
+        """Raises :class:`vouch.core.errors.ModelUnavailable` as :meth:`Steady.write`."""
+        return self.models[name].write(request, deadline)
+
+    def cost(self, name: str, usage: ChatUsage) -> Decimal | None:
+        """Money, in :attr:`currency`; None where no price is known."""
+        spec = self._specs.get(name)
+        return None if spec is None else spec.price.of(usage.input_tokens, usage.output_tokens)
+
+    def close(self) -> None:
+        if self._loop is not None:
+            self._loop.close()
+
+    def _serves(self, name: str, tenant: str) -> bool:
+        spec = self._specs.get(name)
+        return spec is None or spec.tenants is None or tenant in spec.tenants
+
+
+def _steady(model: ChatModel, spec: ModelSpec) -> Steady:
+    lane = Lane(spec.concurrency, spec.queue)
+    return Steady(model, timeout_s=spec.timeout_s, retries=spec.retries, lane=lane)
+
+
+def _fits(route: Route, call: Call) -> bool:
+    return (
+        (route.tenants is None or call.tenant in route.tenants)
+        and (route.workflows is None or call.workflow in route.workflows)
+        and (route.difficulty is None or call.difficulty in route.difficulty)
+    )
