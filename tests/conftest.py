@@ -14,6 +14,8 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis
 from redis import Redis
 
 from tests.distribution import ByPlatform, turn
@@ -27,6 +29,8 @@ from vouch.embedded.addresses import redis_client_url
 from vouch.embedded.platform import running_platform
 from vouch.gateway.embed import Embedder, load_embedder
 
+hypothesis.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis.load_profile("untimed")  # how fast a machine draws examples says nothing of what is tested
 gc.disable()
 """Until the tests begin: what collecting them makes, more than a million objects, stays to the end, and to look
 through it again and again takes a third of the time. ``pytest_runtestloop`` has it left out for good."""

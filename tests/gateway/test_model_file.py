@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -141,6 +142,13 @@ def test_without_routes_all_are_tried_in_order(tmp_path: Path) -> None:
     (tmp_path / "models.toml").write_text(LOCAL.replace("local", "b") + LOCAL.replace("local", "a"))
     gateway = Gateway.open(Settings(models=tmp_path / "models.toml"))
     assert gateway.chain(Call("any", "lookup")) == ("b", "a", EXTRACTIVE)
+
+
+def test_the_guides_example_is_a_file_of_models(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "models.md").read_text("utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
+    file = read(tmp_path, example)
+    assert set(file.models) == {"small", "strong"} and len(file.routes) == 3
 
 
 def test_what_a_call_cost(tmp_path: Path) -> None:
