@@ -205,11 +205,14 @@ def test_a_model_that_says_it_does_not_know_abstains_in_our_words(world: World) 
     }
 
 
-def test_a_model_that_fails_is_a_503_and_a_chosen_profile_goes_without_it(world: World) -> None:
-    with chatting(world, "server_error"):
-        failed = world.post("/ask", "bob", question=HOTEL)
-        assert (failed.status_code, failed.json()["code"]) == (503, "model_unavailable")
-        assert world.ask("bob", HOTEL, profile="extractive")["kind"] == "answer"
+def test_where_a_model_fails_the_sentences_answer_and_a_chosen_profile_goes_without_it(world: World) -> None:
+    with chatting(world, "server_error") as server:
+        usage = world.ask("bob", HOTEL)["usage"]
+        assert usage["writer"] == "extractive"
+        assert [one["outcome"] for one in usage["attempts"]] == ["server_error", "wrote"]
+        asked = len(server.received)
+        answer = world.ask("bob", HOTEL, profile="extractive")
+        assert answer["kind"] == "answer" and "attempts" not in answer["usage"] and len(server.received) == asked
 
 
 def test_a_model_sees_only_what_the_asker_may_read(world: World) -> None:

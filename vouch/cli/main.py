@@ -20,6 +20,7 @@ from vouch.cli import (
     issuer,
     job,
     key,
+    models,
     output,
     plan,
     platform,
@@ -42,7 +43,7 @@ app = typer.Typer(
 )
 for group in (
     platform, demo, ask, source, connector, job, key, issuer, directory, access, break_glass, audit, report, webhook,
-    secrets, index, plan, evaluate, settings,
+    secrets, index, plan, evaluate, models, settings,
 ):  # fmt: skip
     group.add_to(app)
 
