@@ -54,6 +54,11 @@ class Access:
     memberships_read_at: datetime | None = None
 
     @property
+    def groups(self) -> tuple[str, ...]:
+        """All that the user belongs to, through others too."""
+        return tuple(sorted(one for one in self.principals if one.startswith("group:")))
+
+    @property
     def principals_hash(self) -> str:
         return sha256("\n".join(sorted(self.principals)).encode())
 

@@ -163,6 +163,11 @@ ROUTES: dict[str, Rule] = {
     "DELETE /v1/index/generations/{generation_id}": ADMIN,
     "POST /v1/index/generations/{generation_id}/swap": ADMIN,
     "POST /v1/index/generations/{generation_id}/compare": ADMIN,
+    # spending
+    "GET /v1/usage": ADMIN,
+    "GET /v1/budgets": ADMIN,
+    "PUT /v1/budgets": ADMIN,
+    "DELETE /v1/budgets/{budget_id}": ADMIN,
     # evaluation sets
     "POST /v1/evals/sets": ADMIN_AS,
     "GET /v1/evals/sets": ADMIN,

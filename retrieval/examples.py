@@ -306,6 +306,36 @@ NOTIFICATIONS: Json = {
 COMPARED: Json = {
     "compared": {"with": "g1", "at": "2026-03-01T12:00:00Z", "questions": 50, "same_first": 0.92, "overlap_10": 0.87}
 }
+USAGE: Json = {
+    "by": "user",
+    "since": "2026-02-01T00:00:00Z",
+    "until": "2026-03-01T00:00:00Z",
+    "rows": [
+        {
+            "value": "user:alice",
+            "currency": "EUR",
+            "calls": 41,
+            "input_tokens": 98230,
+            "output_tokens": 7114,
+            "cost": "0.4013",
+        }
+    ],
+}
+BUDGETS: Json = {
+    "budgets": [
+        {
+            "id": "0199c0e1-3a51-7c3e-9a1b-2f6d5b0c9e11",
+            "scope": "group",
+            "subject": "group:sales",
+            "period": "month",
+            "tokens": None,
+            "money": "200",
+            "hard": True,
+            "spent_tokens": 105344,
+            "spent_money": "0.4013",
+        }
+    ]
+}
 STREAM = (
     'event: step\ndata: {"name":"search"}\n\n'
     f'event: token\ndata: {{"text":"{_QUOTE} [1]"}}\n\n'

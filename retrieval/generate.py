@@ -17,7 +17,9 @@ from retrieval.extract import extract
 from retrieval.metrics import MODEL_SECONDS, MODEL_TOKENS
 from retrieval.prompts import ANSWER, prompt
 from retrieval.services import Services
+from retrieval.spend import Paid, write
 from retrieval.types import SOMEWHERE, Draft, DraftClaim, Passage, Question, Quote
+from vouch.catalog.spending import Payer
 from vouch.core.deadline import Deadline
 from vouch.core.errors import InvalidInput, ModelUnavailable
 from vouch.core.types import Json
@@ -34,10 +36,11 @@ AFTERWARDS_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Writers:
-    """Who is to write, in the order that they are tried, and by when."""
+    """Who is to write, in the order that they are tried, by when, and who pays for it."""
 
     names: tuple[str, ...]
     deadline: Deadline
+    payer: Payer
 
 
 def choose_profile(services: Services, wanted: Profile | None) -> Profile:
@@ -48,16 +51,16 @@ def choose_profile(services: Services, wanted: Profile | None) -> Profile:
 
 
 def choose_writers(
-    services: Services, tenant: str, question: Question, wanted: Profile | None, deadline: Deadline
+    services: Services, payer: Payer, question: Question, wanted: Profile | None, deadline: Deadline
 ) -> Writers:
     """``question``: as it is searched for. Raises as :func:`choose_profile`."""
     profile = choose_profile(services, wanted)
     if profile == "extractive":
-        return Writers((EXTRACTIVE,), deadline)
-    names = services.gateway.chain(Call(tenant, difficulty(question.text), question.workflow))
+        return Writers((EXTRACTIVE,), deadline, payer)
+    names = services.gateway.chain(Call(payer.tenant, difficulty(question.text), payer.workflow))
     if wanted == "chat":  # prose was asked for: sentences are the last resort, never the first
         names = (*(name for name in names if name != EXTRACTIVE), *(name for name in names if name == EXTRACTIVE))
-    return Writers(names, deadline.keeping(AFTERWARDS_S))
+    return Writers(names, deadline.keeping(AFTERWARDS_S), payer)
 
 
 def generate(services: Services, question: str, passages: Sequence[Passage], writers: Writers) -> Draft:
@@ -71,7 +74,7 @@ def generate(services: Services, question: str, passages: Sequence[Passage], wri
     for name in writers.names:
         began = time.perf_counter()
         try:
-            draft = _write(services, name, question, passages, writers.deadline)
+            draft = _write(services, name, question, passages, writers)
         except ModelUnavailable as error:
             failure, outcome = error, str(error.extra["reason"])
         else:
@@ -88,7 +91,7 @@ def generate(services: Services, question: str, passages: Sequence[Passage], wri
     return _noted(abstained, attempts)
 
 
-def _write(services: Services, name: str, question: str, passages: Sequence[Passage], deadline: Deadline) -> Draft:
+def _write(services: Services, name: str, question: str, passages: Sequence[Passage], writers: Writers) -> Draft:
     if name == EXTRACTIVE:
         return extract(question, tuple(passages), services.embedder, abstain_below=services.settings.abstain_below)
     shown = tuple(
@@ -101,7 +104,9 @@ def _write(services: Services, name: str, question: str, passages: Sequence[Pass
         )
         for passage in passages
     )
-    reply = services.gateway.write(name, chat.DraftRequest(question, shown, prompt(ANSWER)), deadline)
+    request = chat.DraftRequest(question, shown, prompt(ANSWER))
+    paid = write(services, writers.payer, name, request, writers.deadline)
+    reply = paid.reply
     MODEL_TOKENS.labels(name, "input").inc(reply.usage.input_tokens)
     MODEL_TOKENS.labels(name, "output").inc(reply.usage.output_tokens)
     numbered = {passage.id: n for n, passage in enumerate(shown, 1)}
@@ -115,17 +120,18 @@ def _write(services: Services, name: str, question: str, passages: Sequence[Pass
     )
     # The model's own words on what is missing are prose that nothing verifies: they are not passed on.
     kept = () if reply.draft.insufficient else claims
-    return Draft(kept, 1.0 if kept else 0.0, f"chat:{name}:{ANSWER}", usage=_usage(services, name, reply))
+    return Draft(kept, 1.0 if kept else 0.0, f"chat:{name}:{ANSWER}", usage=_usage(services, paid))
 
 
-def _usage(services: Services, name: str, reply: chat.ChatReply) -> Json:
-    cost = services.gateway.cost(name, reply.usage)
+def _usage(services: Services, paid: Paid) -> Json:
     return {
-        "model": reply.model,
-        "input_tokens": reply.usage.input_tokens,
-        "output_tokens": reply.usage.output_tokens,
-        "requests": reply.usage.requests,
-    } | ({} if cost is None else {"cost": f"{cost:f}", "currency": services.gateway.currency})
+        "model": paid.reply.model,
+        "input_tokens": paid.spent.input_tokens,
+        "output_tokens": paid.spent.output_tokens,
+        "requests": paid.reply.usage.requests,
+        "cost": f"{paid.spent.money.normalize():f}",
+        "currency": services.gateway.currency,
+    } | ({"over_budget": list(paid.over)} if paid.over else {})
 
 
 def _noted(draft: Draft, attempts: Sequence[Json]) -> Draft:

@@ -38,4 +38,5 @@ MODEL_SECONDS = Histogram(
 MODEL_TOKENS = Counter(
     "vouch_model_tokens", "Tokens that chat models read (input) and wrote (output).", ["writer", "kind"]
 )
+OVER_BUDGET = Counter("vouch_over_budget", "Calls of models that a hard budget stopped.", ["scope"])
 REJECTED_CLAIMS = Counter("vouch_rejected_claims", "Drafted claims or quotes that verification refused.", ["reason"])

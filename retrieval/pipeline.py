@@ -42,6 +42,7 @@ from retrieval.texts import Texts
 from retrieval.trace import Follow, Recorder, listing_facts, outcome_facts, save_search, search_facts
 from retrieval.types import Hit, Question, Released, Rewritten, Verified
 from retrieval.verify import verify
+from vouch.catalog.spending import Payer
 from vouch.core.deadline import Deadline
 from vouch.core.types import Vector
 from vouch.index.lexical import analysis_named
@@ -132,7 +133,8 @@ def ask(
     services = meant.services
     found = _find(meant, trace)
     words = meant.rewritten.query
-    writers = choose_writers(services, asker.tenant, meant.question, profile, deadline)
+    payer = Payer(asker.tenant, asker.user, asker.key_id, found.access.groups, question.workflow, trace.id)
+    writers = choose_writers(services, payer, meant.question, profile, deadline)
     texts = Texts(services.blobs, asker.tenant)
 
     with trace.step("pack"):

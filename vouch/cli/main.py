@@ -28,6 +28,7 @@ from vouch.cli import (
     secrets,
     settings,
     source,
+    spending,
     webhook,
 )
 from vouch.core.errors import BadConfig, InvalidInput, VouchError
@@ -43,7 +44,7 @@ app = typer.Typer(
 )
 for group in (
     platform, demo, ask, source, connector, job, key, issuer, directory, access, break_glass, audit, report, webhook,
-    secrets, index, plan, evaluate, models, settings,
+    secrets, index, plan, evaluate, models, spending, settings,
 ):  # fmt: skip
     group.add_to(app)
 

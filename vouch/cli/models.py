@@ -71,11 +71,11 @@ def _try(gateway: Gateway, name: str) -> Json:
         reply = gateway.write(name, request, Deadline.of(_LONGEST_S))
     except ModelUnavailable as error:
         return {"outcome": error.extra["reason"], "ms": _ms(began), "cost": None}
-    cost = gateway.cost(name, reply.usage)
+    cost = gateway.cost(name, reply.usage.input_tokens, reply.usage.output_tokens)
     return {
         "outcome": "answered" if _quotes_hold(reply, request) else "misquoted",
         "ms": _ms(began),
-        "cost": None if cost is None else f"{cost:f}",
+        "cost": f"{cost.normalize():f}",
     }
 
 

@@ -34,6 +34,7 @@ from vouch.client.results import (
 )
 from vouch.client.similar import Similar
 from vouch.client.sources import Sources
+from vouch.client.spending import Spending
 from vouch.client.webhooks import Webhooks
 from vouch.core.errors import Unavailable
 
@@ -75,6 +76,7 @@ class Client:
         self.webhooks = Webhooks(connection)
         self.generations = Generations(connection)
         self.evals = Evals(connection)
+        self.spending = Spending(connection)
 
     def _saying(self, **headers: str) -> Self:
         other = self.__class__.__new__(self.__class__)

@@ -8,12 +8,17 @@ from decimal import Decimal
 from typing import Self
 
 from vouch.core.deadline import Deadline
+from vouch.core.errors import ModelUnavailable
 from vouch.core.settings import Settings
-from vouch.gateway.chat import ChatModel, ChatReply, ChatUsage, DraftRequest
+from vouch.gateway import tokens
+from vouch.gateway.chat import ChatModel, ChatReply, DraftRequest
 from vouch.gateway.lane import Lane
 from vouch.gateway.loop import Loop
 from vouch.gateway.model_file import EXTRACTIVE, Difficulty, ModelFile, ModelSpec, Route, read_models
 from vouch.gateway.steady import Steady
+
+USUAL_OUTPUT = 2_048
+"""Tokens that an answer has at most, where a model's entry does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,7 @@ class Gateway:
 
     def __init__(self, models: Iterable[Steady] = (), file: ModelFile | None = None, loop: Loop | None = None) -> None:
         self.models: Mapping[str, Steady] = {model.name: model for model in models}
-        self.currency = file.currency if file else None
+        self.currency = file.currency if file else "USD"
         self._specs: Mapping[str, ModelSpec] = file.models if file else {}
         self._routes = (file.routes if file else ()) or (Route(models=(*self.models, EXTRACTIVE)),)
         self._loop = loop
@@ -47,7 +52,9 @@ class Gateway:
         loop = Loop("chat-models")
         for spec in file.models.values():
             if spec.key is not None:
-                spec.key.read()
+                spec.key.read()  # what is missing shows at the start, and not with the first question
+            if spec.tokenizer is not None:
+                tokens.loaded(spec.tokenizer)
         return cls((_steady(AgentChat(name, spec, loop), spec) for name, spec in file.models.items()), file, loop)
 
     @classmethod
@@ -64,13 +71,24 @@ class Gateway:
         return (*allowed, *last)
 
     def write(self, name: str, request: DraftRequest, deadline: Deadline) -> ChatReply:
-        """Raises :class:`vouch.core.errors.ModelUnavailable` as :meth:`Steady.write`."""
+        """Raises :class:`vouch.core.errors.ModelUnavailable` as :meth:`Steady.write`, and with ``too_long`` what is
+        more than the model reads at once."""
+        spec = self._specs.get(name)
+        if spec is not None and sum(self.most(name, request)) > spec.context:
+            raise ModelUnavailable(f"The chat model {name} cannot read so much at once.", reason="too_long")
         return self.models[name].write(request, deadline)
 
-    def cost(self, name: str, usage: ChatUsage) -> Decimal | None:
-        """Money, in :attr:`currency`; None where no price is known."""
+    def most(self, name: str, request: DraftRequest) -> tuple[int, int]:
+        """Tokens that a call reads, and may write at most: what is set aside for it."""
         spec = self._specs.get(name)
-        return None if spec is None else spec.price.of(usage.input_tokens, usage.output_tokens)
+        read = tokens.of_prompt(request, spec.tokenizer if spec else None)
+        written = spec.max_output if spec and spec.max_output else USUAL_OUTPUT
+        return read, written
+
+    def cost(self, name: str, input_tokens: int, output_tokens: int) -> Decimal:
+        """Money, in :attr:`currency`; 0 where no price is given."""
+        spec = self._specs.get(name)
+        return Decimal(0) if spec is None else spec.price.of(input_tokens, output_tokens)
 
     def close(self) -> None:
         if self._loop is not None:

@@ -115,8 +115,9 @@ class Price(_Part):
 
 class ModelSpec(_Part):
     """One model. ``timeout_s`` bounds one call, tries included; ``queue`` calls may wait for the ``concurrency``
-    that are under way, and further ones go on to the next model. ``context`` is in tokens, ``inside`` says that what
-    is sent there stays in the organisation."""
+    that are under way, and further ones go on to the next model. ``tokenizer``: a ``tokenizer.json`` of the model's, by
+    which its prompts are counted. ``context`` is in tokens, ``inside`` says that what is sent there stays in the
+    organisation."""
 
     provider: Provider
     model: str = Field(min_length=1, max_length=256)
@@ -125,6 +126,7 @@ class ModelSpec(_Part):
     output: Output = "tool"
     price: Price = Price()
     context: int = Field(32_768, ge=1_024, le=10_000_000)
+    tokenizer: Path | None = None
     max_output: int | None = Field(None, ge=64, le=131_072)
     timeout_s: float = Field(60.0, gt=0, le=600)
     retries: int = Field(1, ge=0, le=5)

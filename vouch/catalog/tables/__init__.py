@@ -30,6 +30,7 @@ from vouch.catalog.tables.identity import Issuer, ScimResource
 from vouch.catalog.tables.ledger import Heartbeat, IndexGeneration, IndexOpRow, Job, ScanPoint, Stage
 from vouch.catalog.tables.links import DocumentLink
 from vouch.catalog.tables.mail import GroupManager, MailAddress, ReportDelivery, ReportSchedule, ReportSubscription
+from vouch.catalog.tables.spending import Budget, BudgetSpend, ModelCall
 from vouch.catalog.tables.twins import Signature, SignatureBand, Twin, TwinConflict
 from vouch.catalog.tables.webhooks import Webhook, WebhookDelivery, WebhookTold
 
@@ -43,6 +44,8 @@ __all__ = [
     "AuditHead",
     "AuthzEvent",
     "BreakGlass",
+    "Budget",
+    "BudgetSpend",
     "Chunk",
     "Citation",
     "ClauseRow",
@@ -65,6 +68,7 @@ __all__ = [
     "MailAddress",
     "Membership",
     "MembershipChange",
+    "ModelCall",
     "Notification",
     "ReportDelivery",
     "ReportSchedule",
