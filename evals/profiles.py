@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from ingestion.chunk import CHUNKER, LIMIT, TARGET
 from retrieval.fuse import K
 from retrieval.rerank import DEPTH
+from retrieval.spelling import SPELLING
 from retrieval.types import Mode
 from vouch import __version__
 from vouch.core.errors import BadConfig
@@ -70,6 +71,7 @@ class Profile:
             "chunk_target": self.chunk.target,
             "chunk_limit": self.chunk.limit,
             "fusion_k": K,
+            "spelling": SPELLING,
         }
 
 

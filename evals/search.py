@@ -23,7 +23,8 @@ from ingestion.parse import parse
 from ingestion.parse.document import Parsed
 from retrieval.fuse import fuse
 from retrieval.rerank import DEPTH as RERANKED
-from retrieval.types import Mode
+from retrieval.spelling import read_as, readings
+from retrieval.types import Mode, Reading
 from vouch.core.context import in_context, lexical_context
 from vouch.core.errors import DocumentRejected
 from vouch.core.ids import point_id
@@ -31,7 +32,7 @@ from vouch.core.types import AUTHENTICATED, AccessFilter, Clause, IndexHits, Ind
 from vouch.gateway.embed import Embedder
 from vouch.gateway.rerank import Readable, Reranker
 from vouch.index.edge import EdgeIndex
-from vouch.index.lexical import document_vector, query_vector
+from vouch.index.lexical import ANALYSES, LEXICAL, document_vector, query_vector
 from vouch.index.protocol import UpsertPoints
 
 DEPTH = 200
@@ -111,15 +112,12 @@ def searchable(
 
 def search(found: Searchable, data: RetrievalSet, mode: Mode, reranker: Reranker | None) -> Search:
     """What the product finds for a question, as a function of the question."""
-    answering = {piece.document for pieces in data.evidence.values() for piece in pieces}
-    own = {one.id: one.data.decode() for one in data.documents if one.id in answering}
+    evident = {piece.document for pieces in data.evidence.values() for piece in pieces}
+    own = {one.id: one.data.decode() for one in data.documents if one.id in evident}
     offsets = {name: Offsets(name, text, found.texts[name]) for name, text in own.items() if name in found.texts}
 
     def asked(question: str) -> list[Found]:
-        hits = found.hits(question)
-        ranked = ranking(hits, mode)
-        if reranker is not None:
-            ranked = _reranked(found, reranker, question, ranked)
+        ranked = answering_to(found, question, mode, reranker)
         return [_found(found.sections[key], score, offsets.get(key[0])) for key, score in ranked]
 
     return asked
@@ -127,6 +125,24 @@ def search(found: Searchable, data: RetrievalSet, mode: Mode, reranker: Reranker
 
 Ranking = list[tuple[tuple[str, int], float]]
 """(document, ordinal) and its score, best first."""
+
+
+def answering_to(found: Searchable, question: str, mode: Mode, reranker: Reranker | None) -> Ranking:
+    """Chunks for a question, read as the product reads it, and ordered as it orders them."""
+    words = read_as(question, read(found, question, mode))
+    ranked = ranking(found.hits(words), mode)
+    return reranked(found, reranker, words, ranked) if reranker is not None else ranked
+
+
+def read(found: Searchable, question: str, mode: Mode = "hybrid") -> tuple[Reading, ...]:
+    """What words of the question are read as."""
+    return readings(question, texts_of(found, ranking(found.hits(question), mode)), ANALYSES[LEXICAL])
+
+
+def texts_of(found: Searchable, ranked: Ranking) -> list[str]:
+    """What a first page's candidates say."""
+    sections = (found.sections[key] for key, _ in ranked[:RERANKED])
+    return [in_context(one.title, one.headings, one.text) for one in sections]
 
 
 def ranking(hits: IndexHits, mode: Mode) -> Ranking:
@@ -137,7 +153,7 @@ def ranking(hits: IndexHits, mode: Mode) -> Ranking:
     return [((hit.document_id, hit.ordinal), hit.score) for hit in arm]
 
 
-def _reranked(found: Searchable, reranker: Reranker, query: str, ranked: Ranking) -> Ranking:
+def reranked(found: Searchable, reranker: Reranker, query: str, ranked: Ranking) -> Ranking:
     """The first thirty chunks ordered again, as in the product; what comes after them stays behind them."""
     head, tail = ranked[:RERANKED], ranked[RERANKED:]
     if not head:

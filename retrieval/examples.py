@@ -53,6 +53,7 @@ SEARCH: Json = {
         "source": [{"value": "0199c0de-6f00-7d10-8c55-1d2e3f405162", "name": "handbook", "documents": 2}],
         "year": [{"value": "2026", "name": None, "documents": 1}, {"value": "2025", "name": None, "documents": 1}],
     },
+    "read_as": [{"typed": "parentel", "instead": "parental"}],
     "trace_id": "0199c0df-0a2b-7e6f-b1c4-9d8e7f605142",
 }
 ANSWER: Json = {
@@ -165,7 +166,7 @@ TRACE: Json = {
         "like": None,
         "filter": {},
     },
-    "rewrite": {"query": "How many weeks of parental leave?", "rule": "none", "carried": []},
+    "rewrite": {"query": "How many weeks of parental leave?", "rule": "none", "carried": [], "reread": []},
     "candidates": [
         {
             "document_id": _DOCUMENT["document_id"],

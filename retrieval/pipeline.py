@@ -4,13 +4,14 @@
         ─▶ fuse ─▶ recheck access (SQL), sift ─▶ rerank ─▶ demote ─▶ pack prompt ─▶ generate ─▶ verify every claim
         ─▶ guard output ─▶ recheck ─▶ answer | abstention ─▶ trace
 
-``search`` walks the first half, and ends with highlights and facets; ``ask`` walks all of it. Each stage is a function
-in a file of its name; what passes between them is in `retrieval/types.py`. Plain functions in a plain thread: nothing
-here knows of HTTP.
+``search`` walks the first half, from the index to the recheck once more where a word looks mistyped, and ends with
+highlights and facets; ``ask`` walks all of it. Each stage is a function in a file of its name; what passes between them
+is in `retrieval/types.py`. Plain functions in a plain thread: nothing here knows of HTTP.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from acl.caller import Asker
@@ -30,19 +31,22 @@ from retrieval.metrics import ABSTENTIONS, REJECTED_CLAIMS
 from retrieval.narrow import narrow
 from retrieval.pack import pack
 from retrieval.query import Query, understand, understand_question
-from retrieval.recheck import Wanted, alarm, recheck_candidates, still_readable
+from retrieval.recheck import Admitted, Wanted, alarm, recheck_candidates, still_readable
 from retrieval.release import release
 from retrieval.rerank import DEPTH, rerank
 from retrieval.rewrite import previous_query, rewrite
+from retrieval.search import Found
 from retrieval.search import search as search_index
 from retrieval.services import Services
 from retrieval.sieve import Sieve
+from retrieval.spelling import confirmed, read_as, readings
 from retrieval.terms import all_sought
 from retrieval.texts import Texts
 from retrieval.trace import Follow, Recorder, listing_facts, outcome_facts, save_search, search_facts
-from retrieval.types import Hit, Question, Released, Rewritten, Verified
+from retrieval.types import Hit, Question, Reading, Released, Rewritten, Verified
 from retrieval.verify import verify
 from vouch.catalog.spending import Payer
+from vouch.core.context import in_context
 from vouch.core.deadline import Deadline
 from vouch.core.types import Vector
 from vouch.index.lexical import analysis_named
@@ -50,12 +54,14 @@ from vouch.index.lexical import analysis_named
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """``marked[i]`` is of ``hits[i]``. ``matched`` only where facets were asked for."""
+    """``marked[i]`` is of ``hits[i]``. ``matched`` only where facets were asked for. ``read``: what was searched for
+    instead of words that look mistyped."""
 
     hits: tuple[Hit, ...]
     marked: tuple[Marked, ...]
     matched: Matched | None
     trace_id: str
+    read: tuple[Reading, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +77,32 @@ class _Meant:
     sieve: Sieve
     near: Vector | None
 
+    def reading(self, read: Sequence[Reading]) -> _Meant:
+        """The same with what was read in place of what was typed."""
+        words = read_as(self.rewritten.query, read)
+        query, question = replace(self.query, words=read_as(self.query.words, read)), replace(self.question, text=words)
+        return replace(self, question=question, query=query, rewritten=replace(self.rewritten, query=words))
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What the index found, what gate 2 admitted of it, and how deep both looked."""
+
+    found: Found
+    admitted: Admitted
+    depth: int
+
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """Hits that the asker may read, best first, and all that was ``looked_at`` for them; None of a list."""
+    """Hits that the asker may read, best first, what they were searched by, and all that was ``looked_at`` for them;
+    None of a list."""
 
     access: Access
     hits: tuple[Hit, ...]
     looked_at: Fitting | None
+    meant: _Meant
+    read: tuple[Reading, ...] = ()
 
 
 def search(services: Services, asker: Asker, question: Question) -> Results:
@@ -92,18 +116,18 @@ def search(services: Services, asker: Asker, question: Question) -> Results:
     trace = Recorder("search", asker, question)
     meant = _mean(services, asker, question, query, trace)
     lists = query.lists and question.like is None
-    found = _list(meant, trace) if lists else _find(meant, trace)
+    found = _list(meant, trace) if lists else _find(meant, trace, spell=True)
     access, hits, matched = found.access, found.hits[: question.limit], None
     if question.facets:
         with trace.step("facets"):
-            matched = count(services, access, _fitting(meant, found), question.facets)
+            matched = count(services, access, _fitting(found), question.facets)
         with trace.step("recheck"):  # that took its time
             access, hits = still_readable(services, access, hits)
     with trace.step("highlight"):
-        wanted = sought(meant.rewritten.query, query.phrases)
+        wanted = sought(found.meant.rewritten.query, query.phrases)
         marked = tuple(mark(wanted, hit.text) for hit in hits)
     save_search(services.catalog, trace, hits, access.epoch)
-    return Results(hits, marked, matched, trace.id)
+    return Results(hits, marked, matched, trace.id, confirmed(found.read, _texts(hits)))
 
 
 def find(services: Services, asker: Asker, question: Question) -> tuple[Hit, ...]:
@@ -112,7 +136,7 @@ def find(services: Services, asker: Asker, question: Question) -> tuple[Hit, ...
     question = guard_input(question, field="query")
     trace = Recorder("eval", asker, question)
     meant = _mean(services, asker, question, understand(question, field="query"), trace)
-    return _find(meant, trace).hits[: question.limit]
+    return _find(meant, trace, spell=True).hits[: question.limit]
 
 
 def ask(
@@ -131,7 +155,7 @@ def ask(
     trace = Recorder("ask", asker, question, follow)
     meant = _mean(services, asker, question, query, trace)
     services = meant.services
-    found = _find(meant, trace)
+    found = _find(meant, trace, spell=False)
     words = meant.rewritten.query
     payer = Payer(asker.tenant, asker.user, asker.key_id, found.access.groups, question.workflow, trace.id)
     writers = choose_writers(services, payer, meant.question, profile, deadline)
@@ -174,9 +198,39 @@ def _mean(services: Services, asker: Asker, question: Question, query: Query, tr
     return _Meant(services, access, narrowed, query, rewritten, scope.sieve, near)
 
 
-def _find(meant: _Meant, trace: Recorder) -> _Evidence:
+def _find(meant: _Meant, trace: Recorder, *, spell: bool) -> _Evidence:
+    """What is found by the words as they were typed, or, with ``spell``, as they are read in view of that. A question
+    that is to be answered is not read otherwise: a name that differs by a letter may be another's."""
+    services, looked, typed = meant.services, _look(meant, trace), meant
+    read: tuple[Reading, ...] = ()
+    if spell and meant.question.like is None:
+        with trace.step("rewrite"):
+            texts, analysis = _texts(looked.admitted.hits), analysis_named(services.recipe.lexical)
+            read = readings(meant.rewritten.query, texts, analysis)
+    if read:
+        meant = meant.reading(read)
+        looked = _look(meant, trace)
+    admitted, reranks = looked.admitted, _reranks(meant)
+
+    with trace.step("rerank"):
+        hits = rerank(services, meant.rewritten.query, admitted.hits) if reranks else admitted.hits
+    access = admitted.access
+    if reranks:  # that took its time: what is shown, or goes into a prompt, is decided on the state of now
+        with trace.step("recheck"):
+            access, hits = still_readable(services, access, hits)
+    with trace.step("demote"):
+        hits = demote(hits)
+    read = confirmed(read, _texts(hits))
+    rewritten = replace(typed.rewritten, reread=tuple(one.typed for one in read))
+    trace.note(**search_facts(services, rewritten, looked.found, admitted, hits))
+    looked_at = Fitting(admitted.candidates, not looked.found.reaches(looked.depth, admitted.left_out))
+    return _Evidence(access, hits, looked_at, typed.reading(read), read)
+
+
+def _look(meant: _Meant, trace: Recorder) -> _Looked:
+    """Enough candidates that the asker may read, by one way of reading the question."""
     services, question, access, words = meant.services, meant.question, meant.access, meant.rewritten.query
-    reranks = question.rerank and services.reranker is not None and bool(words)
+    reranks = _reranks(meant)
     want = max(question.limit, DEPTH) if reranks else question.limit
     by_vectors = reranks and services.reranker is not None and services.reranker.by_vectors
     analysis = analysis_named(services.recipe.lexical)
@@ -197,18 +251,15 @@ def _find(meant: _Meant, trace: Recorder) -> _Evidence:
         if not depth.deepen(found, admitted.left_out, len(admitted.hits) < admitted.wanted):
             break
     alarm(admitted)
+    return _Looked(found, admitted, depth.depth)
 
-    with trace.step("rerank"):
-        hits = rerank(services, words, admitted.hits) if reranks else admitted.hits
-    access = admitted.access
-    if reranks:  # that took its time: what is shown, or goes into a prompt, is decided on the state of now
-        with trace.step("recheck"):
-            access, hits = still_readable(services, access, hits)
-    with trace.step("demote"):
-        hits = demote(hits)
-    trace.note(**search_facts(services, meant.rewritten, found, admitted, hits))
-    looked_at = Fitting(admitted.candidates, not found.reaches(depth.depth, admitted.left_out))
-    return _Evidence(access, hits, looked_at)
+
+def _reranks(meant: _Meant) -> bool:
+    return meant.question.rerank and meant.services.reranker is not None and bool(meant.rewritten.query)
+
+
+def _texts(hits: Sequence[Hit]) -> list[str]:
+    return [in_context(hit.title, hit.heading_path, hit.text) for hit in hits]
 
 
 def _list(meant: _Meant, trace: Recorder) -> _Evidence:
@@ -217,11 +268,12 @@ def _list(meant: _Meant, trace: Recorder) -> _Evidence:
     with trace.step("list"):
         listed = listing(meant.services, meant.access, question.where, meant.sieve, question.limit)
     trace.note(**listing_facts(meant.services, meant.rewritten, listed))
-    return _Evidence(listed.access, listed.hits, None)
+    return _Evidence(listed.access, listed.hits, None, meant)
 
 
-def _fitting(meant: _Meant, found: _Evidence) -> Fitting:
+def _fitting(found: _Evidence) -> Fitting:
     """What is counted by facets."""
+    meant = found.meant
     if found.looked_at is None:
         return fitting_filters(meant.services, found.access, meant.question.where, meant.sieve)
     return fitting(meant.services, found.access, meant.question, meant.query, meant.sieve) or found.looked_at

@@ -48,6 +48,16 @@ class Rewritten:
     rule: Literal["none", "follow_up"]
     carried: tuple[str, ...] = ()
     """Key terms taken over from the conversation's previous question."""
+    reread: tuple[str, ...] = ()
+    """Words of ``query`` that were read as others. As which is not kept: those are words of documents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A word of the question, as it was typed, and the word of a hit that was searched for instead."""
+
+    typed: str
+    instead: str
 
 
 ChunkKey = tuple[str, int, int]

@@ -78,22 +78,31 @@ class Matched(BaseModel):
     exact: bool = Field(description="False: there may be more of them than were counted.")
 
 
+class ReadAs(BaseModel):
+    typed: str
+    instead: str = Field(description="A word of the hits, one slip of the keyboard away.")
+
+
 class SearchResponse(BaseModel):
     hits: list[SearchHit]
     matched: Matched | None = Field(None, description="Only where facets were asked for.")
     facets: dict[types.Facet, list[FacetValue]] | None = Field(
         None, description="How many of the matched documents have each value, the most frequent first; at most 50."
     )
+    read_as: list[ReadAs] = Field(
+        default=[], description="Words of the query that no passage had, and what was searched for instead."
+    )
     trace_id: str
 
     @classmethod
     def of(cls, found: Results) -> Self:
         hits = [SearchHit.of(hit, marked) for hit, marked in zip(found.hits, found.marked, strict=True)]
+        read_as = [ReadAs(typed=one.typed, instead=one.instead) for one in found.read]
         if found.matched is None:
-            return cls(hits=hits, trace_id=found.trace_id)
+            return cls(hits=hits, read_as=read_as, trace_id=found.trace_id)
         facets = {
             facet: [FacetValue(value=one.value, name=one.name, documents=one.documents) for one in counts]
             for facet, counts in found.matched.facets.items()
         }
         matched = Matched(documents=found.matched.documents, exact=found.matched.exact)
-        return cls(hits=hits, matched=matched, facets=facets, trace_id=found.trace_id)
+        return cls(hits=hits, matched=matched, facets=facets, read_as=read_as, trace_id=found.trace_id)

@@ -110,6 +110,14 @@ def test_search_exits_1_when_nothing_fits_the_user(vouch: Vouch, synced: str) ->
     assert vouch("search", "serial comma", "--as", "ben").returncode == 1
 
 
+def test_search_says_what_it_read_a_mistyped_word_as(vouch: Vouch, synced: str) -> None:
+    found = vouch("search", "serial coma", "--as", "ann")
+    assert found.returncode == 0 and found.stderr == ""
+    found = vouch("search", "sreial comma", "--as", "ann")
+    assert found.stdout.startswith("1. Commas, ")
+    assert found.stderr == "Searched for “serial” instead of “sreial”.\n"
+
+
 def test_search_takes_phrases_and_filters_and_prints_counts(vouch: Vouch, synced: str) -> None:
     said = vouch.ok("search", '"serial comma" type:md', "--as", "ann", "--facets")
     assert "1 document fits." in said and "type\tmd\t1" in said

@@ -70,6 +70,12 @@ def test_searching_in_the_query_language(client: Client) -> None:
         client.as_user("user:bob").search(like=hit.document_id)
 
 
+def test_a_mistyped_word_is_searched_for_as_it_is_read(client: Client) -> None:
+    found = client.as_user("user:alice").search("reimbrused")
+    assert [(one.typed, one.instead) for one in found.read_as] == [("reimbrused", "reimbursed")]
+    assert client.as_user("user:bob").search("reimbrused").read_as == ()
+
+
 def test_the_platforms_errors_are_raised_as_themselves(client: Client, world: World) -> None:
     alice = client.as_user("user:alice")
     with pytest.raises(ActsForNobody):

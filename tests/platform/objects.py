@@ -103,6 +103,7 @@ def make(platform: Platform, owner: str) -> Objects:
     measured = {"name": f"evals-{salt}", "user": user, "questions": [question]}
     eval_set = platform.ok("POST", "/v1/evals/sets", json=measured)["id"]
     ids = {
+        "budget_id": platform.ok("PUT", "/v1/budgets", json={"scope": "user", "subject": user, "tokens": 10})["id"],
         "set_id": eval_set, "run_id": platform.ok("POST", f"/v1/evals/sets/{eval_set}/runs")["id"],
         "webhook_id": webhook, "delivery_id": platform.ok("POST", f"/v1/webhooks/{webhook}/test")["id"],
         "issuer_id": issuer, "scim_user_id": scim_user, "scim_group_id": scim_group, "person": person,

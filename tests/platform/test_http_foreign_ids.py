@@ -44,6 +44,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "webhook_id": ("webhook_id",),
     "delivery_id": ("delivery_id",),
     "set_id": ("set_id",),
+    "budget_id": ("budget_id",),
     "run_id": ("run_id",),
     "generation_id": ("job_id",),  # of the whole platform: none is anybody's
     "resource_id": ("scim_user_id", "scim_group_id"),
@@ -60,7 +61,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
 """Parameters of a path or a query that name something, and by which objects' ids they are tried."""
 NAME_NOTHING = {
     "limit", "state", "start", "end", "version", "unseen", "action", "chain", "from", "to", "startIndex", "count",
-    "excludedAttributes", "format", "seed",
+    "excludedAttributes", "format", "seed", "by", "since", "until",
 }  # fmt: skip
 FIELDS: dict[str, tuple[str, ...]] = {
     "owner": ("user",),
@@ -80,6 +81,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "document_id": ("document_id",),
     "source_id": ("source_id",),
     "baseline": ("run_id",),
+    "subject": ("user", "group"),
 }
 """Texts in a body that name something, by the end of their place."""
 NAME_NOTHING_IN_BODIES = {
@@ -89,7 +91,7 @@ NAME_NOTHING_IN_BODIES = {
     "kind", "priority", "name", "schedule", "content_base64", "mime", "text", "title", "uri", "scopes[]",
     "algorithms[]", "audience", "groups_claim", "jwks_uri", "url", "user_claim", "heads[].mac", "heads[].tenant",
     "address", "schemas[]", "filter.language[]", "filter.mime[]", "query", "question", "comment", "reason",
-    "chunker", "context", "lexical", "questions[].id", "questions[].text",
+    "chunker", "context", "lexical", "questions[].id", "questions[].text", "workflow", "money",
 }  # fmt: skip
 PERSONAL = {"document_id", "conversation_id"}
 """What a user of a tenant has to themselves, and a body can name; but break-glass is for documents of others."""

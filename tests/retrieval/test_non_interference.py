@@ -21,7 +21,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.conftest import fresh_database
-from tests.retrieval.twins import TOO_MANY, Corpus, fill, requests
+from tests.retrieval.twins import SUBJECTS, TOO_MANY, Corpus, fill, requests
 from tests.retrieval.world import World, open_world
 from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.core.settings import Settings
@@ -251,6 +251,18 @@ def test_what_a_document_is_raised_by_is_seen_by_its_asker(twins: Twins) -> None
         for world, reranker in zip(sides, usual, strict=True):
             world.use(reranker=reranker)
     assert raised > 8
+
+
+def test_what_a_word_is_read_as_is_a_word_that_its_asker_sees(twins: Twins) -> None:
+    """A word that no hit holds is read as one of the hits; those of hidden documents put nobody right."""
+    read = 0
+    for n, subject in enumerate(SUBJECTS):
+        slipped = subject[:-2] + subject[-1]
+        one, _ = twins.same("POST", "/search", ASKERS[n % 2], {"query": slipped, "limit": 10})
+        read += bool(one["read_as"])
+    assert read > 5
+    hidden = {"query": "vaullt secrret", "limit": 10, "mode": "lexical"}
+    assert twins.same("POST", "/search", "bob", hidden)[0]["read_as"] == []
 
 
 def _bites(twins: Twins) -> None:

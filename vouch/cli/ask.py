@@ -97,6 +97,8 @@ def search(
     if json:
         output.as_json(found)
     else:
+        for one in found.read_as:
+            output.note(f"Searched for “{one.instead}” instead of “{one.typed}”.")
         for n, hit in enumerate(found.hits, 1):
             _print_hit(n, hit)
         _print_facets(found)

@@ -69,12 +69,20 @@ class Matched(Result):
     exact: bool
 
 
+class ReadAs(Result):
+    """A word of the query that looked mistyped, and the word of the hits that was searched for instead."""
+
+    typed: str
+    instead: str
+
+
 class SearchResult(Result):
     """``matched`` and ``facets`` only where facets were asked for."""
 
     hits: tuple[Hit, ...]
     matched: Matched | None = None
     facets: dict[str, tuple[FacetValue, ...]] | None = None
+    read_as: tuple[ReadAs, ...] = ()
     trace_id: str
 
 
