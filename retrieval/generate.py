@@ -27,7 +27,8 @@ def choose_profile(services: Services, wanted: Profile | None) -> Profile:
 
 
 def generate(services: Services, question: str, passages: Sequence[Passage], profile: Profile) -> Draft:
-    """Raises :class:`vouch.core.errors.ModelUnavailable` when the chat model does not answer."""
+    """Raises :class:`vouch.core.errors.ModelUnavailable` when the chat model does not answer, and
+    :class:`vouch.core.errors.ModelWithheld` when it may not be sent the question or its evidence."""
     if not passages:
         return Draft((), 0.0, "none")
     if profile == "chat" and services.chat is not None:
@@ -61,6 +62,7 @@ def _from_model(model: ChatModel, question: str, passages: Sequence[Passage]) ->
         "input_tokens": reply.usage.input_tokens,
         "output_tokens": reply.usage.output_tokens,
         "requests": reply.usage.requests,
+        **({"masked": dict(reply.masked)} if reply.masked else {}),
     }
     # The model's own words on what is missing are prose that nothing verifies: they are not passed on.
     kept = () if reply.draft.insufficient else claims

@@ -5,7 +5,8 @@ The reply is a draft: its citations are claims of the model's, verified by whoev
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Protocol
 from urllib.parse import urlsplit
 
@@ -81,11 +82,13 @@ class ChatUsage:
 
 @dataclass(frozen=True, slots=True)
 class ChatReply:
-    """A draft, the model's name as the server gives it, and what it cost."""
+    """A draft, the model's name as the server gives it, what it cost, and how many values of each kind it was not
+    shown."""
 
     draft: Draft
     model: str
     usage: ChatUsage
+    masked: Mapping[str, int] = field(default_factory=dict)
 
 
 class ChatModel(Protocol):
@@ -96,14 +99,17 @@ class ChatModel(Protocol):
 
     def write(self, request: DraftRequest) -> ChatReply:
         """One draft. Raises :class:`vouch.core.errors.ModelUnavailable`, whose ``extra["reason"]`` is one of
-        ``timeout``, ``unreachable``, ``rate_limited``, ``refused``, ``server_error`` and ``malformed``."""
+        ``timeout``, ``unreachable``, ``rate_limited``, ``refused``, ``server_error`` and ``malformed``;
+        :class:`vouch.core.errors.ModelWithheld` where it may not be sent what it would have to be."""
 
 
 def load_chat(settings: Settings) -> ChatModel | None:
     """The chat model of ``VOUCH_CHAT_URL`` and ``VOUCH_CHAT_MODEL``; None where no URL is set.
 
+    One that is outside is told neither personal data nor secrets (:mod:`vouch.gateway.privacy`).
+
     Raises:
-        BadConfig: the URL is not http(s), or a URL is given without a model.
+        BadConfig: the URL is not http(s), a URL is given without a model, or ``VOUCH_PRIVACY`` cannot be followed.
     """
     if settings.chat_url is None:
         return None
@@ -115,5 +121,6 @@ def load_chat(settings: Settings) -> ChatModel | None:
     if not settings.chat_model:
         raise BadConfig("VOUCH_CHAT_URL is set without VOUCH_CHAT_MODEL.", field="chat_model")
     from vouch.gateway.chat_openai import OpenAiChat
+    from vouch.gateway.privacy.chat import confine
 
-    return OpenAiChat(settings)
+    return confine(OpenAiChat(settings), settings.chat_url, settings)
