@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from evals import privacy
+from evals import injection, privacy
+from evals.injection import InjectionReport
 from evals.privacy import PrivacyReport
 
-GuardReport = PrivacyReport
-GUARDS: dict[str, Callable[[Path], GuardReport]] = {"pii": privacy.run}
+GuardReport = PrivacyReport | InjectionReport
+GUARDS: dict[str, Callable[[Path], GuardReport]] = {"pii": privacy.run, "injection": injection.run}

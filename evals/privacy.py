@@ -83,7 +83,7 @@ class _Tally:
 
 
 def run(data: Path) -> PrivacyReport:
-    """Raises :class:`vouch.core.errors.BadConfig` without data."""
+    """Over all sentences of the set, and the first pages of the handbook."""
     tally = _Tally()
     for row in json_lines(data / "pii-presidio" / "items.jsonl"):
         tally.add(row)

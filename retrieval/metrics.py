@@ -30,3 +30,8 @@ for _reason in get_args(Rejection):
     GATE_TWO_REJECTIONS.labels(_reason)  # an alert needs to see the zero
 
 REJECTED_CLAIMS = Counter("vouch_rejected_claims", "Drafted claims or quotes that verification refused.", ["reason"])
+SUSPECTED = Counter(
+    "vouch_suspected_injections",
+    "Words in a question or a passage that read as if they were meant for a model.",
+    ["where"],
+)

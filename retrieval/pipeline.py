@@ -24,9 +24,10 @@ from retrieval.fuse import fuse
 from retrieval.generate import Profile, choose_profile, generate
 from retrieval.guard import guard_input, guard_output
 from retrieval.highlight import Marked, mark, sought
+from retrieval.leaks import untold
 from retrieval.like import likeness, search_like
 from retrieval.listing import fitting_filters, listing
-from retrieval.metrics import ABSTENTIONS, REJECTED_CLAIMS
+from retrieval.metrics import ABSTENTIONS, REJECTED_CLAIMS, SUSPECTED
 from retrieval.narrow import narrow
 from retrieval.pack import pack
 from retrieval.query import Query, understand, understand_question
@@ -40,7 +41,7 @@ from retrieval.sieve import Sieve
 from retrieval.terms import all_sought
 from retrieval.texts import Texts
 from retrieval.trace import Follow, Recorder, listing_facts, outcome_facts, save_search, search_facts
-from retrieval.types import Hit, Question, Released, Rewritten, Verified
+from retrieval.types import Draft, Hit, Question, Released, Rewritten, Verified
 from retrieval.verify import verify
 from vouch.core.types import Vector
 from vouch.index.lexical import analysis_named
@@ -143,12 +144,12 @@ def ask(
     with trace.step("verify"):
         verified = verify(texts, draft, packed)
     with trace.step("guard"):
-        verified = guard_output(verified)
+        verified = guard_output(verified, draft, untold(services.settings))
     with trace.step("release"):
         released = release(services, found.access, words, packed, (draft, verified, contradictions))
 
     trace.note(**outcome_facts(packed, draft, verified, released))
-    _count(verified, released)
+    _count(draft, verified, released)
     save_answer(services, found.access, question, released, trace)
     return released, trace.id
 
@@ -222,7 +223,9 @@ def _fitting(meant: _Meant, found: _Evidence) -> Fitting:
     return fitting(meant.services, found.access, meant.question, meant.query, meant.sieve) or found.looked_at
 
 
-def _count(verified: Verified, released: Released) -> None:
+def _count(draft: Draft, verified: Verified, released: Released) -> None:
+    for one in draft.suspected:
+        SUSPECTED.labels("question" if one.passage is None else "passage").inc()
     for rejection in verified.rejected:
         REJECTED_CLAIMS.labels(rejection.reason).inc()
     if released.abstention is not None:

@@ -80,6 +80,11 @@ class Settings(BaseSettings):
         description="What models outside get of personal data and secrets: `mask`, `refuse` or `allow`, then "
         "exceptions (`mask,secrets=refuse,ip=allow`).",
     )
+    privacy_answers: str = Field(
+        "allow,private_key=refuse,token=refuse,credentials=refuse",
+        description="What answers tell of personal data and secrets, whoever writes them: `allow` or `refuse`, then "
+        "exceptions.",
+    )
     privacy_inside: str = Field(
         "loopback",
         description="Whose models are the organisation's own and get everything: `loopback`, hosts and networks, "

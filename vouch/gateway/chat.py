@@ -18,13 +18,15 @@ from vouch.core.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class PassageText:
-    """A passage as the model sees it. ``id`` is what it cites; ``place`` and ``modified_at`` may be empty."""
+    """A passage as the model sees it. ``id`` is what it cites; ``place``, ``modified_at`` and ``note``, a word of ours
+    on its text, may be empty."""
 
     id: str
     title: str
     text: str
     place: str = ""
     modified_at: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

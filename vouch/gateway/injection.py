@@ -64,7 +64,7 @@ _PATTERNS: dict[Ruse, tuple[str, ...]] = {
     ),
     "persona": (
         r"\bfrom now on,?\s+(?:you|your|act|respond|answer|reply|pretend)\b",
-        r"\byou are now\s+(?:a|an|in|the|going|free|no longer|acting|my|operating|called|known|named|[A-Z]{3,})\b",
+        r"\byou are now\s+(?:an?|in|the|going|free|no longer|acting|my|operating|called|named|(?-i:[A-Z]{3,}))\b",
         r"\byou (?:will|shall|must) (?:now )?(?:be called|act as|play the role|behave as|become|pretend)\b",
         r"\b(?:dan|god|jailbreak|sudo|unrestricted|evil|apophis|verification)[ -]mode\b",
         r"\b(?:in|with|simulate|under)\s+(?:developer|debug|maintenance|admin|root)[ -]mode\b(?! of)",
@@ -144,14 +144,28 @@ _PATTERNS: dict[Ruse, tuple[str, ...]] = {
         r"\b[^.\n]{0,40}\bto\s+(?:https?://|www\.|[\w.+-]+@)",
     ),
 }
-_COMPILED = tuple((ruse, re.compile(pattern, re.IGNORECASE)) for ruse, many in _PATTERNS.items() for pattern in many)
+_COMPILED = {ruse: tuple(re.compile(one, re.IGNORECASE) for one in many) for ruse, many in _PATTERNS.items()}
 
 
 def find(text: str) -> tuple[Suspect, ...]:
     """What in ``text`` reads as if it were meant for a model, in order; none where nothing does."""
     folded = _folded(text)
-    found = [Suspect(ruse, Span(*match.span())) for ruse, pattern in _COMPILED for match in pattern.finditer(folded)]
-    return tuple(sorted(found, key=lambda one: (one.span.start, one.span.end, one.ruse)))
+    found: list[Suspect] = []
+    for ruse, patterns in _COMPILED.items():
+        spans = sorted(match.span() for pattern in patterns for match in pattern.finditer(folded))
+        found += (Suspect(ruse, Span(start, end)) for start, end in _joined(spans))
+    return tuple(sorted(found, key=lambda one: (one.span.start, one.span.end)))
+
+
+def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """``spans``, in order, those that overlap as one."""
+    joined: list[tuple[int, int]] = []
+    for start, end in spans:
+        if joined and start < joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
 
 
 def _folded(text: str) -> str:
