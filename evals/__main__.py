@@ -1,4 +1,4 @@
-"""``python -m evals [search|answers]``: figures, gates, and runs kept as files; 1 when a gate fails, 2 on wrong use.
+"""``python -m evals [search|answers|guards]``: figures, gates, runs kept as files; 1 when a gate fails, 2 on wrong use.
 
 python -m evals                                        every set, standing profiles, every gate
 python -m evals search --data FOLDER --profile NAME    one's own set in BEIR's layout, by one profile
@@ -17,6 +17,7 @@ from pathlib import Path
 from evals import profiles, sets
 from evals.answers import AnswerReport
 from evals.gates import Gate, Reference, failed, gates
+from evals.guards import GUARDS, GuardReport
 from evals.own import platform as own
 from evals.profiles import Profile
 from evals.run import ANSWERS, Report, SearchReport, figures, run_answers, run_search, to_json
@@ -25,7 +26,7 @@ from vouch.core.clock import now
 from vouch.core.errors import InvalidInput, VouchError
 from vouch.core.settings import Settings
 
-KINDS = ("search", "answers")
+KINDS = ("search", "answers", "guards")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,20 +42,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     source = sets.source(given.data)
-    if given.set is not None and given.set not in (*source.names, *(ANSWERS if source.answers else ())):
+    if given.set is not None and given.set not in (*source.names, *((*ANSWERS, *GUARDS) if source.answers else ())):
         raise InvalidInput(f"no run has a set called {given.set!r}", field="set")
     names = dict.fromkeys(given.profile or (own.STANDING if source.own else profiles.STANDING))
     chosen = tuple(profiles.profile(name, given.profiles) for name in names)
     reports: list[Report] = []
     kept: list[Path] = []
-    if given.kind != "answers":
+    if given.kind in (None, "search"):
         searches = [name for name in source.names if given.set in (None, name)]
         searched, kept = _searches(source, searches, chosen, given.out)
         reports += searched
-    if given.kind != "search" and source.answers and not given.profile:
+    if given.kind in (None, "answers") and source.answers and not given.profile:
         reports += _answers(source.answers, [name for name in ANSWERS if given.set in (None, name)])
+    if given.kind in (None, "guards") and source.answers and not given.profile:
+        reports += _guards(source.answers, [name for name in GUARDS if given.set in (None, name)])
     if not reports:
-        raise InvalidInput("this leaves nothing to run: sets of answers know no profiles and no data but our own")
+        raise InvalidInput("this leaves nothing to run: answers and guards know no profiles and no data but our own")
     ours = source.answers is not None or given.data in sets.SETS
     wanted, references = gates() if ours else ((), {})
     found = {name: value for report in reports for name, value in figures(report).items()}
@@ -100,6 +103,13 @@ def _answers(data: Path, names: Sequence[str]) -> Iterator[Report]:
         _took(f"answers {name}", began)
 
 
+def _guards(data: Path, names: Sequence[str]) -> Iterator[Report]:
+    for name in names:
+        began = time.monotonic()
+        yield GUARDS[name](data)
+        _took(f"guards {name}", began)
+
+
 def _took(what: str, began: float) -> None:
     print(f"{what}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
 
@@ -125,6 +135,8 @@ def remarks(report: Report) -> str:
         head = f"{report.name}: threshold {report.threshold:.2f} over {report.items} held-out items\n"
         rows = (f"  {t:.1f}  P {d.precision:.3f}  R {d.recall:.3f}  F1 {d.f1:.3f}\n" for t, d in report.curve.items())
         return head + "".join(rows)
+    if isinstance(report, GuardReport):
+        return report.remarks()
     return f"{report.name}: {report.answerable} answerable, {report.unanswerable} unanswerable questions\n"
 
 

@@ -10,6 +10,7 @@ from evals import answers, datasets, handbook_answers, ranked
 from evals.answers import AnswerReport
 from evals.datasets import RetrievalSet
 from evals.embedding_cache import CachedEmbedder, cache_folder
+from evals.guards import GuardReport
 from evals.handbook_answers import HandbookReport
 from evals.profiles import ChunkSize, Profile
 from evals.ranked import Ranked
@@ -45,7 +46,7 @@ class SearchReport:
         return self.data.name
 
 
-Report = SearchReport | AnswerReport | HandbookReport
+Report = SearchReport | AnswerReport | HandbookReport | GuardReport
 
 
 def run_search(
@@ -94,6 +95,8 @@ def figures(report: Report) -> dict[str, float]:
     """Every figure of a report by its dotted name, as `gates.toml` writes it."""
     if isinstance(report, SearchReport):
         return dict(_search_figures(report))
+    if isinstance(report, GuardReport):
+        return report.figures()
     prefix = f"answers.{report.name}"
     if isinstance(report, HandbookReport):
         parts = {name: getattr(report, name) for name in ("answered", "cites_page", "wrongly_answered")}

@@ -13,23 +13,21 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from retrieval.difficulty import difficulty
+from retrieval.draft import from_model
 from retrieval.extract import extract
-from retrieval.metrics import MODEL_SECONDS, MODEL_TOKENS
-from retrieval.prompts import ANSWER, prompt
+from retrieval.metrics import MODEL_SECONDS
 from retrieval.services import Services
-from retrieval.spend import Paid, write
-from retrieval.types import SOMEWHERE, Draft, DraftClaim, Passage, Question, Quote
+from retrieval.spend import paying
+from retrieval.types import Draft, Passage, Question, Suspected
 from vouch.catalog.spending import Payer
 from vouch.core.deadline import Deadline
-from vouch.core.errors import InvalidInput, ModelUnavailable
+from vouch.core.errors import InvalidInput, ModelUnavailable, ModelWithheld
 from vouch.core.types import Json
-from vouch.gateway import chat
+from vouch.gateway import injection
 from vouch.gateway.gateway import Call
 from vouch.gateway.model_file import EXTRACTIVE
 
 Profile = Literal["extractive", "chat"]
-NOT_A_PASSAGE = 0
-"""Passages are numbered from 1; a citation of anything else is of this one, which verification refuses."""
 AFTERWARDS_S = 3.0
 """Of a question's time, what verifying and releasing may take."""
 
@@ -64,76 +62,45 @@ def choose_writers(
 
 
 def generate(services: Services, question: str, passages: Sequence[Passage], writers: Writers) -> Draft:
-    """Raises :class:`vouch.core.errors.ModelUnavailable` when no model of the chain answers, and the embedded answerer
-    is not in it."""
+    """When no model of the chain answers, and the embedded answerer is not in it, raises what the last one did:
+    :class:`vouch.core.errors.ModelUnavailable`, or :class:`vouch.core.errors.ModelWithheld` where it may not be sent
+    the question or its evidence."""
     if not passages:
         return Draft((), 0.0, "none")
     attempts: list[Json] = []
     abstained: Draft | None = None
-    failure: ModelUnavailable | None = None
+    failure: ModelUnavailable | ModelWithheld | None = None
     for name in writers.names:
         began = time.perf_counter()
         try:
             draft = _write(services, name, question, passages, writers)
         except ModelUnavailable as error:
             failure, outcome = error, str(error.extra["reason"])
+        except ModelWithheld as error:
+            failure, outcome = error, "withheld"
         else:
             outcome = "wrote" if draft.claims else "abstained"
         seconds = time.perf_counter() - began
         attempts.append({"writer": name, "outcome": outcome, "ms": round(1000 * seconds)})
         MODEL_SECONDS.labels(name, outcome).observe(seconds)
         if outcome == "wrote" or (outcome == "abstained" and name != EXTRACTIVE):
-            return _noted(draft, attempts)
+            return _noted(draft, question, attempts)
         if outcome == "abstained":
             abstained = draft
     if abstained is None:
         raise failure or ModelUnavailable("There is no model that may answer this.", reason="no_model")
-    return _noted(abstained, attempts)
+    return _noted(abstained, question, attempts)
 
 
 def _write(services: Services, name: str, question: str, passages: Sequence[Passage], writers: Writers) -> Draft:
     if name == EXTRACTIVE:
         return extract(question, tuple(passages), services.embedder, abstain_below=services.settings.abstain_below)
-    shown = tuple(
-        chat.PassageText(
-            id=str(passage.n),
-            title=passage.title,
-            text=passage.text,
-            place=passage.place,
-            modified_at=passage.modified_at.date().isoformat() if passage.modified_at else "",
-        )
-        for passage in passages
-    )
-    request = chat.DraftRequest(question, shown, prompt(ANSWER))
-    paid = write(services, writers.payer, name, request, writers.deadline)
-    reply = paid.reply
-    MODEL_TOKENS.labels(name, "input").inc(reply.usage.input_tokens)
-    MODEL_TOKENS.labels(name, "output").inc(reply.usage.output_tokens)
-    numbered = {passage.id: n for n, passage in enumerate(shown, 1)}
-    claims = tuple(
-        DraftClaim(
-            claim.text,
-            tuple(Quote(numbered.get(c.passage, NOT_A_PASSAGE), SOMEWHERE, c.quote) for c in claim.citations),
-            1.0,
-        )
-        for claim in reply.draft.claims
-    )
-    # The model's own words on what is missing are prose that nothing verifies: they are not passed on.
-    kept = () if reply.draft.insufficient else claims
-    return Draft(kept, 1.0 if kept else 0.0, f"chat:{name}:{ANSWER}", usage=_usage(services, paid))
+    return from_model(name, question, passages, paying(services, writers.payer, name, writers.deadline))
 
 
-def _usage(services: Services, paid: Paid) -> Json:
-    return {
-        "model": paid.reply.model,
-        "input_tokens": paid.spent.input_tokens,
-        "output_tokens": paid.spent.output_tokens,
-        "requests": paid.reply.usage.requests,
-        "cost": f"{paid.spent.money.normalize():f}",
-        "currency": services.gateway.currency,
-    } | ({"over_budget": list(paid.over)} if paid.over else {})
-
-
-def _noted(draft: Draft, attempts: Sequence[Json]) -> Draft:
-    """With who was tried, where that was more than the one who wrote."""
-    return replace(draft, usage={**draft.usage, "attempts": list(attempts)}) if len(attempts) > 1 else draft
+def _noted(draft: Draft, question: str, attempts: Sequence[Json]) -> Draft:
+    """With what in the question reads as if it were meant for a model, and with who was tried, where that was more
+    than the one who wrote."""
+    asked = tuple(Suspected(None, one.ruse, one.span) for one in injection.find(question))
+    usage = {**draft.usage, "attempts": list(attempts)} if len(attempts) > 1 else draft.usage
+    return replace(draft, usage=usage, suspected=(*asked, *draft.suspected))

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection
 from dataclasses import replace
+from html import unescape
+from typing import Literal
 
-from retrieval.types import Claim, Question, Rejection, Verified
+from retrieval.leaks import private, recites, smuggles, tells
+from retrieval.prompts import ANSWER, prompt
+from retrieval.types import Claim, Draft, Evidence, Question, Rejection, Suspected, Verified
 from vouch.core.errors import EmptyQuestion, InvalidInput, QuestionTooLong
+from vouch.gateway.privacy.kinds import Kind
 
 MAX_QUESTION = 4_000
 MAX_LIMIT = 100
@@ -40,29 +46,74 @@ def clean(text: str) -> str:
     return unicodedata.normalize("NFC", visible)
 
 
+_NOBODY = Draft((), 0.0, "")
+_WITHHELD = "(withheld)"
 _IMAGE_OR_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|!?\[([^\]]*)\]\[[^\]]*\]")
+_HALF_LINK = re.compile(r"!(?=\[)|(?<=\])(?=[\[(])")
+"""Where what is left of links, whose brackets do not match, might make one again."""
 _REFERENCE = re.compile(r"^\s*\[[^\]]+\]:.*$", re.MULTILINE)
 _MARKER = re.compile(r"\s*\[\d+(?:\s*,\s*\d+)*\](?!\()")
 _TAG = re.compile(r"</?[A-Za-z!][^>]*>")
-_URL = re.compile(r"\b(?:[a-z][a-z0-9+.-]*://|www\.|mailto:|data:|javascript:)\S+", re.IGNORECASE)
+_ADDRESS = re.compile(
+    r"(?:\b[a-z][a-z0-9+.-]*:|(?<!:))//\S+"
+    r"|\b(?:www\.|(?:mailto|data|javascript|vbscript|tel|sms|file|blob|cid|view-source):)\S+"
+    r"|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
+    r"|\b(?:[\w-]+\.)+(?:com|org|net|info|biz|io|co|xyz|dev|app|ai|site|online|top|club|shop|link|click|live|pro|cc|tv"
+    r"|ru|cn|de|uk|fr|eu|nl|es|pl|br|jp|au|ch|se|fi|example|test)\b(?:[/:?#]\S*)?",
+    re.IGNORECASE,
+)
+"""Whatever a client might make a link of: URLs, also without a scheme, addresses of mail, names of hosts."""
 _FORMATTING = re.compile(r"[`*_~|<>#]+")
 
 
-def guard_output(verified: Verified) -> Verified:
-    """Claims with their prose made inert. A claim of which nothing is left is refused.
+def guard_output(verified: Verified, draft: Draft = _NOBODY, refused: Collection[Kind] = ()) -> Verified:
+    """Claims that may be shown. A claim that is nothing but its quotes is the document's own text and stays as it is,
+    character for character; another's prose is made inert, and gives way to its quotes where it says an address, or
+    rests on words that read as if they were meant for a model.
 
-    A claim that is nothing but its quotes stays as it is: it is the document's own text, character for character.
+    Refused are a claim of which nothing is left, one that leaks (a secret that its quotes do not have, a piece of the
+    instructions), one with something of the kinds ``refused``, and all of them if one tells the canary.
     """
-    claims: list[Claim] = []
-    refused: list[Rejection] = []
+    if any(tells(one.text, draft.canary) for one in verified.claims) or any(
+        tells(one.claim, draft.canary) for one in verified.rejected
+    ):
+        every = (*verified.claims, *verified.rejected)
+        return Verified((), tuple(Rejection(_WITHHELD, None, "leaked") for _ in every))
+    claims: dict[tuple[str, tuple[Evidence, ...]], Claim] = {}
+    rejections: list[Rejection] = []
     for claim in verified.claims:
         quotes = [evidence.text for evidence in claim.evidence]
-        text = claim.text if claim.verbatim else inert(claim.text, quotes)
-        if text:
-            claims.append(replace(claim, text=text))
+        text = _shown(claim, quotes, draft.suspected)
+        if reason := _amiss(text, quotes, refused):
+            rejections.append(Rejection(claim.text if reason == "unsupported" else _WITHHELD, None, reason))
         else:
-            refused.append(Rejection(claim.text, None, "unsupported"))
-    return Verified(tuple(claims), (*verified.rejected, *refused))
+            claims.setdefault((text, claim.evidence), replace(claim, text=text))
+    return Verified(tuple(claims.values()), (*verified.rejected, *rejections))
+
+
+def _shown(claim: Claim, quotes: list[str], suspected: Collection[Suspected]) -> str:
+    text = claim.text if claim.verbatim else inert(claim.text, quotes)
+    if text and (_rests_on(claim, suspected) or _ADDRESS.search(text)):
+        return " ".join(quotes)
+    return text
+
+
+def _rests_on(claim: Claim, suspected: Collection[Suspected]) -> bool:
+    return any(
+        one.passage == evidence.passage.n and one.span.start < evidence.span.end and evidence.span.start < one.span.end
+        for evidence in claim.evidence
+        for one in suspected
+    )
+
+
+def _amiss(
+    text: str, quotes: list[str], refused: Collection[Kind]
+) -> Literal["unsupported", "leaked", "private"] | None:
+    if not text:
+        return "unsupported"
+    if text != " ".join(quotes) and (smuggles(text, quotes) or recites(text, prompt(ANSWER), quotes)):
+        return "leaked"
+    return "private" if private([text, *quotes], refused) else None
 
 
 def inert(prose: str, quotes: list[str]) -> str:
@@ -70,9 +121,11 @@ def inert(prose: str, quotes: list[str]) -> str:
 
     An address stays only where a quote of the claim has it too, so a link leads nowhere a document does not.
     """
-    text = _MARKER.sub("", _REFERENCE.sub("", clean(prose)))
+    text = clean(unescape(unescape(prose)))
+    text = _MARKER.sub("", _REFERENCE.sub("", text))
     text = _TAG.sub("", _IMAGE_OR_LINK.sub(lambda m: m[1] or m[2] or "", text))
-    text = _URL.sub(lambda m: m[0] if any(m[0].rstrip(".,;)") in quote for quote in quotes) else "", text)
+    text = _ADDRESS.sub(lambda m: m[0] if any(m[0].rstrip(".,;)") in quote for quote in quotes) else "", text)
+    text = _HALF_LINK.sub(" ", text)
     kept = {mark for quote in quotes for mark in _FORMATTING.findall(quote)}
     text = _FORMATTING.sub(lambda m: m[0] if m[0] in kept else "", text)
     return _SPACES.sub(" ", text).strip()

@@ -40,3 +40,8 @@ MODEL_TOKENS = Counter(
 )
 OVER_BUDGET = Counter("vouch_over_budget", "Calls of models that a hard budget stopped.", ["scope"])
 REJECTED_CLAIMS = Counter("vouch_rejected_claims", "Drafted claims or quotes that verification refused.", ["reason"])
+SUSPECTED = Counter(
+    "vouch_suspected_injections",
+    "Words in a question or a passage that read as if they were meant for a model.",
+    ["where"],
+)

@@ -25,9 +25,10 @@ from retrieval.fuse import fuse
 from retrieval.generate import Profile, choose_profile, choose_writers, generate
 from retrieval.guard import guard_input, guard_output
 from retrieval.highlight import Marked, mark, sought
+from retrieval.leaks import untold
 from retrieval.like import likeness, search_like
 from retrieval.listing import fitting_filters, listing
-from retrieval.metrics import ABSTENTIONS, REJECTED_CLAIMS
+from retrieval.metrics import ABSTENTIONS, REJECTED_CLAIMS, SUSPECTED
 from retrieval.narrow import narrow
 from retrieval.pack import pack
 from retrieval.query import Query, understand, understand_question
@@ -43,7 +44,7 @@ from retrieval.spelling import confirmed, read_as, readings
 from retrieval.terms import all_sought
 from retrieval.texts import Texts
 from retrieval.trace import Follow, Recorder, listing_facts, outcome_facts, save_search, search_facts
-from retrieval.types import Hit, Question, Reading, Released, Rewritten, Verified
+from retrieval.types import Draft, Hit, Question, Reading, Released, Rewritten, Verified
 from retrieval.verify import verify
 from vouch.catalog.spending import Payer
 from vouch.core.context import in_context
@@ -172,12 +173,12 @@ def ask(
     with trace.step("verify"):
         verified = verify(texts, draft, packed)
     with trace.step("guard"):
-        verified = guard_output(verified)
+        verified = guard_output(verified, draft, untold(services.settings))
     with trace.step("release"):
         released = release(services, found.access, words, packed, (draft, verified, contradictions))
 
     trace.note(**outcome_facts(packed, draft, verified, released))
-    _count(verified, released)
+    _count(draft, verified, released)
     save_answer(services, found.access, question, released, trace)
     return released, trace.id
 
@@ -279,7 +280,9 @@ def _fitting(found: _Evidence) -> Fitting:
     return fitting(meant.services, found.access, meant.question, meant.query, meant.sieve) or found.looked_at
 
 
-def _count(verified: Verified, released: Released) -> None:
+def _count(draft: Draft, verified: Verified, released: Released) -> None:
+    for one in draft.suspected:
+        SUSPECTED.labels("question" if one.passage is None else "passage").inc()
     for rejection in verified.rejected:
         REJECTED_CLAIMS.labels(rejection.reason).inc()
     if released.abstention is not None:

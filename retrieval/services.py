@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from sqlmodel import Session
 
 from retrieval.cache import QueryVectors
+from retrieval.leaks import untold
 from retrieval.openings import Openings
 from vouch.catalog.blobs import Blobs
 from vouch.catalog.database import ACROSS_TENANTS, Catalog
@@ -61,6 +62,7 @@ class Services:
         """
         if settings.secret_key is None:
             raise BadConfig("VOUCH_SECRET_KEY is not set.", field="secret_key")
+        untold(settings)
         catalog = Catalog(database_url(settings), audit_key=settings.audit_key)
         with catalog.reading(ACROSS_TENANTS) as session:
             active = active_generation(session)

@@ -3,54 +3,53 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from retrieval.metrics import OVER_BUDGET
+from retrieval.metrics import MODEL_TOKENS, OVER_BUDGET
 from retrieval.services import Services
 from vouch.catalog import spending
 from vouch.catalog.spending import Amount, Held, OverBudget, Payer
 from vouch.core.deadline import Deadline
-from vouch.core.errors import ModelUnavailable
+from vouch.core.errors import ModelUnavailable, ModelWithheld
 from vouch.core.ids import new_id
+from vouch.core.types import Json
 from vouch.gateway.chat import ChatReply, DraftRequest
 
 log = logging.getLogger(__name__)
 
-UNREAD = frozenset({"busy", "circuit_open", "deadline", "unreachable", "rate_limited", "refused", "too_long"})
-"""Failures of which the model has read nothing, or that no vendor charges for. Of any other the prompt counts: the
-server does not say what it cost, and what keeps failing must come to an end of its budget too."""
+READ = frozenset({"timeout", "server_error", "malformed"})
+"""Failures that a model may have read the prompt for. The prompt counts then: no server says what such a call cost,
+and what keeps failing must come to an end of its budget too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Paid:
-    """``spent`` is what the server counted. ``over``: soft budgets that are used up."""
+def paying(
+    services: Services, payer: Payer, name: str, deadline: Deadline
+) -> Callable[[DraftRequest], tuple[ChatReply, Json]]:
+    """Writes by ``name``, and tells what that took. What it makes raises :class:`ModelUnavailable` as the gateway
+    does, and with ``over_budget`` before anything is sent; :class:`ModelWithheld` as well."""
 
-    reply: ChatReply
-    spent: Amount
-    over: tuple[str, ...]
+    def write(request: DraftRequest) -> tuple[ChatReply, Json]:
+        held = _hold(services, payer, name, request)
+        try:
+            reply = services.gateway.write(name, request, deadline)
+        except ModelUnavailable as error:
+            reason = str(error.extra["reason"])
+            _settle(services, payer, held, reason, _amount(services, name, held.amount.input_tokens, 0, reason in READ))
+            raise
+        except ModelWithheld:
+            _settle(services, payer, held, "withheld", Amount())
+            raise
+        spent = _amount(services, name, reply.usage.input_tokens, reply.usage.output_tokens)
+        _settle(services, payer, held, "abstained" if reply.draft.insufficient else "wrote", spent)
+        MODEL_TOKENS.labels(name, "input").inc(spent.input_tokens)
+        MODEL_TOKENS.labels(name, "output").inc(spent.output_tokens)
+        return reply, _told(services, reply, spent, held)
 
-
-def write(services: Services, payer: Payer, name: str, request: DraftRequest, deadline: Deadline) -> Paid:
-    """Raises :class:`ModelUnavailable` as the gateway does, and with ``over_budget`` before anything is sent."""
-    held = _hold(services, payer, name, request)
-    try:
-        reply = services.gateway.write(name, request, deadline)
-    except ModelUnavailable as error:
-        reason = str(error.extra["reason"])
-        read = 0 if reason in UNREAD else held.amount.input_tokens
-        _settle(services, payer, held, reason, Amount(read, 0, services.gateway.cost(name, read, 0)))
-        raise
-    used = reply.usage
-    spent = Amount(
-        used.input_tokens, used.output_tokens, services.gateway.cost(name, used.input_tokens, used.output_tokens)
-    )
-    _settle(services, payer, held, "abstained" if reply.draft.insufficient else "wrote", spent)
-    return Paid(reply, spent, held.over)
+    return write
 
 
 def _hold(services: Services, payer: Payer, name: str, request: DraftRequest) -> Held:
-    input_tokens, output_tokens = services.gateway.most(name, request)
-    most = Amount(input_tokens, output_tokens, services.gateway.cost(name, input_tokens, output_tokens))
+    most = _amount(services, name, *services.gateway.most(name, request))
     try:
         with services.catalog.transaction(payer.tenant) as session:
             return spending.hold(session, payer, new_id(), (name, services.gateway.currency), most)
@@ -63,3 +62,19 @@ def _hold(services: Services, payer: Payer, name: str, request: DraftRequest) ->
 def _settle(services: Services, payer: Payer, held: Held, outcome: str, spent: Amount) -> None:
     with services.catalog.transaction(payer.tenant) as session:
         spending.settle(session, payer.tenant, held, outcome, spent)
+
+
+def _amount(services: Services, name: str, read: int, written: int, counts: bool = True) -> Amount:
+    return Amount(read, written, services.gateway.cost(name, read, written)) if counts else Amount()
+
+
+def _told(services: Services, reply: ChatReply, spent: Amount, held: Held) -> Json:
+    """``over_budget``: soft budgets that are used up with this."""
+    return {
+        "model": reply.model,
+        "input_tokens": spent.input_tokens,
+        "output_tokens": spent.output_tokens,
+        "requests": reply.usage.requests,
+        "cost": f"{spent.money.normalize():f}",
+        "currency": services.gateway.currency,
+    } | ({"over_budget": list(held.over)} if held.over else {})

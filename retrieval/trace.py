@@ -127,6 +127,7 @@ def outcome_facts(packed: Packed, draft: Draft, verified: Verified, released: Re
             }
             for passage in packed.passages
         ],
+        "suspected": [{**asdict(one), "document_id": document_of.get(one.passage or 0)} for one in draft.suspected],
         "rejected": [{**asdict(one), "document_id": document_of.get(one.passage or 0)} for one in verified.rejected],
         "answer": {
             "answer_id": released.id,
@@ -227,6 +228,7 @@ def _for_asker(session: Session, access: Access, row: Trace) -> Json:
         ],
         "dropped": [one for one in dropped if one["document_id"] in readable],
         "passages": [one for one in passages if one["document_id"] in readable],
+        "suspected": [one for one in data.get("suspected", []) if one["document_id"] in {None, *readable}],
         # A refused claim is prose that may speak of anything its writer was shown.
         "rejected": data.get("rejected", []) if all_shown else [],
         "answer": data.get("answer") if inputs <= readable else None,

@@ -178,11 +178,21 @@ class DraftClaim:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspected:
+    """Words that read as if they were meant for a model: at ``span`` of the document's text, or, where ``passage`` is
+    None, of the question."""
+
+    passage: int | None
+    ruse: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """An answer as written, before anything is verified. No claims means that the writer abstains.
 
     ``confidence`` 0..1 that the claims answer the question; ``missing`` says what the evidence lacks, in
-    terms of the question alone.
+    terms of the question alone. ``canary`` is a word of the writer's instructions that no answer may hold.
     """
 
     claims: tuple[DraftClaim, ...]
@@ -190,6 +200,8 @@ class Draft:
     writer: str
     missing: str | None = None
     usage: Json = field(default_factory=dict)
+    suspected: tuple[Suspected, ...] = ()
+    canary: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +234,16 @@ class Rejection:
 
     claim: str
     passage: int | None
-    reason: Literal["unknown_citation", "altered_quote", "no_citation", "unsupported", "unreadable", "superseded"]
+    reason: Literal[
+        "unknown_citation",
+        "altered_quote",
+        "no_citation",
+        "unsupported",
+        "unreadable",
+        "superseded",
+        "leaked",
+        "private",
+    ]
 
 
 @dataclass(frozen=True, slots=True)

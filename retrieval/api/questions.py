@@ -19,6 +19,7 @@ from vouch.core.errors import (
     IndexUnavailable,
     InvalidInput,
     ModelUnavailable,
+    ModelWithheld,
     NotFound,
     QuestionTooLong,
     UnknownField,
@@ -45,7 +46,7 @@ def search(asker: Who, services: ServicesDep, body: SearchRequest) -> SearchResp
 @router.post(
     "/ask",
     response_model=AnswerResponse,
-    responses={**problems(*_ASKED, ModelUnavailable), **examples.of(examples.ANSWER, examples.STREAM)},
+    responses={**problems(*_ASKED, ModelUnavailable, ModelWithheld), **examples.of(examples.ANSWER, examples.STREAM)},
     summary="Ask a question",
 )
 async def ask(asker: Who, services: ServicesDep, body: AskRequest, request: Request) -> AnswerResponse | Watched:

@@ -242,6 +242,9 @@ class TraceResponse(BaseModel):
         None, description="What you may read and its source has left out of search, and for which `state`."
     )
     passages: list[Json] | None = None
+    suspected: list[Json] | None = Field(
+        None, description="What reads as if it were meant for a model, in the question or a passage: `ruse` and `span`."
+    )
     rejected: list[Json] | None = None
     answer: Json | None = None
     refused: list[Json] | None = Field(None, description="What gate 2 refused; for administrators.")

@@ -22,6 +22,7 @@
     ├─ Unavailable                    503  unavailable              yes  (a part is down or starting)
     │  ├─ IndexUnavailable            503  index_unavailable        yes
     │  └─ ModelUnavailable            503  model_unavailable        yes
+    ├─ ModelWithheld                  422  model_withheld           no   (what was to be sent may not be sent there)
     ├─ DocumentRejected               422  document_rejected        no   (quarantine: reason in `reason`)
     ├─ SyncRefused                    409  sync_refused             no   (a scan that must not go on: `reason`)
     ├─ SourceUnreachable              503  source_unreachable       yes  (the source itself does not answer)
@@ -179,6 +180,13 @@ class ModelUnavailable(Unavailable):
 
     code, title = "model_unavailable", "The model is not available"
     retry_after_s: float | None = None
+
+
+class ModelWithheld(VouchError):
+    """A chat model outside was not asked: the question, or evidence that its asker may read, holds what it may not be
+    sent."""
+
+    status, code, title = 422, "model_withheld", "The model may not be sent this"
 
 
 class DocumentRejected(VouchError):

@@ -81,6 +81,22 @@ class Settings(BaseSettings):
         "tool", description="How the chat model is made to give structured output: take what its server supports."
     )
 
+    privacy: str = Field(
+        "mask",
+        description="What models outside get of personal data and secrets: `mask`, `refuse` or `allow`, then "
+        "exceptions (`mask,secrets=refuse,ip=allow`).",
+    )
+    privacy_answers: str = Field(
+        "allow,private_key=refuse,token=refuse,credentials=refuse",
+        description="What answers tell of personal data and secrets, whoever writes them: `allow` or `refuse`, then "
+        "exceptions.",
+    )
+    privacy_inside: str = Field(
+        "loopback",
+        description="Whose models are the organisation's own and get everything: `loopback`, hosts and networks, "
+        "comma-separated.",
+    )
+
     reranker: str = Field(
         "document",
         pattern=r"^(none|document|lexical|cross-encoder:\S.*)$",

@@ -5,7 +5,8 @@ The reply is a draft: its citations are claims of the model's, verified by whoev
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Protocol
 
 from pydantic import Field
@@ -13,13 +14,15 @@ from pydantic import Field
 
 @dataclass(frozen=True, slots=True)
 class PassageText:
-    """A passage as the model sees it. ``id`` is what it cites; ``place`` and ``modified_at`` may be empty."""
+    """A passage as the model sees it. ``id`` is what it cites; ``place``, ``modified_at`` and ``note``, a word of ours
+    on its text, may be empty."""
 
     id: str
     title: str
     text: str
     place: str = ""
     modified_at: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +80,13 @@ class ChatUsage:
 
 @dataclass(frozen=True, slots=True)
 class ChatReply:
-    """A draft, the model's name as the server gives it, and what it cost."""
+    """A draft, the model's name as the server gives it, what it cost, and how many values of each kind it was not
+    shown."""
 
     draft: Draft
     model: str
     usage: ChatUsage
+    masked: Mapping[str, int] = field(default_factory=dict)
 
 
 class ChatModel(Protocol):
@@ -96,4 +101,4 @@ class ChatModel(Protocol):
     def write(self, request: DraftRequest, timeout_s: float) -> ChatReply:
         """One draft, by one try. Raises :class:`vouch.core.errors.ModelUnavailable`, whose ``extra["reason"]`` is one
         of ``timeout``, ``unreachable``, ``rate_limited``, ``too_long``, ``refused``, ``server_error`` and
-        ``malformed``."""
+        ``malformed``; :class:`vouch.core.errors.ModelWithheld` where it may not be sent what it would have to be."""

@@ -19,6 +19,7 @@ quoting their best sentences; the others lie or fail in one way each:
     server_error        500
     held                is honest, once `release` is called
     hangs               never answers
+    obedient            does whatever it reads (`fake_obedient.py`): links, pixels, orders, its own instructions told
 
 ``python -m vouch.gateway.fake_chat --behaviour honest --port 8099`` serves until interrupted.
 """
@@ -37,6 +38,7 @@ from typing import Any
 
 from vouch.core.sentences import sentences
 from vouch.core.types import Json
+from vouch.gateway.fake_obedient import obey
 
 MODEL = "fake-chat-1"
 _ENCLOSED = re.compile(
@@ -235,6 +237,11 @@ def _cut(received: Received) -> bytes:
     return _completion(received.body, output[: len(output) // 2], finish="length")
 
 
+def _obedient(received: Received) -> bytes:
+    system = "\n".join(str(m["content"]) for m in received.body["messages"] if m["role"] == "system")
+    return _completion(received.body, json.dumps(obey(*_read(received.body), system)))
+
+
 def _half(received: Received) -> bytes:
     whole = _completion(received.body, json.dumps(_honest(*_read(received.body))))
     return whole[: len(whole) // 2]
@@ -257,6 +264,7 @@ _BEHAVIOURS = {
     "rate_limited": _failing(429, lambda _: "Rate limit reached"),
     "server_error": _failing(500, lambda _: "The server had an error"),
     "held": replace(_drafting(lambda draft, _: draft), held=True),
+    "obedient": _Behaviour(_obedient),
     "hangs": _Behaviour(lambda _: b"", hangs=True),
 }
 BEHAVIOURS = tuple(_BEHAVIOURS)

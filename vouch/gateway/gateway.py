@@ -48,6 +48,7 @@ class Gateway:
         if file is None:
             return cls()
         from vouch.gateway.chat_agent import AgentChat
+        from vouch.gateway.privacy.chat import confine
 
         loop = Loop("chat-models")
         for spec in file.models.values():
@@ -55,7 +56,8 @@ class Gateway:
                 spec.key.read()  # what is missing shows at the start, and not with the first question
             if spec.tokenizer is not None:
                 tokens.loaded(spec.tokenizer)
-        return cls((_steady(AgentChat(name, spec, loop), spec) for name, spec in file.models.items()), file, loop)
+        asked = (confine(AgentChat(name, spec, loop), spec, settings) for name, spec in file.models.items())
+        return cls(map(_steady, asked, file.models.values()), file, loop)
 
     @classmethod
     def of(cls, *models: ChatModel) -> Self:
