@@ -188,7 +188,9 @@ def _released(
             for n in row.notices
             if found.keys() >= set(n["document_ids"])
         ),
-        abstention=Abstention(**row.abstention) if row.abstention else None,
+        abstention=Abstention(**{**row.abstention, "ask": tuple(row.abstention.get("ask", ()))})
+        if row.abstention
+        else None,
         rejected=row.usage["rejected"],
         usage={name: value for name, value in row.usage.items() if name != "rejected"},
         inputs=inputs,

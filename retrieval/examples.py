@@ -178,6 +178,7 @@ TRACE: Json = {
     "demoted": [],
     "dropped": [],
     "passages": [],
+    "suspected": [],
     "rejected": [],
     "answer": None,
     "refused": None,

@@ -32,6 +32,8 @@ from vouch.core.sentences import ROW_SEPARATOR
 from vouch.core.types import Json
 
 REFUSAL = "Nothing that you can read answers this question."
+NEAREST = 2
+"""Owners that an abstention names."""
 
 
 def release(
@@ -54,7 +56,7 @@ def release(
         state = decided(session, access, readable.keys())
     claims = [claim for claim in verified.claims if _inputs(claim, packed) <= readable.keys()]
     if not any(claim.verdict == "supported" for claim in claims):
-        left = [passage for passage in packed.passages if passage.document_id in readable]
+        left = [(one, readable[one.document_id]) for one in packed.passages if one.document_id in readable]
         lost = len(claims) < len(verified.claims)
         proof = state.proof(services.generation, ()).as_json()
         return _abstention(question, left, (draft, verified), lost, proof)
@@ -142,13 +144,16 @@ def _place(one: Evidence) -> tuple[str, int, int, int]:
 
 
 def _abstention(
-    question: str, left: Sequence[Passage], written: tuple[Draft, Verified], lost: bool, proof: Json
+    question: str, left: Sequence[tuple[Passage, Card]], written: tuple[Draft, Verified], lost: bool, proof: Json
 ) -> Released:
     draft, verified = written
-    held = frozenset[int]().union(
-        *(stems(" ".join((passage.title, *passage.heading_path, passage.text))) for passage in left)
-    )
+    said = [stems(" ".join((passage.title, *passage.heading_path, passage.text))) for passage, _ in left]
+    held = frozenset[int]().union(*said)
     uncovered = [term for term in key_terms(question) if not stems(term) <= held]
+    # A document that has none of the question's words is near to nothing, and its owner not to be bothered.
+    terms = [stems(term) for term in key_terms(question)]
+    near = (card.owner for (_, card), words in zip(left, said, strict=True) if any(one <= words for one in terms))
+    ask = tuple(dict.fromkeys(owner for owner in near if owner is not None))[:NEAREST]
     reason: AbstentionReason = "no_evidence" if uncovered or lost or not left else "low_confidence"
     missing = (
         f"No passage mentions: {', '.join(uncovered)}."
@@ -157,14 +162,16 @@ def _abstention(
     )
     return Released(
         id=new_id(),
-        text=f"{REFUSAL} {missing}",
+        text=" ".join(
+            (REFUSAL, missing, *((f"Ask {' or '.join(ask)}: the nearest documents are theirs.",) if ask else ()))
+        ),
         claims=(),
         citations=(),
         notices=(),
-        abstention=Abstention(reason, missing),
+        abstention=Abstention(reason, missing, ask),
         rejected=len(verified.rejected),
         usage=_usage(draft),
-        inputs=frozenset(passage.document_id for passage in left),  # which of the words occur, these told
+        inputs=frozenset(passage.document_id for passage, _ in left),  # which of the words occur, these told
         proof=proof,
     )
 

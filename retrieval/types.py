@@ -338,10 +338,12 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Abstention:
-    """``missing`` speaks of the question alone, never of documents."""
+    """``missing`` speaks of the question alone, never of documents. ``ask``: who owns those that came nearest, the
+    nearest first; of documents that the asker may read."""
 
     reason: AbstentionReason
     missing: str
+    ask: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib import import_module
+from importlib.metadata import EntryPoints
 from importlib.util import find_spec
 from typing import Any
 
@@ -45,6 +46,12 @@ def _use_local_pipeline() -> None:
     if not with_torch:
         # spaCy's backend imports torch where it is installed: 190 MB and 1.4 s for a tokeniser that needs none of it.
         modules["torch"] = None
+    # Nor the stages that other packages offer to pipelines: looking at Presidio's loads transformers.
+    catalogue: Any = import_module("catalogue")
+    offered = catalogue.AVAILABLE_ENTRY_POINTS
+    catalogue.AVAILABLE_ENTRY_POINTS = EntryPoints(
+        one for group in offered.groups - {"spacy_factories"} for one in offered.select(group=group)
+    )
     try:
         spacy = import_module("spacy")
         if find_spec(_MODEL) is not None:

@@ -82,6 +82,11 @@ class Citation(BaseModel):
 class Abstention(BaseModel):
     reason: types.AbstentionReason
     missing: str
+    ask: list[str] = Field([], description="Who owns the nearest documents that you may read, the nearest first.")
+
+    @classmethod
+    def of(cls, one: types.Abstention) -> Self:
+        return cls(reason=one.reason, missing=one.missing, ask=list(one.ask))
 
 
 class Notice(BaseModel):
@@ -129,7 +134,7 @@ class AnswerResponse(BaseModel):
                 )
                 for notice in released.notices
             ],
-            abstention=Abstention(reason=abstention.reason, missing=abstention.missing) if abstention else None,
+            abstention=Abstention.of(abstention) if abstention else None,
             rejected=released.rejected,
             conversation_id=conversation_id,
             usage=released.usage,

@@ -13,6 +13,7 @@ from evals import beir, datasets, ranked, sets
 from evals.answers import AnswerReport
 from evals.datasets import Evidence, RawDocument, RetrievalSet
 from evals.gates import Gate, failed, gates
+from evals.guards import GUARDS
 from evals.profiles import STANDING, ChunkSize, Profile, fingerprint, profile
 from evals.ranked import Found
 from evals.run import ANSWERS, SearchReport, figures, run_answers, run_search
@@ -133,6 +134,7 @@ def test_every_gate_and_reference_is_on_a_figure_that_is_measured(folder: Path) 
     reports = [_search(name, folder, limit=10) for name in sets.SETS]
     found = {name for report in reports for name in figures(report)}
     found |= {name for each in ANSWERS for name in figures(run_answers(each, Settings(), data=folder, limit=10))}
+    found |= {name for run in GUARDS.values() for name in run(folder).figures()}
     wanted, references = gates()
     assert {gate.figure for gate in wanted} | set(references) <= found
 

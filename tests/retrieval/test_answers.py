@@ -202,7 +202,22 @@ def test_a_model_that_says_it_does_not_know_abstains_in_our_words(world: World) 
     assert answer["abstention"] == {
         "reason": "no_evidence",
         "missing": "No passage mentions: submarine, navy, recommend.",
+        "ask": [],
     }
+
+
+def test_an_abstention_names_who_owns_the_nearest_documents_that_the_asker_may_read(empty: World) -> None:
+    empty.document("Bicycles", "A bicycle is borrowed at the front desk, with its lock.", owner="user:carol")
+    empty.document(
+        "Bicycle thefts", "A stolen bicycle is told to the guard.", owner="user:mallory", allow=["user:alice"]
+    )
+    empty.document("Tents", "A tent may be borrowed for a weekend.", owner="user:dave")
+    asked = "Which colour has the bicycle of the museum?"
+    answer = empty.ask("bob", asked)
+    assert answer["kind"] == "abstention" and answer["abstention"]["ask"] == ["user:carol"]
+    assert "user:carol" in answer["text"] and "user:mallory" not in str(answer)
+    assert empty.get(f"/answers/{answer['answer_id']}", "bob").json()["abstention"] == answer["abstention"]
+    assert empty.ask("bob", "Which submarine does the navy recommend?")["abstention"]["ask"] == []
 
 
 def test_where_a_model_fails_the_sentences_answer_and_a_chosen_profile_goes_without_it(world: World) -> None:

@@ -57,6 +57,8 @@ def print_answer(answer: Answer, *, indent: str = "") -> None:
     """The text, then numbered citations with title, place and quote, then what the reader should know of them."""
     if answer.abstention is not None:
         line(f"{indent}No answer ({answer.abstention.reason}): {answer.abstention.missing or answer.text}", "yellow")
+        if answer.abstention.ask:
+            line(f"{indent}The nearest documents are owned by {', '.join(answer.abstention.ask)}.", "yellow")
     else:
         line(textwrap.indent(answer.text, indent), "bold")
     for citation in answer.citations:

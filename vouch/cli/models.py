@@ -11,9 +11,9 @@ import typer
 from vouch.cli import output
 from vouch.cli.output import AsJson
 from vouch.core.settings import Settings
-from vouch.core.types import Json
 
 if TYPE_CHECKING:
+    from vouch.core.types import Json
     from vouch.gateway.chat import ChatReply, DraftRequest
     from vouch.gateway.gateway import Gateway
     from vouch.gateway.model_file import ModelFile

@@ -86,10 +86,14 @@ def list_(json: AsJson = False) -> None:
 
 
 @group.command()
-def drop(budget_id: Annotated[str, typer.Argument(help="From `vouch budget list`.")]) -> None:
+def drop(budget_id: Annotated[str, typer.Argument(help="From `vouch budget list`.")], json: AsJson = False) -> None:
     """Take a budget away."""
     with connect() as vouch:
         vouch.spending.drop_budget(budget_id)
+    if json:
+        output.as_json({"budget_id": budget_id, "dropped": True})
+    else:
+        line("dropped")
 
 
 def _money(text: str | None) -> Decimal | None:

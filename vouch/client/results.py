@@ -118,8 +118,11 @@ class Notice(Result):
 
 
 class Abstention(Result):
+    """``ask``: who owns the nearest documents."""
+
     reason: str
     missing: str | None
+    ask: tuple[str, ...] = ()
 
 
 class Answer(Result):
