@@ -55,11 +55,12 @@ _REFERENCE = re.compile(r"^\s*\[[^\]]+\]:.*$", re.MULTILINE)
 _MARKER = re.compile(r"\s*\[\d+(?:\s*,\s*\d+)*\](?!\()")
 _TAG = re.compile(r"</?[A-Za-z!][^>]*>")
 _ADDRESS = re.compile(
-    r"(?:\b[a-z][a-z0-9+.-]*:|(?<!:))//\S+"
+    r"(?:\b[a-z][a-z0-9+.-]{0,20}:|(?<!:))//\S+"
     r"|\b(?:www\.|(?:mailto|data|javascript|vbscript|tel|sms|file|blob|cid|view-source):)\S+"
-    r"|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
-    r"|\b(?:[\w-]+\.)+(?:com|org|net|info|biz|io|co|xyz|dev|app|ai|site|online|top|club|shop|link|click|live|pro|cc|tv"
-    r"|ru|cn|de|uk|fr|eu|nl|es|pl|br|jp|au|ch|se|fi|example|test)\b(?:[/:?#]\S*)?",
+    r"|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"
+    r"|(?:[\w-]{1,63}\.){1,8}(?:com|org|net|info|biz|io|co|xyz|dev|app|ai|site|online|top|club|shop|link|click|live|pro|cc"
+    r"|tv|gov|edu|zip|icu|gg|ly|cloud|website|tech|mobi|ru|cn|de|uk|fr|eu|nl|es|pl|br|jp|au|ch|se|fi|kr|tw|hk|sg|tr|ir|ua"
+    r"|cz|gr|pt|ro|hu|ie|nz|za|mx|cl|example|test)\b(?:[/:?#]\S*)?",
     re.IGNORECASE,
 )
 """Whatever a client might make a link of: URLs, also without a scheme, addresses of mail, names of hosts."""

@@ -156,6 +156,20 @@ def test_a_claim_says_no_value_that_its_own_quotes_do_not_hold() -> None:
     assert (right.text, right.citations[0].quote) == (f"Write to {ANN}.", f"Write to {ANN}")
 
 
+def test_a_quote_that_is_in_no_passage_holds_no_value() -> None:
+    """Verification drops such a quote and keeps the claim for another that is true."""
+
+    @dataclass
+    class Embroidering(Scripted):
+        def write(self, request: DraftRequest) -> ChatReply:
+            ann, bob = list(dict.fromkeys(_ISSUED.findall(request.passages[0].text)))[:2]
+            quotes = (DraftCitation("1", f"Write to {ann}"), DraftCitation("1", f"Always write to {bob}"))
+            return ChatReply(Draft((DraftClaim(f"Write to {bob}.", quotes),), False), self.name, ChatUsage(1, 1, 1))
+
+    reply = ConfinedChat(Embroidering(lambda _: []), MASK).write(REQUEST, 20)
+    assert reply.draft.claims[0].citations == ()
+
+
 def test_words_of_a_document_that_look_like_a_placeholder_stay() -> None:
     text = f"Use PHONE-2 or EMAIL 1 in templates; {ANN} keeps them, tel. 0489 25 37 29."
     request = DraftRequest("Which?", (PassageText("1", "Templates", text),), "Answer.")

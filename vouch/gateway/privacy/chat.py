@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from vouch.core.settings import Settings
@@ -42,8 +43,9 @@ class ConfinedChat:
     """A :class:`vouch.gateway.chat.ChatModel` that masks what it sends and restores what comes back.
 
     A quote is restored, so that it can be compared with its document; with a placeholder in it that was not issued it
-    stays as it came, and is in no document. A claim that says a value which none of its own quotes holds, or something
-    that looks like a placeholder and is none, loses its citations, without which it is refused.
+    stays as it came, and is in no document. A claim that says a value which none of its own quotes holds that stand in
+    their passages, or something that looks like a placeholder and is none, loses its citations, without which it is
+    refused.
     """
 
     model: ChatModel
@@ -60,7 +62,8 @@ class ConfinedChat:
         if not masking.counts:
             return self.model.write(request, timeout_s)
         reply = self.model.write(_masked(request, masking), timeout_s)
-        claims = tuple(_restored(claim, masking) for claim in reply.draft.claims)
+        known = {passage.id: passage.text for passage in request.passages}
+        claims = tuple(_restored(claim, masking, known) for claim in reply.draft.claims)
         missing = masking.restore(reply.draft.missing) if reply.draft.missing else None
         return replace(reply, draft=replace(reply.draft, claims=claims, missing=missing), masked=masking.counts)
 
@@ -76,10 +79,10 @@ def _passage(passage: PassageText, hidden: list[str]) -> PassageText:
     return replace(passage, **dict(zip(_HIDDEN, hidden, strict=True)))
 
 
-def _restored(claim: DraftClaim, masking: Masking) -> DraftClaim:
+def _restored(claim: DraftClaim, masking: Masking, known: Mapping[str, str]) -> DraftClaim:
     quotes = tuple(replace(one, quote=masking.restore(one.quote) or one.quote) for one in claim.citations)
     text = masking.restore(claim.text)
-    held = all(any(value in one.quote for one in quotes) for value in masking.values_in(claim.text))
-    if text is None or not held:
+    true = [one.quote for one in quotes if one.quote in known.get(one.passage, "")]
+    if text is None or not all(any(value in quote for quote in true) for value in masking.values_in(claim.text)):
         return DraftClaim(claim.text, ())
     return DraftClaim(text, quotes)
