@@ -51,6 +51,8 @@ from vouch.catalog import generations, ledger
 from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.heartbeat import age, beat
 from vouch.catalog.outbox import active_generation, newest
+from vouch.catalog.retention import forget
+from vouch.core import clock
 from vouch.core.errors import Unavailable
 from vouch.core.settings import Settings
 from vouch.serving.logs import configure_logging
@@ -70,6 +72,12 @@ HEADS_S = 60
 """Seconds between two looks at the heads of the audit log."""
 COLLECT_S = 3600
 """Seconds between two collections of blobs that nothing names any more."""
+FORGET_S = 60
+"""Seconds between two looks for traces that have been kept long enough."""
+FORGOTTEN_AT_ONCE = 500
+"""Traces, and as many answers, that one transaction removes."""
+MOST_AT_ONCE = 20
+"""Such transactions of a tenant in one sweep; what is left waits for the next."""
 
 # Ready and due, or left behind by a dead worker.
 _OVERDUE = sa.text(
@@ -115,12 +123,15 @@ def sweep(services: Services) -> int:
         beat(session, "scheduler")
         canary_due = _due(session, "canary", CANARY_S)
         maintenance_due = _due(session, "maintenance", MAINTAIN_EVERY_S)
+        forgetting = _forgetting(services, session)
         if _due(session, "collection", COLLECT_S):
             purged = sorted({*purged, *session.execute(sa.text("SELECT id FROM tenant")).scalars()})
     _ring_again(services, overdue)
     services.ring("scan", started)
     for tenant in purged:
         collect_blobs(services.catalog, services.blobs, tenant)
+    for tenant in forgetting:
+        forget_old(services, tenant)
     ring_mail(services.bell, mail)
     ring_webhooks(services.bell, calls)
     for tenant, webhook_id in aging:
@@ -143,6 +154,27 @@ def write_heads(services: Services, file: HeadsFile) -> int:
     with services.catalog.transaction(ACROSS_TENANTS) as session:
         found = heads(session)
     return file.append(found)
+
+
+def forget_old(services: Services, tenant: str) -> int:
+    """Remove what of a tenant's questions has been kept long enough, in small transactions. Returns how many traces."""
+    lasts, traces = services.settings.traces_last, 0
+    if lasts is None:
+        return 0
+    for _ in range(MOST_AT_ONCE):
+        with services.catalog.transaction(tenant) as session:
+            gone = forget(session, tenant, clock.now() - lasts, FORGOTTEN_AT_ONCE)
+        traces += gone.traces
+        if not gone.more:
+            break
+    return traces
+
+
+def _forgetting(services: Services, session: Session) -> list[str]:
+    """Once in a while: the tenants whose old traces go, where they are not kept for ever."""
+    if services.settings.traces_last is None or not _due(session, "retention", FORGET_S):
+        return []
+    return list(session.execute(sa.text("SELECT id FROM tenant ORDER BY id")).scalars())
 
 
 def _mail_due(services: Services, session: Session) -> list[tuple[str, str]]:

@@ -44,9 +44,10 @@ def save_answer(services: Services, access: Access, question: Question, released
     with services.catalog.transaction(tenant) as session:
         if question.conversation_id is not None:
             conversation = {"tenant_id": tenant, "id": _own(access.user, question.conversation_id)}
-            session.execute(
-                insert(ConversationRow).values(user_id=access.user, **conversation).on_conflict_do_nothing()
-            )
+            mine = insert(ConversationRow).values(user_id=access.user, **conversation)
+            # Written also where it is there: so its row is held, and nobody removes it as empty meanwhile.
+            kept = mine.on_conflict_do_update(index_elements=["tenant_id", "id"], set_={"user_id": access.user})
+            session.execute(kept)
         session.add(
             AnswerRow(
                 tenant_id=tenant,

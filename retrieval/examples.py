@@ -151,6 +151,7 @@ TRACE: Json = {
     "created_at": "2026-02-03T10:15:00Z",
     "ms": 14.2,
     "steps": [{"name": "resolve", "ms": 1.1}, {"name": "search", "ms": 6.8}],
+    "walk": [{"name": "resolve", "at_ms": 0.1, "ms": 1.1}, {"name": "search", "at_ms": 1.6, "ms": 6.8}],
     "access": {"epoch": 41, "principals_hash": "9f2c…"},
     "index": {"generation": "g1", "embedder": "all-MiniLM-L6-v2:r1", "plan": {"dense": {"mode": "exact"}}},
     "writer": {},

@@ -8,12 +8,13 @@ next, and so is the embedded answerer where it finds no answer and a model stand
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from retrieval.difficulty import difficulty
 from retrieval.draft import from_model
+from retrieval.export import Attempt
 from retrieval.extract import extract
 from retrieval.metrics import MODEL_SECONDS
 from retrieval.services import Services
@@ -28,17 +29,19 @@ from vouch.gateway.gateway import Call
 from vouch.gateway.model_file import EXTRACTIVE
 
 Profile = Literal["extractive", "chat"]
+_NOTHING: Json = {}
 AFTERWARDS_S = 3.0
 """Of a question's time, what verifying and releasing may take."""
 
 
 @dataclass(frozen=True, slots=True)
 class Writers:
-    """Who is to write, in the order that they are tried, by when, and who pays for it."""
+    """Who is to write, in the order that they are tried, by when, and who pays for it. ``tried`` hears of each try."""
 
     names: tuple[str, ...]
     deadline: Deadline
     payer: Payer
+    tried: Callable[[Attempt], None] = lambda _: None
 
 
 def choose_profile(services: Services, wanted: Profile | None) -> Profile:
@@ -71,7 +74,7 @@ def generate(services: Services, question: str, passages: Sequence[Passage], wri
     abstained: Draft | None = None
     failure: ModelUnavailable | ModelWithheld | None = None
     for name in writers.names:
-        began = time.perf_counter()
+        began, usage = time.perf_counter(), _NOTHING
         try:
             draft = _write(services, name, question, passages, writers)
         except ModelUnavailable as error:
@@ -79,10 +82,11 @@ def generate(services: Services, question: str, passages: Sequence[Passage], wri
         except ModelWithheld as error:
             failure, outcome = error, "withheld"
         else:
-            outcome = "wrote" if draft.claims else "abstained"
+            outcome, usage = "wrote" if draft.claims else "abstained", draft.usage
         seconds = time.perf_counter() - began
         attempts.append({"writer": name, "outcome": outcome, "ms": round(1000 * seconds)})
         MODEL_SECONDS.labels(name, outcome).observe(seconds)
+        writers.tried(Attempt(name, services.gateway.behind(name), outcome, began, seconds, usage))
         if outcome == "wrote" or (outcome == "abstained" and name != EXTRACTIVE):
             return _noted(draft, question, attempts)
         if outcome == "abstained":

@@ -39,6 +39,13 @@ MODEL_TOKENS = Counter(
     "vouch_model_tokens", "Tokens that chat models read (input) and wrote (output).", ["writer", "kind"]
 )
 OVER_BUDGET = Counter("vouch_over_budget", "Calls of models that a hard budget stopped.", ["scope"])
+OTLP_SPANS = Counter(
+    "vouch_otlp_spans",
+    "Spans of questions for the collector: taken by it (sent), not taken (failed), or dropped, the queue being full.",
+    ["outcome"],
+)
+for _outcome in ("sent", "failed", "dropped"):
+    OTLP_SPANS.labels(_outcome)
 REJECTED_CLAIMS = Counter("vouch_rejected_claims", "Drafted claims or quotes that verification refused.", ["reason"])
 SUSPECTED = Counter(
     "vouch_suspected_injections",

@@ -20,6 +20,7 @@ from retrieval.answers import save_answer
 from retrieval.contrast import contrast
 from retrieval.demote import demote, reach
 from retrieval.depth import Depth
+from retrieval.export import exported
 from retrieval.facets import Fitting, Matched, count, fitting
 from retrieval.fuse import fuse
 from retrieval.generate import Profile, choose_profile, choose_writers, generate
@@ -115,7 +116,12 @@ def search(services: Services, asker: Asker, question: Question) -> Results:
     question = guard_input(question, field="query")
     query = understand(question, field="query")
     trace = Recorder("search", asker, question)
-    meant = _mean(services, asker, question, query, trace)
+    with exported(services.exporter, trace.told):
+        return _searched(services, question, query, trace)
+
+
+def _searched(services: Services, question: Question, query: Query, trace: Recorder) -> Results:
+    meant = _mean(services, trace.asker, question, query, trace)
     lists = query.lists and question.like is None
     found = _list(meant, trace) if lists else _find(meant, trace, spell=True)
     access, hits, matched = found.access, found.hits[: question.limit], None
@@ -152,14 +158,21 @@ def ask(
     question = guard_input(question, field="question")
     query = understand_question(question, field="question")
     choose_profile(services, profile)
-    deadline = Deadline.of(services.settings.ask_deadline_s)
     trace = Recorder("ask", asker, question, follow)
+    with exported(services.exporter, trace.told):
+        return _answered(services, question, query, profile, trace), trace.id
+
+
+def _answered(
+    services: Services, question: Question, query: Query, profile: Profile | None, trace: Recorder
+) -> Released:
+    asker, deadline = trace.asker, Deadline.of(services.settings.ask_deadline_s)
     meant = _mean(services, asker, question, query, trace)
     services = meant.services
     found = _find(meant, trace, spell=False)
     words = meant.rewritten.query
     payer = Payer(asker.tenant, asker.user, asker.key_id, found.access.groups, question.workflow, trace.id)
-    writers = choose_writers(services, payer, meant.question, profile, deadline)
+    writers = replace(choose_writers(services, payer, meant.question, profile, deadline), tried=trace.tried)
     texts = Texts(services.blobs, asker.tenant)
 
     with trace.step("pack"):
@@ -180,7 +193,7 @@ def ask(
     trace.note(**outcome_facts(packed, draft, verified, released))
     _count(draft, verified, released)
     save_answer(services, found.access, question, released, trace)
-    return released, trace.id
+    return released
 
 
 def _mean(services: Services, asker: Asker, question: Question, query: Query, trace: Recorder) -> _Meant:

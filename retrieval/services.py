@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from sqlmodel import Session
 
 from retrieval.cache import QueryVectors
+from retrieval.export import Exporter
 from retrieval.leaks import untold
 from retrieval.openings import Openings
 from vouch.catalog.blobs import Blobs
@@ -38,6 +39,7 @@ class Services:
     queries are made by. A question is asked of one generation alone, from its first stage to its last: the one that
     :meth:`pinned` finds active. ``embedder``: what sentences are compared with. It is the model of the settings;
     ``query_vectors`` are of the generation's, which is another one while a change of the model is under way.
+    ``exporter`` tells a collector of each question, where there is one.
     """
 
     settings: Settings
@@ -52,6 +54,7 @@ class Services:
     gateway: Gateway
     recipe: Recipe = USUAL
     openings: Openings | None = None
+    exporter: Exporter | None = None
 
     @classmethod
     def open(cls, settings: Settings) -> Services:
@@ -82,6 +85,7 @@ class Services:
             gateway=Gateway.open(settings),
             recipe=opened.recipe,
             openings=openings,
+            exporter=Exporter.open(settings),
         )
 
     def pinned(self, session: Session) -> Services:
@@ -113,4 +117,6 @@ class Services:
 
     def close(self) -> None:
         self.gateway.close()
+        if self.exporter is not None:
+            self.exporter.close()
         self.catalog.close()

@@ -19,10 +19,12 @@ from acl.audit import record, record_reading, shown
 from acl.caller import Asker, Caller
 from acl.recheck import recheck
 from acl.resolve import Access, resolve
+from retrieval.export import PARENT, Attempt, Told
 from retrieval.listing import Listed
 from retrieval.metrics import QUESTION_SECONDS, STEP_SECONDS
 from retrieval.pack import Packed
 from retrieval.recheck import Admitted
+from retrieval.rounds import as_one
 from retrieval.search import Found
 from retrieval.services import Services
 from retrieval.types import Candidate, Draft, Hit, Question, Released, Rewritten, Verified
@@ -51,21 +53,34 @@ class Recorder:
         self.id = new_id()
         self.asker = asker
         self._kind, self._question, self._follow = kind, question, follow
-        self._began = time.perf_counter()
-        self._steps: dict[str, float] = {}
+        self._began, self._began_ns = time.perf_counter(), time.time_ns()
+        self._parent = PARENT.get()
+        self._attempts: list[Attempt] = []
+        self._walk: list[tuple[str, float, float]] = []
+        """Each step as it was entered: its name, when it began, and the seconds it took."""
         self._facts: Json = {}
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Time the block under ``name``; a step entered twice adds up."""
+        """Time the block under ``name``, each time that it is entered."""
         self._follow(name)
         began = time.perf_counter()
         try:
             yield
         finally:
             seconds = time.perf_counter() - began
-            self._steps[name] = self._steps.get(name, 0.0) + seconds
+            self._walk.append((name, began, seconds))
             STEP_SECONDS.labels(self._kind, name).observe(seconds)
+
+    def tried(self, attempt: Attempt) -> None:
+        """Of a writer; what came of it stands in the answer's usage too."""
+        self._attempts.append(attempt)
+
+    def told(self, error: str | None) -> Told:
+        """All of it so far, for who exports it."""
+        asker, seconds = self.asker, time.perf_counter() - self._began
+        times = (self._began, self._began_ns, seconds, self._walk, self._attempts)
+        return Told(self.id, self._kind, asker.tenant, *times, self._facts, error, self._parent)
 
     def note(self, **facts: Any) -> None:
         """Keep facts under their names; a later value replaces an earlier one."""
@@ -78,11 +93,18 @@ class Recorder:
         asked = asdict(self._question)
         where = {name: value for name, value in asked.pop("where").items() if value}
         moments = {name: rfc3339(where[name]) for name in ("modified_after", "modified_before") if name in where}
-        steps = [{"name": name, "ms": _ms(spent)} for name, spent in self._steps.items()]
         asker, query = self.asker, asked.pop("text")
-        told = {"asked": {**asked, "filter": {**where, **moments}}, **self._facts, "steps": steps, "ms": _ms(seconds)}
+        told = {"asked": {**asked, "filter": {**where, **moments}}, **self._facts, **self._times(), "ms": _ms(seconds)}
         row = {"tenant": asker.tenant, "id": self.id, "user": asker.user, "kind": self._kind, "query": query}
         session.execute(_INSERT, {**row, "data": json.dumps(told)})
+
+    def _times(self) -> Json:
+        """``steps``: what each took, all times that it was entered together; ``walk``: each time by itself."""
+        spent: dict[str, float] = {}
+        for name, _, seconds in self._walk:
+            spent[name] = spent.get(name, 0.0) + seconds
+        walk = [{"name": name, "at_ms": _ms(at - self._began), "ms": _ms(taken)} for name, at, taken in self._walk]
+        return {"steps": [{"name": name, "ms": _ms(taken)} for name, taken in spent.items()], "walk": walk}
 
 
 def search_facts(
@@ -192,6 +214,7 @@ def read_trace(catalog: Catalog, caller: Caller, trace_id: str) -> Json:
             "created_at": rfc3339(row.created_at),
             "ms": data["ms"],
             "steps": data["steps"],
+            "walk": _walk(data, administers),
             "access": data.get("access", {}) if administers else {},
             "index": {name: value for name, value in data.get("index", {}).items() if administers or name != "plan"},
             # What the evidence lacks is said in the question's words.
@@ -204,6 +227,12 @@ def read_trace(catalog: Catalog, caller: Caller, trace_id: str) -> Json:
     named = [(one["document_id"], one["version"]) for one in (*told.get("candidates", ()), *told.get("passages", ()))]
     record_reading(catalog, caller, "trace.read", f"trace:{trace_id}", shown(named, epoch, whole=asked))
     return told | ({"refused": data.get("refused", [])} if administers else {})
+
+
+def _walk(data: Json, administers: bool) -> list[Json] | None:
+    """None for a trace that was kept before beginnings were."""
+    walk: list[Json] | None = data.get("walk")
+    return walk if walk is None or administers else as_one(walk)
 
 
 def _for_asker(session: Session, access: Access, row: Trace) -> Json:

@@ -39,7 +39,7 @@ def _run(given: argparse.Namespace) -> Json:
     if not scripted and not given.json and not sys.stdin.isatty():
         raise InvalidInput("Standard input is no terminal: decide with --accept-all or --from FILE.", field="stdin")
     with connect(user) as vouch:
-        found = vouch.evals.proposals(limit=given.limit, seed=given.seed)
+        found = vouch.evals.proposals(limit=given.limit, seed=given.seed, asked=given.from_feedback)
         own = OwnSet.open(given.folder, user)
         if given.accept_all:
             for one in undecided(own, found.proposals):
@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--as", dest="user", required=True, help="the user whose documents and questions it is of")
     parser.add_argument("--limit", type=int, default=200, help="questions proposed at most")
     parser.add_argument("--seed", type=int, default=0, help="another one proposes others")
+    parser.add_argument("--from-feedback", action="store_true", help="propose only what the user asked")
     parser.add_argument("--accept-all", action="store_true", help="accept what has evidence, asking nobody")
     parser.add_argument("--from", dest="from_file", type=Path, help="decisions as JSON lines")
     parser.add_argument("--json", action="store_true", help="print what is undecided as JSON, and ask nobody")

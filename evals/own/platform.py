@@ -78,7 +78,7 @@ def _index(vouch: Client, traces: Sequence[str]) -> list[Json]:
     """What index generation was asked, and the model of its vectors: two, where they were swapped meanwhile."""
     found: list[Json] = []
     for trace_id in dict.fromkeys((traces[0], traces[-1])):
-        index = (vouch.trace(trace_id).model_extra or {})["index"]
+        index = vouch.trace(trace_id).index
         told = {name: index.get(name) for name in ("generation", "embedder")}
         if told not in found:
             found.append(told)

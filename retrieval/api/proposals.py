@@ -26,8 +26,9 @@ def get_proposals(
     services: ServicesDep,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     seed: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
+    asked: Annotated[bool, Query(description="Only of questions that you asked.")] = False,
 ) -> ProposalsResponse:
     """Questions that your documents propose, each with what answers it: texts of links, headings, and what you asked.
     Decided now: what you may not read proposes nothing. The same `seed` proposes the same again; another one looks
     elsewhere."""
-    return ProposalsResponse.of(propose(services, asker, limit=limit, seed=seed))
+    return ProposalsResponse.of(propose(services, asker, limit=limit, seed=seed, asked=asked))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import anyio
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 
 from acl.watch import Watched
 from retrieval import examples, pipeline
 from retrieval.api.requests import ALWAYS, ServicesDep, Who
+from retrieval.export import PARENT
 from retrieval.generate import choose_profile
 from retrieval.guard import guard_input
 from retrieval.query import understand_question
@@ -26,7 +27,13 @@ from vouch.core.errors import (
 )
 from vouch.serving.responses import problems
 
-router = APIRouter(tags=["ask"])
+
+async def _continuing(request: Request) -> None:  # async, so that what it sets is there for the route itself
+    """Dependency: spans of the question go below the caller's, where it says that it has one."""
+    PARENT.set(request.headers.get("traceparent"))
+
+
+router = APIRouter(tags=["ask"], dependencies=[Depends(_continuing)])
 
 _ASKED = (*ALWAYS, EmptyQuestion, QuestionTooLong, UnknownField, InvalidInput, IndexUnavailable)
 

@@ -232,6 +232,9 @@ class TraceResponse(BaseModel):
     created_at: str
     ms: float
     steps: list[Json]
+    walk: list[Json] | None = Field(
+        None, description="Each step as it was entered, with when it began; null in traces that do not have it."
+    )
     access: Json
     index: Json
     writer: Json

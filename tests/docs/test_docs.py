@@ -186,4 +186,4 @@ def test_no_machine_and_no_host_but_examples_is_named(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert not MACHINE.search(text), MACHINE.search(text)
     hosts = {host.rpartition("@")[2].partition(":")[0] for host in re.findall(r"https?://([\w.@:-]+)", text)}
-    assert hosts <= HOSTS | {"qdrant.example.org"}
+    assert hosts <= HOSTS | {"collector.example.org", "qdrant.example.org"}

@@ -185,6 +185,30 @@ def test_a_set_is_made_of_what_its_user_may_read_and_measures_what_they_get(
     assert evals_main.main([*asked, "--profile", "hybrid+reranker"]) == 2
 
 
+def test_feedback_becomes_questions_of_the_set_by_one_command(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of what was asked alone; the command goes on with what was said since."""
+    folder = tmp_path / "set"
+    mine = [str(folder), "--as", "alice", "--from-feedback", "--accept-all", "--json"]
+    for helpful, question in (
+        (True, "Up to how much are hotel costs reimbursed per night?"),
+        (False, "How many weeks of paid parental leave may a parent take?"),
+    ):
+        answer = world.ask("alice", question)
+        assert answer["kind"] == "answer"
+        world.post(f"/answers/{answer['answer_id']}/feedback", "alice", helpful=helpful)
+    assert own_main.main(mine) == 0
+    told = printed(capsys)
+    assert told["accepted"] == 1 and [one["kind"] for one in told["undecided"]] == ["unhelpful"]
+    made = load(folder)
+    assert list(made.queries.values()) == ["Up to how much are hotel costs reimbursed per night?"]
+    assert [set(relevant) for relevant in made.qrels.values()] == [{"docs/Travel"}]
+    world.post(f"/answers/{answer['answer_id']}/feedback", "alice", helpful=True)
+    assert own_main.main(mine) == 0
+    assert printed(capsys)["accepted"] == 2 and len(load(folder).queries) == 2
+
+
 def test_without_a_terminal_and_without_decisions_it_refuses(
     world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,7 +31,7 @@ from vouch.gateway.rerank_document import DocumentReranker, Signals
 from vouch.index.protocol import Index
 
 SEED = 77
-OWN = frozenset({"trace_id", "answer_id", "ms", "created_at"})
+OWN = frozenset({"trace_id", "answer_id", "ms", "at_ms", "created_at"})
 """What no two requests have in common."""
 ASKERS = ("bob", "dave")
 LAST_DIGIT = 0.001

@@ -63,12 +63,16 @@ def mine(
     ],
     limit: Annotated[int, typer.Option(min=1, max=500, help="Questions proposed at most.")] = 200,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Another one proposes others.")] = 0,
+    from_feedback: Annotated[
+        bool, typer.Option("--from-feedback", help="Propose only what the user asked, by the feedback on the answers.")
+    ] = False,
     accept_all: Annotated[bool, typer.Option("--accept-all", help="Accept what has evidence, asking nobody.")] = False,
     from_file: Annotated[Path | None, typer.Option("--from", help="Decisions as JSON lines, for scripts.")] = None,
     json: AsJson = False,
 ) -> None:
     """Make an evaluation set of your own: questions are proposed, and you accept them one by one."""
     options = [f"--as={as_user}", f"--limit={limit}", f"--seed={seed}"]
+    options += ["--from-feedback"] if from_feedback else []
     options += ["--accept-all"] if accept_all else []
     options += [f"--from={from_file}"] if from_file is not None else []
     become("evals.own", *options, *(["--json"] if json else []), "--", str(folder))

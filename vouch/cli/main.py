@@ -29,6 +29,7 @@ from vouch.cli import (
     settings,
     source,
     spending,
+    trace,
     webhook,
 )
 from vouch.core.errors import BadConfig, InvalidInput, VouchError
@@ -43,8 +44,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for group in (
-    platform, demo, ask, source, connector, job, key, issuer, directory, access, break_glass, audit, report, webhook,
-    secrets, index, plan, evaluate, models, spending, settings,
+    platform, demo, ask, trace, source, connector, job, key, issuer, directory, access, break_glass, audit, report,
+    webhook, secrets, index, plan, evaluate, models, spending, settings,
 ):  # fmt: skip
     group.add_to(app)
 

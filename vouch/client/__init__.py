@@ -50,9 +50,9 @@ from vouch.client.results import (
     Step,
     TextPart,
     Token,
-    Trace,
 )
 from vouch.client.similar import Conflict, Side, Similar, SimilarDocument
+from vouch.client.traces import Trace
 from vouch.client.webhooks import MadeWebhook, Webhook, WebhookDelivery
 
 __all__ = [

@@ -30,11 +30,11 @@ from vouch.client.results import (
     Step,
     TextPart,
     Token,
-    Trace,
 )
 from vouch.client.similar import Similar
 from vouch.client.sources import Sources
 from vouch.client.spending import Spending
+from vouch.client.traces import Trace
 from vouch.client.webhooks import Webhooks
 from vouch.core.errors import Unavailable
 

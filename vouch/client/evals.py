@@ -113,9 +113,11 @@ class Evals:
 
     connection: Connection
 
-    def proposals(self, *, limit: int = 100, seed: int = 0) -> Proposals:
-        """What the documents of the user that the client acts for propose (scope `ask`)."""
-        return self.connection.get("/v1/evals/proposals", Proposals, {"limit": limit, "seed": seed})
+    def proposals(self, *, limit: int = 100, seed: int = 0, asked: bool = False) -> Proposals:
+        """What the documents and the questions of the user that the client acts for propose (scope `ask`); the
+        questions alone where what was ``asked`` is wanted."""
+        given = {"limit": limit, "seed": seed}
+        return self.connection.get("/v1/evals/proposals", Proposals, {**given, "asked": "true" if asked else None})
 
     def sets(self) -> tuple[EvalSet, ...]:
         """Those that the platform has (scope `admin`, as all below)."""

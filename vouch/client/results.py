@@ -198,16 +198,6 @@ class TextPart(Result):
     length: int
 
 
-class Trace(Result):
-    """How a question went; what more there is of it depends on who reads."""
-
-    trace_id: str
-    kind: Literal["search", "ask"]
-    created_at: AwareDatetime
-    ms: float
-    steps: tuple[dict[str, Any], ...]
-
-
 class Source(Result):
     """``documents``: how many by state (`live`, `pending`, `quarantined`), and `readable_by_nobody`. ``failing``: the
     circuit breaker (`state`, `failures`, `since`, `next_try`), None while its scans succeed. ``freshness``: the ages,

@@ -9,12 +9,16 @@ import hashlib
 import hmac
 import os
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from vouch.core.clock import duration
+from vouch.core.errors import InvalidInput
 
 PLACEHOLDERS = frozenset({"changeme", "change-me", "secret", "password", "example", "test", "xxx"})
 _SOCKET_FOLDER = re.compile(r"[A-Za-z0-9_./@+=~-]{1,80}")  # leaves 27 bytes for a socket's own name
@@ -106,6 +110,11 @@ class Settings(BaseSettings):
         None, ge=0, le=1, description="Answer only above this confidence; unset: the threshold calibrated on data."
     )
 
+    keep_traces: str | None = Field(
+        None,
+        description="How long traces are kept, with answers, feedback and conversations (`90d`); unset: for ever.",
+    )
+
     worker_processes: int = Field(2, ge=1, le=64, description="Celery child processes of one worker.")
     lease_s: int = Field(30, ge=3, le=3600, description="Seconds until the work of a worker that died passes on.")
     sweep_every_s: float = Field(2.0, gt=0, le=60, description="Seconds between two sweeps of the ledger.")
@@ -145,6 +154,11 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         None, description="Where people reach the platform, for links in mail; needed with `VOUCH_SMTP_HOST`."
     )
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/@?#]+(/[^\s?#]*)?$",
+        description="Collector that questions are told to as OpenTelemetry spans (OTLP over HTTP); unset: none.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe log shown.")
 
     @field_validator("database_url", "redis_url", "secret_key", "qdrant_api_key", "chat_api_key", "smtp_password")
@@ -171,6 +185,19 @@ class Settings(BaseSettings):
         if value is not None and not _SEAL_KEYS.fullmatch(value.get_secret_value()):
             raise ValueError("must be keys of 64 hex digits, separated by commas")
         return value
+
+    @field_validator("keep_traces")
+    @classmethod
+    def _a_duration(cls, value: str | None) -> str | None:
+        try:
+            return value if value is None or duration(value) else None
+        except InvalidInput:
+            raise ValueError("is not a duration such as 12h or 90d") from None
+
+    @property
+    def traces_last(self) -> timedelta | None:
+        """How long what was asked is kept; None: for ever."""
+        return None if self.keep_traces is None else duration(self.keep_traces)
 
     @property
     def sockets(self) -> Path:

@@ -92,6 +92,11 @@ class Gateway:
         spec = self._specs.get(name)
         return Decimal(0) if spec is None else spec.price.of(input_tokens, output_tokens)
 
+    def behind(self, name: str) -> tuple[str, str]:
+        """The provider and the model that a name stands for; "" and the name itself where no file says."""
+        spec = self._specs.get(name)
+        return ("", name) if spec is None else (spec.provider, spec.model)
+
     def close(self) -> None:
         if self._loop is not None:
             self._loop.close()
