@@ -161,7 +161,7 @@ def test_a_quote_that_is_in_no_passage_holds_no_value() -> None:
 
     @dataclass
     class Embroidering(Scripted):
-        def write(self, request: DraftRequest) -> ChatReply:
+        def write(self, request: DraftRequest, timeout_s: float) -> ChatReply:
             ann, bob = list(dict.fromkeys(_ISSUED.findall(request.passages[0].text)))[:2]
             quotes = (DraftCitation("1", f"Write to {ann}"), DraftCitation("1", f"Always write to {bob}"))
             return ChatReply(Draft((DraftClaim(f"Write to {bob}.", quotes),), False), self.name, ChatUsage(1, 1, 1))
