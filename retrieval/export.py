@@ -16,6 +16,7 @@ from threading import Thread
 from typing import Any
 
 from retrieval.metrics import OTLP_SPANS
+from vouch.core.deadline import Deadline
 from vouch.core.errors import VouchError
 from vouch.core.settings import Settings
 
@@ -98,11 +99,12 @@ class Exporter:
 
     def close(self) -> None:
         """Send what waits, for :data:`FLUSH_S` at most."""
+        deadline = Deadline.of(FLUSH_S)
         try:
-            self._waiting.put(None, timeout=FLUSH_S)
+            self._waiting.put(None, timeout=deadline.remaining())
         except Full:
             return
-        self._thread.join(FLUSH_S)
+        self._thread.join(deadline.remaining())
 
     def _run(self) -> None:
         while (first := self._waiting.get()) is not None:

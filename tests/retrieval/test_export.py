@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import REGISTRY
 from pydantic import ValidationError
 
-from retrieval import export
+from retrieval import export, otlp
 from retrieval.export import Exporter, Told
 from retrieval.pipeline import find
 from retrieval.types import Question
@@ -29,6 +29,13 @@ TITLE, TEXT = "Hospitality", "Hotel costs are reimbursed up to 140 euros per nig
 QUESTION = "Up to how much are hotel costs reimbursed per night?"
 THEIRS = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = f"00-{THEIRS}-00f067aa0ba902b7-01"
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is."""
+    monkeypatch.setattr(export, "FLUSH_S", 600.0)
+    monkeypatch.setattr(otlp, "PATIENCE_S", 600)
 
 
 @pytest.fixture
@@ -207,8 +214,11 @@ def test_a_collector_that_hangs_delays_nobody_and_what_finds_no_room_is_counted(
     exporter.close()
     each = 1 + 13 + 1
     assert _spans("dropped") - before == 2 * each
+    assert not sent, "the process does not wait for it to the end"
     going_on.set()
-    exporter._thread.join(0.0)
+    monkeypatch.setattr(export, "FLUSH_S", 600.0)
+    exporter.close()
+    assert len(sent) == 3
 
 
 def test_a_collector_that_refuses_or_is_not_there_fails_no_question(world: World) -> None:
