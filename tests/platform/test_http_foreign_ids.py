@@ -61,7 +61,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
 """Parameters of a path or a query that name something, and by which objects' ids they are tried."""
 NAME_NOTHING = {
     "limit", "state", "start", "end", "version", "unseen", "action", "chain", "from", "to", "startIndex", "count",
-    "excludedAttributes", "format", "seed", "by", "since", "until",
+    "excludedAttributes", "format", "seed", "by", "since", "until", "asked",
 }  # fmt: skip
 FIELDS: dict[str, tuple[str, ...]] = {
     "owner": ("user",),
