@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from acl.proof import Used, decided
 from acl.resolve import Access
@@ -56,10 +57,9 @@ def release(
         state = decided(session, access, readable.keys())
     claims = [claim for claim in verified.claims if _inputs(claim, packed) <= readable.keys()]
     if not any(claim.verdict == "supported" for claim in claims):
-        left = [(one, readable[one.document_id]) for one in packed.passages if one.document_id in readable]
-        lost = len(claims) < len(verified.claims)
-        proof = state.proof(services.generation, ()).as_json()
-        return _abstention(question, left, (draft, verified), lost, proof)
+        shown = tuple((one, readable[one.document_id]) for one in packed.passages if one.document_id in readable)
+        left = _Left(access.user, shown, lost=len(claims) < len(verified.claims))
+        return _abstention(question, left, (draft, verified), state.proof(services.generation, ()).as_json())
     citations = _citations(claims, readable)
     cited = _cited(claims, citations)
     inputs = frozenset[str]().union(*(_inputs(claim, packed) for claim in claims))
@@ -143,18 +143,25 @@ def _place(one: Evidence) -> tuple[str, int, int, int]:
     return (one.passage.document_id, one.passage.version, one.span.start, one.span.end)
 
 
-def _abstention(
-    question: str, left: Sequence[tuple[Passage, Card]], written: tuple[Draft, Verified], lost: bool, proof: Json
-) -> Released:
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What of the evidence ``asker`` may read now; ``lost`` where a claim's is not among it any more."""
+
+    asker: str
+    shown: tuple[tuple[Passage, Card], ...]
+    lost: bool
+
+
+def _abstention(question: str, left: _Left, written: tuple[Draft, Verified], proof: Json) -> Released:
     draft, verified = written
-    said = [stems(" ".join((passage.title, *passage.heading_path, passage.text))) for passage, _ in left]
+    said = [stems(" ".join((passage.title, *passage.heading_path, passage.text))) for passage, _ in left.shown]
     held = frozenset[int]().union(*said)
     uncovered = [term for term in key_terms(question) if not stems(term) <= held]
     # A document that has none of the question's words is near to nothing, and its owner not to be bothered.
     terms = [stems(term) for term in key_terms(question)]
-    near = (card.owner for (_, card), words in zip(left, said, strict=True) if any(one <= words for one in terms))
-    ask = tuple(dict.fromkeys(owner for owner in near if owner is not None))[:NEAREST]
-    reason: AbstentionReason = "no_evidence" if uncovered or lost or not left else "low_confidence"
+    near = (card.owner for (_, card), words in zip(left.shown, said, strict=True) if any(one <= words for one in terms))
+    ask = tuple(dict.fromkeys(owner for owner in near if owner not in (None, left.asker)))[:NEAREST]
+    reason: AbstentionReason = "no_evidence" if uncovered or left.lost or not left.shown else "low_confidence"
     missing = (
         f"No passage mentions: {', '.join(uncovered)}."
         if uncovered
@@ -171,7 +178,7 @@ def _abstention(
         abstention=Abstention(reason, missing, ask),
         rejected=len(verified.rejected),
         usage=_usage(draft),
-        inputs=frozenset(passage.document_id for passage, _ in left),  # which of the words occur, these told
+        inputs=frozenset(passage.document_id for passage, _ in left.shown),  # which of the words occur, these told
         proof=proof,
     )
 

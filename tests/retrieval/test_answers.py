@@ -216,6 +216,8 @@ def test_an_abstention_names_who_owns_the_nearest_documents_that_the_asker_may_r
     answer = empty.ask("bob", asked)
     assert answer["kind"] == "abstention" and answer["abstention"]["ask"] == ["user:carol"]
     assert "user:carol" in answer["text"] and "user:mallory" not in str(answer)
+    empty.document("Bicycle parts", "A bicycle has two wheels.", owner="user:bob")
+    assert empty.ask("bob", asked)["abstention"]["ask"] == ["user:carol"]  # nobody is sent to themselves
     assert empty.get(f"/answers/{answer['answer_id']}", "bob").json()["abstention"] == answer["abstention"]
     assert empty.ask("bob", "Which submarine does the navy recommend?")["abstention"]["ask"] == []
 
