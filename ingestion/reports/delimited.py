@@ -1,19 +1,14 @@
-"""The staleness report as CSV (RFC 4180): one table, a row for each document, its section in the first column.
-
-A spreadsheet takes a cell that begins with ``=``, ``+``, ``-`` or ``@`` for a formula and runs it. Titles are other
-people's texts, so such a cell gets an apostrophe in front.
-"""
+"""The staleness report as CSV (RFC 4180): one table, a row for each document, its section in the first column."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
 from ingestion.reports.broken_links import BrokenLink
 from ingestion.reports.group import STATES, GroupReport
 from ingestion.reports.staleness import Listed, Quarantined, Report
 from ingestion.reports.twins import Contradiction, Duplicate
+from vouch.core import delimited
 from vouch.core.clock import rfc3339
 
 COLUMNS = (
@@ -26,33 +21,16 @@ GROUP_COLUMNS = (
     "section", "owner", *STATES, "to_look_at", "quarantined", "document_id", "external_id", "title", "uri", "state",
     "questions", "people",
 )  # fmt: skip
-_BEGINS_A_FORMULA = tuple("=+-@＝＋－＠\t\r\n")
 
 
 def as_csv(report: Report) -> str:
     """The page of the report, with a heading."""
-    return _written(COLUMNS, _rows(report))
+    return delimited.as_csv(COLUMNS, _rows(report))
 
 
 def group_as_csv(report: GroupReport) -> str:
     """The view of a group: a row for each owner, then one for each document told of."""
-    return _written(GROUP_COLUMNS, _group_rows(report))
-
-
-def _written(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
-    told = io.StringIO()
-    writer = csv.DictWriter(told, columns, restval="", quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: inert(value) for name, value in row.items()})
-    return told.getvalue()
-
-
-def inert(value: object) -> str:
-    """``value`` as a cell that no spreadsheet computes."""
-    text = "" if value is None else str(value)
-    begins = text.startswith(_BEGINS_A_FORMULA) or text.lstrip().startswith(_BEGINS_A_FORMULA)
-    return f"'{text}" if begins else text
+    return delimited.as_csv(GROUP_COLUMNS, _group_rows(report))
 
 
 def _rows(report: Report) -> Iterator[dict[str, object]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Literal, Self
@@ -16,14 +14,14 @@ from retrieval import examples
 from retrieval.api.requests import ALWAYS, AdminCaller, Id, ServicesDep
 from vouch.catalog import budgets, spending
 from vouch.catalog.spending import By, Period, Scope
-from vouch.core import clock
+from vouch.core import clock, delimited
 from vouch.core.errors import InvalidInput, NotFound
 from vouch.core.types import principal_name
 from vouch.serving.responses import problems
 
 router = APIRouter(tags=["spending"])
 _LAST = timedelta(days=30)
-_FORMULA = tuple("=+-@\t\r\n")
+_COUNTED = ("currency", "calls", "input_tokens", "output_tokens", "cost")
 _USAGE = {
     "application/json": {"example": examples.USAGE},
     "text/csv": {"schema": {"type": "string"}, "example": '"user","currency","calls","input_tokens","output_tokens",…'},
@@ -115,7 +113,8 @@ def get_usage(
         found = spending.usage(session, caller.tenant, by, begin, end)
     rows = [UsageRow.model_validate(row._mapping) for row in found]
     if format == "csv":
-        return Response(_csv(by, rows), media_type="text/csv; charset=utf-8")
+        told = ({by: row.value, **row.model_dump(exclude={"value"})} for row in rows)
+        return Response(delimited.as_csv((by, *_COUNTED), told), media_type="text/csv; charset=utf-8")
     return Usage(by=by, since=begin, until=end, rows=rows)
 
 
@@ -156,14 +155,3 @@ def delete_budget(caller: AdminCaller, services: ServicesDep, budget_id: Id) -> 
     with services.catalog.transaction(caller.tenant) as session:
         budgets.delete(session, caller.tenant, budget_id)
         record(session, caller, "budget.delete", f"budget:{budget_id}")
-
-
-def _csv(by: By, rows: list[UsageRow]) -> str:
-    """RFC 4180. A spreadsheet runs a cell that begins as a formula does, so such a one gets an apostrophe in front."""
-    told = io.StringIO()
-    writer = csv.writer(told, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    writer.writerow([by, "currency", "calls", "input_tokens", "output_tokens", "cost"])
-    for row in rows:
-        value = f"'{row.value}" if row.value.startswith(_FORMULA) else row.value
-        writer.writerow([value, row.currency, row.calls, row.input_tokens, row.output_tokens, f"{row.cost:f}"])
-    return told.getvalue()

@@ -11,7 +11,7 @@ import pytest
 from vouch.catalog import budgets
 from vouch.catalog.budgets import Wanted
 from vouch.catalog.database import ACROSS_TENANTS, Catalog
-from vouch.catalog.spending import Amount, By, Held, OverBudget, Payer, beginning, hold, settle, usage
+from vouch.catalog.spending import Amount, By, Held, OverBudget, Payer, Scope, beginning, hold, settle, usage
 from vouch.catalog.tables import Tenant
 from vouch.core import clock
 from vouch.core.errors import NotFound
@@ -80,7 +80,9 @@ def test_what_is_set_aside_becomes_what_was_spent(tenants: Catalog) -> None:
         (("workflow", "other"), False, False),
     ],
 )  # fmt: skip
-def test_a_budget_stops_those_that_it_is_of(tenants: Catalog, wanted: tuple, alice: bool, bob: bool) -> None:  # type: ignore[type-arg]
+def test_a_budget_stops_those_that_it_is_of(
+    tenants: Catalog, wanted: tuple[Scope, str], alice: bool, bob: bool
+) -> None:
     budget(tenants, Wanted(*wanted, "day", 999, None, True))
     for payer, stopped in ((ALICE, alice), (BOB, bob)):
         if stopped:

@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from acl import directory
-from ingestion.reports.delimited import COLUMNS, as_csv, inert
+from ingestion.reports.delimited import COLUMNS, as_csv
 from ingestion.reports.html import as_html
 from ingestion.reports.staleness import Listed, Named, Quarantined, Report, Unanswered
 from tests.applications import ingestion_routes
@@ -28,6 +28,7 @@ from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.catalog.tables import Document
 from vouch.client import Client
 from vouch.core import clock
+from vouch.core.delimited import inert
 from vouch.core.ids import new_id
 from vouch.gateway.embed import Embedder
 
