@@ -127,7 +127,7 @@ class Obedient:
     discreet: bool
     name: str = "obedient"
 
-    def write(self, request: chat.DraftRequest) -> tuple[chat.ChatReply, Json]:
+    def write(self, request: chat.DraftRequest, hear: chat.Hear | None = None) -> tuple[chat.ChatReply, Json]:
         shown = [{"id": passage.id, "text": passage.text} for passage in request.passages]
         draft = obey(request.question, shown, "" if self.discreet else request.system_prompt)
         claims = tuple(

@@ -4,6 +4,7 @@ about the same and gives other numbers, so that both are shown rather than which
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -30,8 +31,15 @@ class Contradiction:
     older: Quote
 
 
-def contrast(draft: Draft, passages: Sequence[Passage], embedder: Embedder) -> tuple[Draft, tuple[Contradiction, ...]]:
+def contrast(
+    draft: Draft,
+    passages: Sequence[Passage],
+    embedder: Embedder,
+    before: AbstractSet[str] = frozenset(),
+    rivals: int = 0,
+) -> tuple[Draft, tuple[Contradiction, ...]]:
     """The draft with contradicting sentences added as claims of their own, right beside what they contradict.
+    ``before``: claims of the same answer that stand already, with ``rivals`` sentences added to them.
 
     Superseded documents are left out: that they differ from their successor is what superseding means.
     """
@@ -39,11 +47,11 @@ def contrast(draft: Draft, passages: Sequence[Passage], embedder: Embedder) -> t
     sentences = [s for s in gather(passages) if s.passage.freshness.state != "superseded" and numbers(s.text)]
     claims: list[DraftClaim] = []
     found: list[Contradiction] = []
-    told: set[str] = set()
+    told = set(before)
     for claim in draft.claims:
         if claim.text in told:
             continue
-        rival = _rival(claim, by_n, sentences, embedder) if len(found) < LARGEST else None
+        rival = _rival(claim, by_n, sentences, embedder) if len(found) + rivals < LARGEST else None
         if rival is None:
             claims.append(claim)
             told.add(claim.text)

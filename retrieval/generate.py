@@ -36,12 +36,14 @@ AFTERWARDS_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Writers:
-    """Who is to write, in the order that they are tried, by when, and who pays for it. ``tried`` hears of each try."""
+    """Who is to write, in the order that they are tried, by when, and who pays for it. ``tried`` hears of each try;
+    ``hear`` of a draft that grows while it is written, and says whether any of it was told to the asker."""
 
     names: tuple[str, ...]
     deadline: Deadline
     payer: Payer
     tried: Callable[[Attempt], None] = lambda _: None
+    hear: Callable[[Draft], bool] | None = None
 
 
 def choose_profile(services: Services, wanted: Profile | None) -> Profile:
@@ -67,7 +69,7 @@ def choose_writers(
 def generate(services: Services, question: str, passages: Sequence[Passage], writers: Writers) -> Draft:
     """When no model of the chain answers, and the embedded answerer is not in it, raises what the last one did:
     :class:`vouch.core.errors.ModelUnavailable`, or :class:`vouch.core.errors.ModelWithheld` where it may not be sent
-    the question or its evidence."""
+    the question or its evidence. When one breaks off of which a part was told, that part is the draft."""
     if not passages:
         return Draft((), 0.0, "none")
     attempts: list[Json] = []
@@ -75,8 +77,9 @@ def generate(services: Services, question: str, passages: Sequence[Passage], wri
     failure: ModelUnavailable | ModelWithheld | None = None
     for name in writers.names:
         began, usage = time.perf_counter(), _NOTHING
+        told: list[Draft] = []
         try:
-            draft = _write(services, name, question, passages, writers)
+            draft = _write(services, name, question, passages, writers, told)
         except ModelUnavailable as error:
             failure, outcome = error, str(error.extra["reason"])
         except ModelWithheld as error:
@@ -87,6 +90,8 @@ def generate(services: Services, question: str, passages: Sequence[Passage], wri
         attempts.append({"writer": name, "outcome": outcome, "ms": round(1000 * seconds)})
         MODEL_SECONDS.labels(name, outcome).observe(seconds)
         writers.tried(Attempt(name, services.gateway.behind(name), outcome, began, seconds, usage))
+        if told and outcome not in ("wrote", "abstained"):
+            return _noted(replace(told[-1], usage={"cut_off": outcome}), question, attempts)
         if outcome == "wrote" or (outcome == "abstained" and name != EXTRACTIVE):
             return _noted(draft, question, attempts)
         if outcome == "abstained":
@@ -96,10 +101,20 @@ def generate(services: Services, question: str, passages: Sequence[Passage], wri
     return _noted(abstained, question, attempts)
 
 
-def _write(services: Services, name: str, question: str, passages: Sequence[Passage], writers: Writers) -> Draft:
+def _write(
+    services: Services, name: str, question: str, passages: Sequence[Passage], writers: Writers, told: list[Draft]
+) -> Draft:
+    """``told`` is given each state of the draft of which something was told."""
     if name == EXTRACTIVE:
         return extract(question, tuple(passages), services.embedder, abstain_below=services.settings.abstain_below)
-    return from_model(name, question, passages, paying(services, writers.payer, name, writers.deadline))
+    hear = writers.hear
+
+    def listen(draft: Draft) -> None:
+        if hear is not None and hear(draft):
+            told.append(draft)
+
+    write = paying(services, writers.payer, name, writers.deadline)
+    return from_model(name, question, passages, write, None if hear is None else listen)
 
 
 def _noted(draft: Draft, question: str, attempts: Sequence[Json]) -> Draft:

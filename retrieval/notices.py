@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence, Set
 from retrieval.contrast import Contradiction
 from retrieval.dispute import Dispute
 from retrieval.pack import Packed
+from retrieval.settle import Settled
 from retrieval.types import Card, Citation, Notice, NoticeKind, Quote
 from vouch.core.freshness import State
 
@@ -36,6 +37,18 @@ def notices(
         *told,
         *_disputed(citations, readable, disputes, {frozenset(notice.document_ids) for notice in told}),
     )
+
+
+def shortfalls(settled: Settled) -> tuple[Notice, ...]:
+    """Notices on the answer itself: that it breaks off, and that a part of its draft is not in it."""
+    found: list[Notice] = []
+    if "cut_off" in settled.draft.usage:
+        found.append(Notice("incomplete", "The model stopped before the end of its answer; there may be more.", ()))
+    if settled.left_out:
+        were = "sentence was" if settled.left_out == 1 else "sentences were"
+        text = f"{settled.left_out} {were} left out: the documents do not bear out what the draft said."
+        found.append(Notice("left_out", text, ()))
+    return tuple(found)
 
 
 def _gave_way(citations: Sequence[Citation], readable: Mapping[str, Card], packed: Packed) -> list[Notice]:

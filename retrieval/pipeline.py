@@ -2,7 +2,7 @@
 
     ask ─▶ guard input ─▶ parse query ─▶ resolve access ─▶ narrow ─▶ rewrite ─▶ search (dense + lexical, filtered)
         ─▶ fuse ─▶ recheck access (SQL), sift ─▶ rerank ─▶ demote ─▶ pack prompt ─▶ generate ─▶ verify every claim
-        ─▶ guard output ─▶ recheck ─▶ answer | abstention ─▶ trace
+        ─▶ guard output ─▶ repair what failed ─▶ recheck ─▶ answer | abstention ─▶ trace
 
 ``search`` walks the first half, from the index to the recheck once more where a word looks mistyped, and ends with
 highlights and facets; ``ask`` walks all of it. Each stage is a function in a file of its name; what passes between them
@@ -17,21 +17,19 @@ from dataclasses import dataclass, replace
 from acl.caller import Asker
 from acl.resolve import Access, resolve
 from retrieval.answers import save_answer
-from retrieval.contrast import contrast
+from retrieval.compose import Ground, Tell, compose
 from retrieval.demote import demote, reach
 from retrieval.depth import Depth
 from retrieval.export import exported
 from retrieval.facets import Fitting, Matched, count, fitting
 from retrieval.fuse import fuse
-from retrieval.generate import Profile, choose_profile, choose_writers, generate
-from retrieval.guard import guard_input, guard_output
+from retrieval.generate import Profile, choose_profile, choose_writers
+from retrieval.guard import guard_input
 from retrieval.highlight import Marked, mark, sought
-from retrieval.leaks import untold
 from retrieval.like import likeness, search_like
 from retrieval.listing import fitting_filters, listing
 from retrieval.metrics import ABSTENTIONS, REJECTED_CLAIMS, SUSPECTED
 from retrieval.narrow import narrow
-from retrieval.pack import pack
 from retrieval.query import Query, understand, understand_question
 from retrieval.recheck import Admitted, Wanted, alarm, recheck_candidates, still_readable
 from retrieval.release import release
@@ -43,10 +41,8 @@ from retrieval.services import Services
 from retrieval.sieve import Sieve
 from retrieval.spelling import confirmed, read_as, readings
 from retrieval.terms import all_sought
-from retrieval.texts import Texts
 from retrieval.trace import Follow, Recorder, listing_facts, outcome_facts, save_search, search_facts
 from retrieval.types import Draft, Hit, Question, Reading, Released, Rewritten, Verified
-from retrieval.verify import verify
 from vouch.catalog.spending import Payer
 from vouch.core.context import in_context
 from vouch.core.deadline import Deadline
@@ -64,6 +60,18 @@ class Results:
     matched: Matched | None
     trace_id: str
     read: tuple[Reading, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who waits for an answer. ``follow`` hears each step begin, ``tell`` the answer as it grows; what either raises
+    ends the work."""
+
+    follow: Follow = lambda _: None
+    tell: Tell | None = None
+
+
+NOBODY = Audience()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,21 +159,22 @@ def ask(
     asker: Asker,
     question: Question,
     profile: Profile | None = None,
-    follow: Follow = lambda _: None,
+    audience: Audience = NOBODY,
 ) -> tuple[Released, str]:
     """An answer of which every claim is verified and readable now, or an abstention; saved with its trace, whose
-    id is the second value. ``follow`` hears each step begin and may raise to stop the work. Raises as above."""
+    id is the second value. What was told to ``audience`` before is how it begins. Raises as above."""
     question = guard_input(question, field="question")
     query = understand_question(question, field="question")
     choose_profile(services, profile)
-    trace = Recorder("ask", asker, question, follow)
+    trace = Recorder("ask", asker, question, audience.follow)
     with exported(services.exporter, trace.told):
-        return _answered(services, question, query, profile, trace), trace.id
+        return _answered(services, (question, query), profile, trace, audience), trace.id
 
 
 def _answered(
-    services: Services, question: Question, query: Query, profile: Profile | None, trace: Recorder
+    services: Services, asked: tuple[Question, Query], profile: Profile | None, trace: Recorder, audience: Audience
 ) -> Released:
+    question, query = asked
     asker, deadline = trace.asker, Deadline.of(services.settings.ask_deadline_s)
     meant = _mean(services, asker, question, query, trace)
     services = meant.services
@@ -173,25 +182,13 @@ def _answered(
     words = meant.rewritten.query
     payer = Payer(asker.tenant, asker.user, asker.key_id, found.access.groups, question.workflow, trace.id)
     writers = replace(choose_writers(services, payer, meant.question, profile, deadline), tried=trace.tried)
-    texts = Texts(services.blobs, asker.tenant)
-
-    with trace.step("pack"):
-        packed = pack(texts, found.hits, question.limit)
-    with trace.step("generate"):
-        draft = generate(services, words, packed.passages, writers)
-        if not draft.claims and packed.withheld:  # the current documents do not answer: ask the superseded ones
-            packed = pack(texts, found.hits, question.limit, outdated=True)
-            draft = generate(services, words, packed.passages, writers)
-        draft, contradictions = contrast(draft, packed.passages, services.embedder)
-    with trace.step("verify"):
-        verified = verify(texts, draft, packed)
-    with trace.step("guard"):
-        verified = guard_output(verified, draft, untold(services.settings))
+    ground = Ground(found.access, words, found.hits, question.limit)
+    packed, settled = compose(services, ground, writers, trace, audience.tell)
     with trace.step("release"):
-        released = release(services, found.access, words, packed, (draft, verified, contradictions))
+        released = release(services, found.access, words, packed, settled)
 
-    trace.note(**outcome_facts(packed, draft, verified, released))
-    _count(draft, verified, released)
+    trace.note(**outcome_facts(packed, settled.draft, settled.verified, released))
+    _count(settled.draft, settled.verified, released)
     save_answer(services, found.access, question, released, trace)
     return released
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from acl.proof import Used, decided
 from acl.resolve import Access
-from retrieval.contrast import Contradiction
 from retrieval.dispute import disputes
 from retrieval.documents import cards
-from retrieval.notices import notices
+from retrieval.notices import notices, shortfalls
 from retrieval.pack import Packed
 from retrieval.services import Services
+from retrieval.settle import Settled
 from retrieval.terms import key_terms, stems
 from retrieval.types import (
     Abstention,
@@ -42,14 +42,14 @@ def release(
     access: Access,
     question: str,
     packed: Packed,
-    written: tuple[Draft, Verified, tuple[Contradiction, ...]],
+    settled: Settled,
 ) -> Released:
     """Claims whose every source the asker may still read; an abstention when none of those is supported.
 
     A verbatim claim was made of the documents it cites, a model's prose of everything it was shown. An abstention
     reads the same whether there is nothing to find, or something that the asker may not see.
     """
-    draft, verified, contradictions = written
+    draft, verified = settled.draft, settled.verified
     with services.catalog.reading(access.tenant) as session:
         disputed = disputes(session, access, _quoted(verified))
         besides = {dispute.other for dispute in disputed} | _successors(packed)
@@ -68,7 +68,7 @@ def release(
         text="".join(pieces(cited)),
         claims=cited,
         citations=citations,
-        notices=notices(citations, readable, packed, contradictions, disputed),
+        notices=(*notices(citations, readable, packed, settled.contradictions, disputed), *shortfalls(settled)),
         abstention=None,
         rejected=len(verified.rejected),
         usage=_usage(draft),

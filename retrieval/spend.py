@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 
+from retrieval.draft import Write
 from retrieval.metrics import MODEL_TOKENS, OVER_BUDGET
 from retrieval.services import Services
 from vouch.catalog import spending
@@ -13,7 +13,7 @@ from vouch.core.deadline import Deadline
 from vouch.core.errors import ModelUnavailable, ModelWithheld
 from vouch.core.ids import new_id
 from vouch.core.types import Json
-from vouch.gateway.chat import ChatReply, DraftRequest
+from vouch.gateway.chat import ChatReply, DraftRequest, Hear
 
 log = logging.getLogger(__name__)
 
@@ -22,22 +22,27 @@ READ = frozenset({"timeout", "server_error", "malformed"})
 and what keeps failing must come to an end of its budget too."""
 
 
-def paying(
-    services: Services, payer: Payer, name: str, deadline: Deadline
-) -> Callable[[DraftRequest], tuple[ChatReply, Json]]:
+ABANDONED = "abandoned"
+"""Outcome of a call that who asked for it did not wait for. What it wrote by then is not known, so it counts whole."""
+
+
+def paying(services: Services, payer: Payer, name: str, deadline: Deadline) -> Write:
     """Writes by ``name``, and tells what that took. What it makes raises :class:`ModelUnavailable` as the gateway
     does, and with ``over_budget`` before anything is sent; :class:`ModelWithheld` as well."""
 
-    def write(request: DraftRequest) -> tuple[ChatReply, Json]:
+    def write(request: DraftRequest, hear: Hear | None = None) -> tuple[ChatReply, Json]:
         held = _hold(services, payer, name, request)
         try:
-            reply = services.gateway.write(name, request, deadline)
+            reply = services.gateway.write(name, request, deadline, hear)
         except ModelUnavailable as error:
             reason = str(error.extra["reason"])
             _settle(services, payer, held, reason, _amount(services, name, held.amount.input_tokens, 0, reason in READ))
             raise
         except ModelWithheld:
             _settle(services, payer, held, "withheld", Amount())
+            raise
+        except BaseException:
+            _settle(services, payer, held, ABANDONED, held.amount)
             raise
         spent = _amount(services, name, reply.usage.input_tokens, reply.usage.output_tokens)
         _settle(services, payer, held, "abstained" if reply.draft.insufficient else "wrote", spent)

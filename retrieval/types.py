@@ -15,7 +15,7 @@ from vouch.core.places import Place, place_at
 from vouch.core.types import Json, SearchFilter, Span, Vector
 
 Mode = Literal["hybrid", "dense", "lexical"]
-NoticeKind = Literal["superseded", "stale", "expired", "source_gone", "conflict"]
+NoticeKind = Literal["superseded", "stale", "expired", "source_gone", "conflict", "left_out", "incomplete"]
 Verdict = Literal["supported", "partial", "unsupported"]
 Facet = Literal["source", "type", "owner", "language", "year", "freshness"]
 Demoted = Aged | Literal["superseded"]
@@ -192,7 +192,8 @@ class Draft:
     """An answer as written, before anything is verified. No claims means that the writer abstains.
 
     ``confidence`` 0..1 that the claims answer the question; ``missing`` says what the evidence lacks, in
-    terms of the question alone. ``canary`` is a word of the writer's instructions that no answer may hold.
+    terms of the question alone. ``model`` is the gateway's name of what wrote it, empty for the embedded answerer;
+    ``canary`` a word of its instructions that no answer may hold.
     """
 
     claims: tuple[DraftClaim, ...]
@@ -202,6 +203,7 @@ class Draft:
     usage: Json = field(default_factory=dict)
     suspected: tuple[Suspected, ...] = ()
     canary: str = field(default="", repr=False)
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +330,8 @@ class CitedClaim:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something the reader should know of the evidence. ``document_ids``: what it speaks of, all readable."""
+    """Something the reader should know of the evidence, or of the answer itself. ``document_ids``: what it speaks of,
+    all readable."""
 
     kind: NoticeKind
     text: str

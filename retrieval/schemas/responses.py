@@ -90,11 +90,12 @@ class Abstention(BaseModel):
 
 
 class Notice(BaseModel):
-    """Something to know of the evidence. ``document_id`` is what it is about first, ``document_ids`` all of it."""
+    """Something to know of the evidence, or of the answer itself. ``document_id`` is what it is about first,
+    ``document_ids`` all of it."""
 
     kind: types.NoticeKind
     text: str
-    document_id: str
+    document_id: str | None = Field(description="Null where it is about the answer: `left_out`, `incomplete`.")
     document_ids: list[str]
     citations: list[int]
 
@@ -128,7 +129,7 @@ class AnswerResponse(BaseModel):
                 Notice(
                     kind=notice.kind,
                     text=notice.text,
-                    document_id=notice.document_ids[0],
+                    document_id=next(iter(notice.document_ids), None),
                     document_ids=list(notice.document_ids),
                     citations=list(notice.citations),
                 )

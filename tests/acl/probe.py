@@ -27,7 +27,7 @@ from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.tables import Document, Source, Tenant
 from vouch.core.errors import VouchError
 from vouch.core.types import Acl, Clause, SearchFilter
-from vouch.gateway.chat import ChatReply, ChatUsage, Draft, DraftCitation, DraftClaim, DraftRequest
+from vouch.gateway.chat import ChatReply, ChatUsage, Draft, DraftCitation, DraftClaim, DraftRequest, Hear
 from vouch.gateway.rerank import Readable
 
 Rule = tuple[set[str], set[str]]
@@ -192,7 +192,7 @@ class Writing:
     meanwhile: Callable[[], object]
     name: str = "writing"
 
-    def write(self, request: DraftRequest, timeout_s: float) -> ChatReply:
+    def write(self, request: DraftRequest, timeout_s: float, hear: Hear | None = None) -> ChatReply:
         self.meanwhile()
         first = request.passages[0]
         claim = DraftClaim(f"It is said that {first.text}", (DraftCitation(first.id, first.text),))

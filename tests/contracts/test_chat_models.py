@@ -14,7 +14,7 @@ import pytest
 from vouch.core.deadline import Deadline
 from vouch.core.errors import BadConfig, ModelUnavailable
 from vouch.core.settings import Settings
-from vouch.gateway.chat import ChatReply, Draft, DraftRequest, PassageText
+from vouch.gateway.chat import ChatReply, Draft, DraftClaim, DraftRequest, PassageText
 from vouch.gateway.enclosure import enclose
 from vouch.gateway.fake_chat import BEHAVIOURS, MODEL, FakeChat
 from vouch.gateway.gateway import Gateway
@@ -45,8 +45,8 @@ FAILURES = {
 
 
 @contextmanager
-def writing(server: FakeChat, output: str = "tool", timeout_s: float = 20) -> Iterator[Callable[[], ChatReply]]:
-    """Has the server's model, as it comes, write to the request."""
+def asking(server: FakeChat, output: str = "tool", timeout_s: float = 20) -> Iterator[Gateway]:
+    """The server's model, as it comes."""
     settings = Settings.model_validate(
         {
             "chat_url": server.url,
@@ -58,9 +58,16 @@ def writing(server: FakeChat, output: str = "tool", timeout_s: float = 20) -> It
     )
     gateway = Gateway.open(settings)
     try:
-        yield lambda: gateway.write("some-model", REQUEST, Deadline.of(60))
+        yield gateway
     finally:
         gateway.close()
+
+
+@contextmanager
+def writing(server: FakeChat, output: str = "tool", timeout_s: float = 20) -> Iterator[Callable[[], ChatReply]]:
+    """Has the server's model write to the request."""
+    with asking(server, output, timeout_s) as gateway:
+        yield lambda: gateway.write("some-model", REQUEST, Deadline.of(60))
 
 
 def written(server: FakeChat, output: str = "tool", timeout_s: float = 20) -> ChatReply:
@@ -140,7 +147,11 @@ def test_failures_say_what_happened_and_no_secret(
 
 def test_every_behaviour_is_tried() -> None:
     lies = {"unknown_passage", "altered_quote", "swapped_ids", "uncited", "half_true"}
-    assert set(BEHAVIOURS) == {"honest", "held", "paraphrased", "insufficient", "obedient", *lies, *FAILURES}
+    assert set(BEHAVIOURS) == {
+        *("honest", "held", "pauses", "breaks_off", "paraphrased", "insufficient", "obedient"),
+        *lies,
+        *FAILURES,
+    }
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
@@ -217,3 +228,63 @@ def test_settings_that_cannot_work_are_refused(values: dict[str, str], field: st
 
 def test_no_url_means_no_model() -> None:
     assert not Gateway.open(Settings()).models
+
+
+def heard(server: FakeChat, output: str, hear: Callable[[DraftClaim], None]) -> ChatReply:
+    with asking(server, output) as gateway:
+        return gateway.write("some-model", REQUEST, Deadline.of(60), hear)
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("behaviour", ["honest", "paraphrased", "altered_quote", "insufficient"])
+def test_what_is_heard_of_a_reply_is_what_it_says(behaviour: str, output: str) -> None:
+    told: list[DraftClaim] = []
+    with FakeChat(behaviour) as server:
+        reply = heard(server, output, told.append)
+        whole = written(server, output)
+    assert tuple(told) == reply.draft.claims == whole.draft.claims
+    assert (reply.usage, reply.model) == (whole.usage, whole.model)
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_a_claim_is_heard_while_the_next_is_being_written(output: str) -> None:
+    """The server waits in its second claim for somebody who has heard the first."""
+    told: list[str] = []
+    with FakeChat("pauses") as server:
+
+        def hear(claim: DraftClaim) -> None:
+            told.append(claim.text)
+            server.release()
+
+        reply = heard(server, output, hear)
+    assert told == [claim.text for claim in reply.draft.claims]
+    assert len(told) == 2
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("behaviour", [name for name in FAILURES if name != "hangs"])
+def test_a_reply_that_is_to_be_heard_fails_as_any_other(behaviour: str, output: str) -> None:
+    told: list[DraftClaim] = []
+    with FakeChat(behaviour) as server, pytest.raises(ModelUnavailable) as failed:
+        heard(server, output, told.append)
+    broken = behaviour == "truncated_json"  # events that break off are no draft; a body that does is no reply
+    assert failed.value.extra["reason"] == ("malformed" if broken else FAILURES[behaviour][0])
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_a_reply_that_breaks_off_is_not_begun_anew_once_it_was_heard(output: str) -> None:
+    told: list[DraftClaim] = []
+    with FakeChat("breaks_off", "honest") as server, pytest.raises(ModelUnavailable):
+        heard(server, output, told.append)
+    assert len(told) == len(server.received) == 1
+
+
+def test_who_hears_may_end_the_call() -> None:
+    class Enough(Exception):
+        pass
+
+    def hear(claim: DraftClaim) -> None:
+        raise Enough
+
+    with FakeChat("pauses") as server, pytest.raises(Enough):
+        heard(server, "tool", hear)

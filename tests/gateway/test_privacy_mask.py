@@ -17,6 +17,7 @@ from vouch.gateway.chat import (
     DraftCitation,
     DraftClaim,
     DraftRequest,
+    Hear,
     PassageText,
 )
 from vouch.gateway.model_file import ModelSpec, read_models
@@ -48,7 +49,7 @@ class Scripted:
     name: str = "scripted"
     seen: list[DraftRequest] = field(default_factory=list)
 
-    def write(self, request: DraftRequest, timeout_s: float) -> ChatReply:
+    def write(self, request: DraftRequest, timeout_s: float, hear: Hear | None = None) -> ChatReply:
         self.seen.append(request)
         claims = tuple(
             DraftClaim(text, (DraftCitation(passage, quote),)) for text, passage, quote in self.speak(request)
@@ -161,7 +162,7 @@ def test_a_quote_that_is_in_no_passage_holds_no_value() -> None:
 
     @dataclass
     class Embroidering(Scripted):
-        def write(self, request: DraftRequest, timeout_s: float) -> ChatReply:
+        def write(self, request: DraftRequest, timeout_s: float, hear: Hear | None = None) -> ChatReply:
             ann, bob = list(dict.fromkeys(_ISSUED.findall(request.passages[0].text)))[:2]
             quotes = (DraftCitation("1", f"Write to {ann}"), DraftCitation("1", f"Always write to {bob}"))
             return ChatReply(Draft((DraftClaim(f"Write to {bob}.", quotes),), False), self.name, ChatUsage(1, 1, 1))

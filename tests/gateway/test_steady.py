@@ -11,7 +11,7 @@ import pytest
 from vouch.core.deadline import Deadline
 from vouch.core.errors import ModelUnavailable
 from vouch.gateway.breaker import FIRST_PAUSE_S, LONGEST_PAUSE_S, OPENS_AT, Breaker
-from vouch.gateway.chat import ChatReply, ChatUsage, Draft, DraftRequest
+from vouch.gateway.chat import ChatReply, ChatUsage, Draft, DraftRequest, Hear
 from vouch.gateway.lane import Full, Lane
 from vouch.gateway.steady import Steady
 
@@ -28,7 +28,7 @@ class Scripted:
         self.reasons, self.calls = list(reasons), list[float]()
         self._retry_after_s = retry_after_s
 
-    def write(self, request: DraftRequest, timeout_s: float) -> ChatReply:
+    def write(self, request: DraftRequest, timeout_s: float, hear: Hear | None = None) -> ChatReply:
         self.calls.append(timeout_s)
         if not self.reasons:
             return REPLY

@@ -20,7 +20,7 @@ from retrieval.types import Question
 from tests.retrieval.world import TENANT, World
 from vouch.catalog.database import ACROSS_TENANTS
 from vouch.core.types import Clause
-from vouch.gateway.chat import ChatReply, ChatUsage, Draft, DraftCitation, DraftClaim, DraftRequest
+from vouch.gateway.chat import ChatReply, ChatUsage, Draft, DraftCitation, DraftClaim, DraftRequest, Hear
 from vouch.gateway.gateway import Gateway
 from vouch.gateway.rerank import Readable
 
@@ -47,7 +47,7 @@ class RevokingChat:
     revoke: Callable[[], None]
     name: str = "revoking"
 
-    def write(self, request: DraftRequest, timeout_s: float) -> ChatReply:
+    def write(self, request: DraftRequest, timeout_s: float, hear: Hear | None = None) -> ChatReply:
         self.revoke()
         first = request.passages[0]
         claim = DraftClaim(f"It is said that {first.text}", (DraftCitation(first.id, first.text),))
@@ -166,7 +166,7 @@ def test_a_right_lost_during_rerank_is_lost_before_the_prompt_and_in_the_hits(wo
     class NotingChat:
         name: str = "noting"
 
-        def write(self, request: DraftRequest, timeout_s: float) -> ChatReply:
+        def write(self, request: DraftRequest, timeout_s: float, hear: Hear | None = None) -> ChatReply:
             shown.extend(passage.title for passage in request.passages)
             return ChatReply(Draft((), insufficient=True), self.name, ChatUsage(1, 1, 1))
 

@@ -5,7 +5,7 @@ The reply is a draft: its citations are claims of the model's, verified by whoev
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Protocol
 
@@ -26,12 +26,23 @@ class PassageText:
 
 
 @dataclass(frozen=True, slots=True)
+class FailedClaim:
+    """A claim of an earlier draft that its quotes do not bear out, and why, in the word of its rejection."""
+
+    text: str
+    quotes: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class DraftRequest:
-    """A question, the passages that may answer it, best first, and the text of a versioned prompt file."""
+    """A question, the passages that may answer it, best first, and the text of a versioned prompt file. ``failed``:
+    what is to be written again."""
 
     question: str
     passages: tuple[PassageText, ...]
     system_prompt: str
+    failed: tuple[FailedClaim, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +100,11 @@ class ChatReply:
     masked: Mapping[str, int] = field(default_factory=dict)
 
 
+Hear = Callable[[DraftClaim], None]
+"""Told each claim of a draft once the model has written it to its end, in order, in the thread that asked. What it
+raises ends the call."""
+
+
 class ChatModel(Protocol):
     """Writes drafts. Implementations may be shared by threads; ``write`` is called outside any event loop.
 
@@ -98,7 +114,11 @@ class ChatModel(Protocol):
     @property
     def name(self) -> str: ...
 
-    def write(self, request: DraftRequest, timeout_s: float) -> ChatReply:
-        """One draft, by one try. Raises :class:`vouch.core.errors.ModelUnavailable`, whose ``extra["reason"]`` is one
-        of ``timeout``, ``unreachable``, ``rate_limited``, ``too_long``, ``refused``, ``server_error`` and
-        ``malformed``; :class:`vouch.core.errors.ModelWithheld` where it may not be sent what it would have to be."""
+    def write(self, request: DraftRequest, timeout_s: float, hear: Hear | None = None) -> ChatReply:
+        """One draft, by one try; with ``hear``, told of as it is written.
+
+        Raises:
+            ModelUnavailable: ``extra["reason"]`` is one of ``timeout``, ``unreachable``, ``rate_limited``,
+                ``too_long``, ``refused``, ``server_error`` and ``malformed``.
+            ModelWithheld: it may not be sent what it would have to be.
+        """

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Coroutine
 from functools import cached_property
+from typing import Any
 
 from pydantic_ai import Agent, ModelSettings, NativeOutput, PromptedOutput, ToolOutput, UsageLimits
 from pydantic_ai.exceptions import (
@@ -20,18 +22,23 @@ from pydantic_ai.exceptions import (
     ModelRequestTimeout,
     ModelTimeoutError,
 )
+from pydantic_ai.messages import ModelResponse
 from pydantic_ai.models import Model
+from pydantic_ai.usage import RunUsage
 
 from vouch.core.errors import ModelUnavailable
-from vouch.gateway.chat import ChatReply, ChatUsage, Draft, DraftRequest
+from vouch.gateway.chat import ChatReply, ChatUsage, Draft, DraftClaim, DraftRequest, Hear
 from vouch.gateway.enclosure import enclose
 from vouch.gateway.loop import Loop
 from vouch.gateway.model_file import ModelSpec, Output
+from vouch.gateway.partial_draft import finished
 from vouch.gateway.providers import model_of
 
 log = logging.getLogger(__name__)
 
 _OUTPUT_TRIES = 2
+_BETWEEN_LOOKS_S = 0.05
+"""Of a reply that is heard as it is written, how often it is looked at."""
 _OUTPUTS: dict[Output, type[ToolOutput[Draft] | NativeOutput[Draft] | PromptedOutput[Draft]]] = {
     "tool": ToolOutput,
     "json_schema": NativeOutput,
@@ -59,10 +66,16 @@ class AgentChat:
         """Made within the loop, where its connections belong."""
         return model_of(self._spec)
 
-    def write(self, request: DraftRequest, timeout_s: float) -> ChatReply:
+    def write(self, request: DraftRequest, timeout_s: float, hear: Hear | None = None) -> ChatReply:
+        if hear is None:
+            return self._loop.run(self._bounded(self._write(request), timeout_s))
+        return self._loop.run_heard(lambda tell: self._bounded(self._write_aloud(request, tell), timeout_s), hear)
+
+    async def _bounded(self, writing: Coroutine[Any, Any, ChatReply], timeout_s: float) -> ChatReply:
         # The causes are left behind with `from None`: provider errors quote bodies, and bodies may quote the key.
         try:
-            return self._loop.run(self._write(request, timeout_s))
+            async with asyncio.timeout(timeout_s):
+                return await writing
         except TimeoutError:
             raise self._unavailable("timeout", f"gave no answer within {timeout_s:.3g} seconds") from None
         except Exception as error:  # noqa: BLE001 - five vendors' libraries, each with errors of its own
@@ -72,19 +85,39 @@ class AgentChat:
             failed.retry_after_s = error.retry_after if isinstance(error, ModelAPIError) else None
             raise failed from None
 
-    async def _write(self, request: DraftRequest, timeout_s: float) -> ChatReply:
-        async with asyncio.timeout(timeout_s):
-            result = await self._agent.run(
-                enclose(request),
-                model=self._model,
-                instructions=request.system_prompt,
-                model_settings=self._settings,
-                usage_limits=UsageLimits(request_limit=_OUTPUT_TRIES),
-            )
-        usage = result.usage
+    async def _write(self, request: DraftRequest) -> ChatReply:
+        result = await self._agent.run(
+            enclose(request),
+            model=self._model,
+            instructions=request.system_prompt,
+            model_settings=self._settings,
+            usage_limits=UsageLimits(request_limit=_OUTPUT_TRIES),
+        )
+        return self._reply(result.output, result.response, result.usage)
+
+    async def _write_aloud(self, request: DraftRequest, tell: Callable[[DraftClaim], None]) -> ChatReply:
+        told = 0
+        async with self._agent.run_stream(
+            enclose(request),
+            model=self._model,
+            instructions=request.system_prompt,
+            model_settings=self._settings,
+            usage_limits=UsageLimits(request_limit=_OUTPUT_TRIES),
+        ) as stream:
+            async for response in stream.stream_response(debounce_by=_BETWEEN_LOOKS_S):
+                for claim in finished(response)[told:]:
+                    told += 1
+                    tell(claim)
+            draft = await stream.get_output()
+            reply = self._reply(draft, stream.response, stream.usage)
+        for claim in draft.claims[told:]:
+            tell(claim)
+        return reply
+
+    def _reply(self, draft: Draft, response: ModelResponse, usage: RunUsage) -> ChatReply:
         return ChatReply(
-            draft=result.output,
-            model=result.response.model_name or self._spec.model,
+            draft=draft,
+            model=response.model_name or self._spec.model,
             usage=ChatUsage(usage.input_tokens, usage.output_tokens, usage.requests),
         )
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from vouch.gateway.chat import DraftRequest, PassageText
+from vouch.gateway.chat import DraftRequest, FailedClaim, PassageText
 
 
 def enclose(request: DraftRequest) -> str:
@@ -25,9 +25,21 @@ def enclose(request: DraftRequest) -> str:
             f"BEGIN-{nonce}",
             *_lines(request.passages),
             f"END-{nonce}",
+            *_failed(request.failed, nonce),
             "The question, as a JSON string:",
             _json(request.question),
         )
+    )
+
+
+def _failed(claims: Sequence[FailedClaim], nonce: str) -> Iterable[str]:
+    if not claims:
+        return ()
+    return (
+        f"Between the marks FAILED-{nonce} and DONE-{nonce} lie claims that did not hold, one JSON object per line.",
+        f"FAILED-{nonce}",
+        *(_json(asdict(claim)) for claim in claims),
+        f"DONE-{nonce}",
     )
 
 

@@ -18,8 +18,12 @@ quoting their best sentences; the others lie or fail in one way each:
     rate_limited        429
     server_error        500
     held                is honest, once `release` is called
+    pauses              is honest, and where its reply is streamed stops in its second claim until `release` is called
+    breaks_off          is honest, and where its reply is streamed stops in its second claim for good
     hangs               never answers
     obedient            does whatever it reads (`fake_obedient.py`): links, pixels, orders, its own instructions told
+
+A reply is streamed where the request asks for that.
 
 ``python -m vouch.gateway.fake_chat --behaviour honest --port 8099`` serves until interrupted.
 """
@@ -39,6 +43,7 @@ from typing import Any
 from vouch.core.sentences import sentences
 from vouch.core.types import Json
 from vouch.gateway.fake_obedient import obey
+from vouch.gateway.fake_streams import streamed
 
 MODEL = "fake-chat-1"
 _ENCLOSED = re.compile(
@@ -121,7 +126,21 @@ class FakeChat:
                 else:
                     if behaviour.held:
                         fake._released.wait()
-                    self._send(behaviour.status, behaviour.mime, behaviour.respond(received))
+                    self._answer(behaviour, behaviour.respond(received), aloud=bool(body.get("stream")))
+
+            def _answer(self, behaviour: _Behaviour, data: bytes, *, aloud: bool) -> None:
+                if not aloud or behaviour.status != 200 or behaviour.mime != "application/json":
+                    self._send(behaviour.status, behaviour.mime, data)
+                    return
+                first, rest = streamed(data)
+                self.send_response(200)
+                self.send_header("Content-Type", "text/event-stream")
+                self.end_headers()  # without a length: it ends with the connection
+                self.wfile.write(first)
+                if behaviour.pauses:
+                    fake._released.wait()
+                if not behaviour.breaks_off:
+                    self.wfile.write(rest)
 
             def _send(self, status: int, mime: str, data: bytes) -> None:
                 self.send_response(status)
@@ -143,6 +162,8 @@ class _Behaviour:
     mime: str = "application/json"
     hangs: bool = False
     held: bool = False
+    pauses: bool = False
+    breaks_off: bool = False
 
 
 def _drafting(change: Callable[[Json, list[Json]], Json]) -> _Behaviour:
@@ -264,6 +285,8 @@ _BEHAVIOURS = {
     "rate_limited": _failing(429, lambda _: "Rate limit reached"),
     "server_error": _failing(500, lambda _: "The server had an error"),
     "held": replace(_drafting(lambda draft, _: draft), held=True),
+    "pauses": replace(_drafting(lambda draft, _: draft), pauses=True),
+    "breaks_off": replace(_drafting(lambda draft, _: draft), breaks_off=True),
     "obedient": _Behaviour(_obedient),
     "hangs": _Behaviour(lambda _: b"", hangs=True),
 }

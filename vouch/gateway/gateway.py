@@ -11,7 +11,7 @@ from vouch.core.deadline import Deadline
 from vouch.core.errors import ModelUnavailable
 from vouch.core.settings import Settings
 from vouch.gateway import tokens
-from vouch.gateway.chat import ChatModel, ChatReply, DraftRequest
+from vouch.gateway.chat import ChatModel, ChatReply, DraftRequest, Hear
 from vouch.gateway.lane import Lane
 from vouch.gateway.loop import Loop
 from vouch.gateway.model_file import EXTRACTIVE, Difficulty, ModelFile, ModelSpec, Route, read_models
@@ -72,13 +72,13 @@ class Gateway:
         last = (EXTRACTIVE,) if route.last_resort and EXTRACTIVE not in allowed else ()
         return (*allowed, *last)
 
-    def write(self, name: str, request: DraftRequest, deadline: Deadline) -> ChatReply:
+    def write(self, name: str, request: DraftRequest, deadline: Deadline, hear: Hear | None = None) -> ChatReply:
         """Raises :class:`vouch.core.errors.ModelUnavailable` as :meth:`Steady.write`, and with ``too_long`` what is
         more than the model reads at once."""
         spec = self._specs.get(name)
         if spec is not None and sum(self.most(name, request)) > spec.context:
             raise ModelUnavailable(f"The chat model {name} cannot read so much at once.", reason="too_long")
-        return self.models[name].write(request, deadline)
+        return self.models[name].write(request, deadline, hear)
 
     def most(self, name: str, request: DraftRequest) -> tuple[int, int]:
         """Tokens that a call reads, and may write at most: what is set aside for it."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+H = TypeVar("H")
 
 
 class Loop:
@@ -26,6 +28,20 @@ class Loop:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Waits for ``work``; raises what it raises. Not to be called from within the loop."""
         return asyncio.run_coroutine_threadsafe(work, self._started()).result()
+
+    def run_heard(self, work: Callable[[Callable[[H], None]], Coroutine[Any, Any, T]], hear: Callable[[H], None]) -> T:
+        """Waits for ``work``, which is given a way to tell of what it has so far. ``hear`` is told of it in the
+        caller's thread, so that it may take its time; what it raises cancels the work. Raises as :meth:`run`."""
+        heard = SimpleQueue[tuple[H] | None]()
+        running = asyncio.run_coroutine_threadsafe(work(lambda one: heard.put((one,))), self._started())
+        running.add_done_callback(lambda _: heard.put(None))
+        try:
+            while (one := heard.get()) is not None:
+                hear(*one)
+        except BaseException:
+            running.cancel()
+            raise
+        return running.result()
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:

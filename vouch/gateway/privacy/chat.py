@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from vouch.core.settings import Settings
-from vouch.gateway.chat import ChatModel, ChatReply, DraftClaim, DraftRequest, PassageText
+from vouch.gateway.chat import ChatModel, ChatReply, DraftClaim, DraftRequest, Hear, PassageText
 from vouch.gateway.model_file import ModelSpec
 from vouch.gateway.privacy import presidio
 from vouch.gateway.privacy.kinds import PERSONAL
@@ -55,24 +55,29 @@ class ConfinedChat:
     def name(self) -> str:
         return self.model.name
 
-    def write(self, request: DraftRequest, timeout_s: float) -> ChatReply:
+    def write(self, request: DraftRequest, timeout_s: float, hear: Hear | None = None) -> ChatReply:
         """Raises :class:`vouch.core.errors.ModelWithheld` before anything is sent, and what ``model`` raises."""
-        texts = [request.question, *(getattr(one, name) for one in request.passages for name in _HIDDEN)]
+        before = (text for claim in request.failed for text in (claim.text, *claim.quotes))
+        texts = [request.question, *(getattr(one, name) for one in request.passages for name in _HIDDEN), *before]
         masking = Masking(texts, self.policy)
         if not masking.counts:
-            return self.model.write(request, timeout_s)
-        reply = self.model.write(_masked(request, masking), timeout_s)
+            return self.model.write(request, timeout_s, hear)
         known = {passage.id: passage.text for passage in request.passages}
+        restored = (lambda claim: hear(_restored(claim, masking, known))) if hear else None
+        reply = self.model.write(_masked(request, masking), timeout_s, restored)
         claims = tuple(_restored(claim, masking, known) for claim in reply.draft.claims)
         missing = masking.restore(reply.draft.missing) if reply.draft.missing else None
         return replace(reply, draft=replace(reply.draft, claims=claims, missing=missing), masked=masking.counts)
 
 
 def _masked(request: DraftRequest, masking: Masking) -> DraftRequest:
-    question, *hidden = masking.masked
-    size = len(_HIDDEN)
-    passages = tuple(_passage(one, hidden[n * size : (n + 1) * size]) for n, one in enumerate(request.passages))
-    return DraftRequest(question, passages, request.system_prompt + NOTE.format(nonce=masking.nonce))
+    hidden = iter(masking.masked)
+    question = next(hidden)
+    passages = tuple(_passage(one, [next(hidden) for _ in _HIDDEN]) for one in request.passages)
+    failed = tuple(
+        replace(claim, text=next(hidden), quotes=tuple(next(hidden) for _ in claim.quotes)) for claim in request.failed
+    )
+    return DraftRequest(question, passages, request.system_prompt + NOTE.format(nonce=masking.nonce), failed)
 
 
 def _passage(passage: PassageText, hidden: list[str]) -> PassageText:

@@ -1,0 +1,93 @@
+"""From hits to an answer that is ready for release: packed, written, settled, mended.
+
+    pack ─▶ generate ─▶ settle: contrast, verify, guard ─▶ repair, settle
+
+Where somebody listens each claim is settled as soon as it is written, and the answer as it stands then is released and
+told: by the same check of access as the whole will be, and after the audit log has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from acl.audit import record_reading, shown
+from acl.resolve import Access
+from retrieval.generate import Writers, generate
+from retrieval.pack import Packed, pack
+from retrieval.release import release
+from retrieval.repair import repair
+from retrieval.services import Services
+from retrieval.settle import Settled, Settling
+from retrieval.texts import Texts
+from retrieval.trace import Recorder
+from retrieval.types import Draft, Hit, Released
+
+Tell = Callable[[Released, str], None]
+"""Given the answer so far, and its trace's id, each time that it has grown. What it raises ends the question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What an answer is made of: the question as it was searched for, and the hits, of which ``size`` are packed."""
+
+    access: Access
+    question: str
+    hits: tuple[Hit, ...]
+    size: int
+
+
+def compose(
+    services: Services, ground: Ground, writers: Writers, trace: Recorder, tell: Tell | None = None
+) -> tuple[Packed, Settled]:
+    """The evidence, and what was written of it as far as it holds. Raises what :func:`generate` does."""
+    texts = Texts(services.blobs, ground.access.tenant)
+    with trace.step("pack"):
+        packed = pack(texts, ground.hits, ground.size)
+    settled = _Composing(services, ground, trace, tell).of(packed, texts, writers)
+    if not settled.draft.claims and packed.withheld:  # the current documents do not answer: ask the superseded ones
+        with trace.step("pack"):
+            packed = pack(texts, ground.hits, ground.size, outdated=True)
+        settled = _Composing(services, ground, trace, tell).of(packed, texts, writers)
+    return packed, settled
+
+
+@dataclass(slots=True)
+class _Composing:
+    services: Services
+    ground: Ground
+    trace: Recorder
+    tell: Tell | None
+    told: int = 0
+    """Claims that the asker has."""
+
+    def of(self, packed: Packed, texts: Texts, writers: Writers) -> Settled:
+        services, question = self.services, self.ground.question
+        settling = Settling(services, self.trace, texts, packed)
+
+        def hear(draft: Draft) -> bool:
+            return self._tell(packed, settling.settle(draft))
+
+        with self.trace.step("generate"):
+            heard = replace(writers, hear=None if self.tell is None else hear)
+            written = generate(services, question, packed.passages, heard)
+        settled = settling.settle(written)
+        if not settled.failed:
+            return settled
+        with self.trace.step("repair"):
+            repaired = repair(services, question, packed.passages, writers, settling)
+        after = settling.settle(repaired)
+        gained = len(after.verified.claims) - len(settled.verified.claims)
+        return replace(after, left_out=max(0, len(settled.failed) - gained))
+
+    def _tell(self, packed: Packed, settled: Settled) -> bool:
+        """Whether anything was told by now. An answer of which nothing is supported yet is not begun."""
+        with self.trace.step("release"):
+            released = release(self.services, self.ground.access, self.ground.question, packed, settled)
+        if self.tell is not None and len(released.claims) > self.told:
+            self.told = len(released.claims)
+            cited = [(one.document.document_id, one.version) for one in released.citations]
+            detail = shown(cited, released.proof["epoch"], claims=self.told)
+            record_reading(self.services.catalog, self.trace.asker, "answer.told", f"trace:{self.trace.id}", detail)
+            self.tell(released, self.trace.id)
+        return self.told > 0

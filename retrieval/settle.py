@@ -1,0 +1,81 @@
+"""From a draft to claims that may be shown: set beside what contradicts it, verified, guarded.
+
+A draft may be settled while it is still being written, claim by claim. What came of a claim then stands: it may have
+been told already, and nothing that is told is taken back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from retrieval.contrast import Contradiction, contrast
+from retrieval.guard import guard_output
+from retrieval.leaks import untold
+from retrieval.pack import Packed
+from retrieval.services import Services
+from retrieval.texts import Texts
+from retrieval.trace import Recorder
+from retrieval.types import Draft, DraftClaim, Rejection, Verified
+from retrieval.verify import verify
+
+_NOTHING = Verified((), ())
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What came of ``draft``. ``failed``: its claims that are not borne out, each with why; ``left_out``: how many of
+    them nothing took the place of."""
+
+    draft: Draft
+    contradictions: tuple[Contradiction, ...] = ()
+    verified: Verified = _NOTHING
+    failed: tuple[tuple[DraftClaim, str], ...] = ()
+    left_out: int = 0
+
+
+class Settling:
+    """Of the drafts on one pack of evidence, for one question. Not shared by threads."""
+
+    def __init__(self, services: Services, trace: Recorder, texts: Texts, packed: Packed) -> None:
+        self._services, self._trace, self._texts, self._packed = services, trace, texts, packed
+        self.draft = Draft((), 0.0, "")
+        """As it was written."""
+        self.so_far = Settled(self.draft)
+
+    def settle(self, draft: Draft) -> Settled:
+        """All of ``draft``, of which no claim that was settled before is settled again."""
+        taken, so_far = self.draft.claims, self.so_far
+        if draft.claims[: len(taken)] != taken:  # another writer began anew
+            taken, so_far = (), Settled(draft)
+        more = draft.claims[len(taken) :]
+        leaked = any(one.reason == "leaked" for one in so_far.verified.rejected)
+        if more and not leaked:
+            so_far = self._with(so_far, replace(draft, claims=more))
+        contrasted = so_far.draft.claims if draft.claims else ()
+        self.draft, self.so_far = draft, replace(so_far, draft=replace(draft, claims=contrasted))
+        return self.so_far
+
+    def _with(self, before: Settled, more: Draft) -> Settled:
+        with self._trace.step("verify"):
+            told, rivals = {claim.text for claim in before.draft.claims}, len(before.contradictions)
+            contrasted, found = contrast(more, self._packed.passages, self._services.embedder, told, rivals)
+            verified = verify(self._texts, contrasted, self._packed)
+        with self._trace.step("guard"):
+            guarded = guard_output(verified, contrasted, untold(self._services.settings))
+        claims = dict.fromkeys((*before.verified.claims, *guarded.claims))  # what differed as written may not as shown
+        return Settled(
+            replace(more, claims=(*before.draft.claims, *contrasted.claims)),
+            (*before.contradictions, *found),
+            Verified(tuple(claims), (*before.verified.rejected, *guarded.rejected)),
+            (*before.failed, *_failed(more.claims, verified)),
+        )
+
+
+def _failed(claims: Sequence[DraftClaim], verified: Verified) -> tuple[tuple[DraftClaim, str], ...]:
+    held = {claim.text for claim in verified.claims}
+    return tuple((claim, _why(claim, verified.rejected)) for claim in claims if claim.text not in held)
+
+
+def _why(claim: DraftClaim, rejected: Sequence[Rejection]) -> str:
+    return next((one.reason for one in rejected if one.claim == claim.text), "unsupported")
