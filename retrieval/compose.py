@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from acl.audit import record_reading, shown
 from acl.resolve import Access
 from retrieval.generate import Writers, generate
+from retrieval.neighbours import neighbours
 from retrieval.pack import Packed, pack
 from retrieval.release import release
 from retrieval.repair import repair
@@ -21,7 +22,8 @@ from retrieval.services import Services
 from retrieval.settle import Settled, Settling
 from retrieval.texts import Texts
 from retrieval.trace import Recorder
-from retrieval.types import Draft, Hit, Released
+from retrieval.types import Draft, Hit, Released, Rewritten
+from vouch.gateway.model_file import EXTRACTIVE
 
 Tell = Callable[[Released, str], None]
 """Given the answer so far, and its trace's id, each time that it has grown. What it raises ends the question."""
@@ -32,7 +34,7 @@ class Ground:
     """What an answer is made of: the question as it was searched for, and the hits, of which ``size`` are packed."""
 
     access: Access
-    question: str
+    asked: Rewritten
     hits: tuple[Hit, ...]
     size: int
 
@@ -43,11 +45,13 @@ def compose(
     """The evidence, and what was written of it as far as it holds. Raises what :func:`generate` does."""
     texts = Texts(services.blobs, ground.access.tenant)
     with trace.step("pack"):
-        packed = pack(texts, ground.hits, ground.size)
+        prose = writers.names[0] != EXTRACTIVE  # who takes whole sentences needs none around them
+        around = neighbours(services, ground.access, ground.hits) if prose else {}
+        packed = pack(texts, ground.hits, ground.size, around)
     settled = _Composing(services, ground, trace, tell).of(packed, texts, writers)
     if not settled.draft.claims and packed.withheld:  # the current documents do not answer: ask the superseded ones
         with trace.step("pack"):
-            packed = pack(texts, ground.hits, ground.size, outdated=True)
+            packed = pack(texts, ground.hits, ground.size, around, outdated=True)
         settled = _Composing(services, ground, trace, tell).of(packed, texts, writers)
     return packed, settled
 
@@ -62,7 +66,7 @@ class _Composing:
     """Claims that the asker has."""
 
     def of(self, packed: Packed, texts: Texts, writers: Writers) -> Settled:
-        services, question = self.services, self.ground.question
+        services, asked = self.services, self.ground.asked
         settling = Settling(services, self.trace, texts, packed)
 
         def hear(draft: Draft) -> bool:
@@ -70,12 +74,12 @@ class _Composing:
 
         with self.trace.step("generate"):
             heard = replace(writers, hear=None if self.tell is None else hear)
-            written = generate(services, question, packed.passages, heard)
+            written = generate(services, asked, packed.passages, heard)
         settled = settling.settle(written)
         if not settled.failed:
             return settled
         with self.trace.step("repair"):
-            repaired = repair(services, question, packed.passages, writers, settling)
+            repaired = repair(services, asked.query, packed.passages, writers, settling)
         after = settling.settle(repaired)
         gained = len(after.verified.claims) - len(settled.verified.claims)
         return replace(after, left_out=max(0, len(settled.failed) - gained))
@@ -83,7 +87,7 @@ class _Composing:
     def _tell(self, packed: Packed, settled: Settled) -> bool:
         """Whether anything was told by now. An answer of which nothing is supported yet is not begun."""
         with self.trace.step("release"):
-            released = release(self.services, self.ground.access, self.ground.question, packed, settled)
+            released = release(self.services, self.ground.access, self.ground.asked.query, packed, settled)
         if self.tell is not None and len(released.claims) > self.told:
             self.told = len(released.claims)
             cited = [(one.document.document_id, one.version) for one in released.citations]

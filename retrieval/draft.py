@@ -26,7 +26,7 @@ def from_model(
     question: str,
     passages: Sequence[Passage],
     write: Write,
-    hear: Callable[[Draft], None] | None = None,
+    hear: Callable[[Draft], object] | None = None,
 ) -> Draft:
     """What ``write`` makes of the request, with the usage that it tells. Passages that read as if they were meant for
     the model are marked: for it, and in the draft. ``hear`` is told of the draft with each claim that it grows by.
@@ -78,6 +78,8 @@ def _shown(passages: Sequence[Passage], suspected: Sequence[Suspected]) -> tuple
             text=passage.text,
             place=passage.place,
             modified_at=passage.modified_at.date().isoformat() if passage.modified_at else "",
+            owner=passage.owner or "",
+            state="" if passage.freshness.state == "fresh" else passage.freshness.state,
             note=NOTE if passage.n in marked else "",
         )
         for passage in passages

@@ -19,7 +19,7 @@ from retrieval.extract import extract
 from retrieval.metrics import MODEL_SECONDS
 from retrieval.services import Services
 from retrieval.spend import paying
-from retrieval.types import Draft, Passage, Question, Suspected
+from retrieval.types import Draft, Passage, Question, Rewritten, Suspected
 from vouch.catalog.spending import Payer
 from vouch.core.deadline import Deadline
 from vouch.core.errors import InvalidInput, ModelUnavailable, ModelWithheld
@@ -66,7 +66,7 @@ def choose_writers(
     return Writers(names, deadline.keeping(AFTERWARDS_S), payer)
 
 
-def generate(services: Services, question: str, passages: Sequence[Passage], writers: Writers) -> Draft:
+def generate(services: Services, asked: Rewritten, passages: Sequence[Passage], writers: Writers) -> Draft:
     """When no model of the chain answers, and the embedded answerer is not in it, raises what the last one did:
     :class:`vouch.core.errors.ModelUnavailable`, or :class:`vouch.core.errors.ModelWithheld` where it may not be sent
     the question or its evidence. When one breaks off of which a part was told, that part is the draft."""
@@ -79,7 +79,7 @@ def generate(services: Services, question: str, passages: Sequence[Passage], wri
         began, usage = time.perf_counter(), _NOTHING
         told: list[Draft] = []
         try:
-            draft = _write(services, name, question, passages, writers, told)
+            draft = _write(services, name, asked, passages, replace(writers, hear=_kept(writers.hear, told)))
         except ModelUnavailable as error:
             failure, outcome = error, str(error.extra["reason"])
         except ModelWithheld as error:
@@ -91,30 +91,47 @@ def generate(services: Services, question: str, passages: Sequence[Passage], wri
         MODEL_SECONDS.labels(name, outcome).observe(seconds)
         writers.tried(Attempt(name, services.gateway.behind(name), outcome, began, seconds, usage))
         if told and outcome not in ("wrote", "abstained"):
-            return _noted(replace(told[-1], usage={"cut_off": outcome}), question, attempts)
+            return _noted(replace(told[-1], usage={"cut_off": outcome}), asked.query, attempts)
         if outcome == "wrote" or (outcome == "abstained" and name != EXTRACTIVE):
-            return _noted(draft, question, attempts)
+            return _noted(draft, asked.query, attempts)
         if outcome == "abstained":
             abstained = draft
     if abstained is None:
         raise failure or ModelUnavailable("There is no model that may answer this.", reason="no_model")
-    return _noted(abstained, question, attempts)
+    return _noted(abstained, asked.query, attempts)
 
 
-def _write(
-    services: Services, name: str, question: str, passages: Sequence[Passage], writers: Writers, told: list[Draft]
-) -> Draft:
-    """``told`` is given each state of the draft of which something was told."""
+def _write(services: Services, name: str, asked: Rewritten, passages: Sequence[Passage], writers: Writers) -> Draft:
     if name == EXTRACTIVE:
-        return extract(question, tuple(passages), services.embedder, abstain_below=services.settings.abstain_below)
-    hear = writers.hear
-
-    def listen(draft: Draft) -> None:
-        if hear is not None and hear(draft):
-            told.append(draft)
-
+        return _extracted(services, asked, tuple(passages))
     write = paying(services, writers.payer, name, writers.deadline)
-    return from_model(name, question, passages, write, None if hear is None else listen)
+    return from_model(name, asked.query, passages, write, writers.hear)
+
+
+def _extracted(services: Services, asked: Rewritten, passages: tuple[Passage, ...]) -> Draft:
+    """Sentences for each question that is asked, each sentence once. As sure as of the least sure that is answered."""
+    threshold = services.settings.abstain_below
+    drafts = [extract(one.query, passages, services.embedder, abstain_below=threshold) for one in asked.questions]
+    if len(drafts) == 1:
+        return drafts[0]
+    answered = [draft for draft in drafts if draft.claims] or drafts
+    claims = {(claim.text, claim.quotes): claim for draft in answered for claim in draft.claims}
+    unanswered = tuple(one.asked for one, draft in zip(asked.questions, drafts, strict=True) if not draft.claims)
+    least = min(answered, key=lambda draft: draft.confidence)
+    return replace(least, claims=tuple(claims.values()), unanswered=unanswered if claims else ())
+
+
+def _kept(hear: Callable[[Draft], bool] | None, told: list[Draft]) -> Callable[[Draft], bool] | None:
+    """``told`` is given each state of the draft of which something was told."""
+    if hear is None:
+        return None
+
+    def listen(draft: Draft) -> bool:
+        if heard := hear(draft):
+            told.append(draft)
+        return heard
+
+    return listen
 
 
 def _noted(draft: Draft, question: str, attempts: Sequence[Json]) -> Draft:

@@ -10,7 +10,7 @@ from html import unescape
 from typing import Literal
 
 from retrieval.leaks import private, recites, smuggles, tells
-from retrieval.prompts import ANSWER, prompt
+from retrieval.prompts import ANSWER, REPAIR, prompt
 from retrieval.types import Claim, Draft, Evidence, Question, Rejection, Suspected, Verified
 from vouch.core.errors import EmptyQuestion, InvalidInput, QuestionTooLong
 from vouch.gateway.privacy.kinds import Kind
@@ -112,7 +112,9 @@ def _amiss(
 ) -> Literal["unsupported", "leaked", "private"] | None:
     if not text:
         return "unsupported"
-    if text != " ".join(quotes) and (smuggles(text, quotes) or recites(text, prompt(ANSWER), quotes)):
+    if text != " ".join(quotes) and (
+        smuggles(text, quotes) or any(recites(text, prompt(one), quotes) for one in (ANSWER, REPAIR))
+    ):
         return "leaked"
     return "private" if private([text, *quotes], refused) else None
 

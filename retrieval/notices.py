@@ -44,6 +44,9 @@ def shortfalls(settled: Settled) -> tuple[Notice, ...]:
     found: list[Notice] = []
     if "cut_off" in settled.draft.usage:
         found.append(Notice("incomplete", "The model stopped before the end of its answer; there may be more.", ()))
+    if settled.draft.unanswered:
+        parts = " ".join(f"“{part}”" for part in settled.draft.unanswered)
+        found.append(Notice("incomplete", f"Nothing that you can read answers this part of the question: {parts}", ()))
     if settled.left_out:
         were = "sentence was" if settled.left_out == 1 else "sentences were"
         text = f"{settled.left_out} {were} left out: the documents do not bear out what the draft said."

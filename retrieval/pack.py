@@ -1,13 +1,15 @@
-"""Choose the evidence: the best hits, each text once, neighbours joined, numbered from 1."""
+"""Choose the evidence: the best hits, each statement once, with what is around them; numbered from 1."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
+from retrieval.terms import numbers, stems
 from retrieval.texts import Texts
-from retrieval.types import Hit, Passage
+from retrieval.types import ChunkKey, Hit, Passage
 from vouch.core.errors import Unavailable
 from vouch.core.types import Span
 
@@ -16,6 +18,9 @@ log = logging.getLogger(__name__)
 PASSAGES = 8
 """Hits packed unless the asker says otherwise."""
 MAX_CHARACTERS = 24_000
+ALIKE = 0.9
+"""Jaccard similarity of two hits' words from which on the lesser adds nothing, unless it says other figures."""
+_NONE: Mapping[ChunkKey, Sequence[Hit]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +37,24 @@ class Packed:
         return frozenset(passage.document_id for passage in self.passages)
 
 
-def pack(texts: Texts, hits: Sequence[Hit], size: int, *, outdated: bool = False) -> Packed:
-    """The first ``size`` distinct hits, within :data:`MAX_CHARACTERS`. A superseded document gives way to its
-    successor where both are among ``hits``, unless ``outdated`` asks for it too."""
+def pack(
+    texts: Texts,
+    hits: Sequence[Hit],
+    size: int,
+    around: Mapping[ChunkKey, Sequence[Hit]] = _NONE,
+    *,
+    outdated: bool = False,
+) -> Packed:
+    """The first ``size`` hits that differ, and then what is ``around`` them, within :data:`MAX_CHARACTERS`. A
+    superseded document gives way to its successor where both are among ``hits``, unless ``outdated`` asks for it
+    too."""
     present = {hit.document_id for hit in hits}
     replaced = frozenset(hit.document_id for hit in hits if hit.freshness.superseded_by in present)
     withheld = frozenset[str]() if outdated else replaced
     passages: list[Passage] = []
     digests: dict[int, str] = {}
-    for run in _runs(_chosen([hit for hit in hits if hit.document_id not in withheld], size)):
+    chosen = _chosen([hit for hit in hits if hit.document_id not in withheld], size)
+    for run in _runs(_widened(chosen, around)):
         passage = _passage(texts, run, len(passages) + 1)
         if passage is not None:
             passages.append(passage)
@@ -50,18 +64,46 @@ def pack(texts: Texts, hits: Sequence[Hit], size: int, *, outdated: bool = False
 
 def _chosen(hits: Iterable[Hit], size: int) -> list[Hit]:
     chosen: list[Hit] = []
-    seen: set[str] = set()
+    said: list[_Said] = []
     characters = 0
     for hit in hits:
-        words = " ".join(hit.text.split()).casefold()
-        if words in seen:
+        says = _Said.of(hit.text)
+        if any(says.nothing_but(other) for other in said):
             continue
         if len(chosen) == size or (chosen and characters + len(hit.text) > MAX_CHARACTERS):
             break
-        seen.add(words)
+        said.append(says)
         chosen.append(hit)
         characters += len(hit.text)
     return chosen
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    words: str
+    stems: frozenset[int]
+    numbers: frozenset[str]
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        return cls(" ".join(text.split()).casefold(), stems(text), numbers(text))
+
+    def nothing_but(self, other: _Said) -> bool:
+        """Other figures are another statement, however alike the words: that documents disagree is to be seen."""
+        shared, every = len(self.stems & other.stems), len(self.stems | other.stems)
+        alike = bool(every) and shared >= ALIKE * every and self.numbers == other.numbers
+        return self.words == other.words or alike
+
+
+def _widened(chosen: Sequence[Hit], around: Mapping[ChunkKey, Sequence[Hit]]) -> list[Hit]:
+    every = {hit.key: hit for hit in chosen}
+    characters = sum(len(hit.text) for hit in chosen)
+    for hit in chosen:
+        for one in around.get(hit.key, ()):
+            if one.key not in every and characters + len(one.text) <= MAX_CHARACTERS:
+                every[one.key] = one
+                characters += len(one.text)
+    return list(every.values())
 
 
 def _runs(hits: Iterable[Hit]) -> list[list[Hit]]:
@@ -101,4 +143,5 @@ def _passage(texts: Texts, run: Sequence[Hit], n: int) -> Passage | None:
         score=best.score,
         modified_at=best.freshness.modified_at,
         freshness=best.freshness,
+        owner=best.owner,
     )

@@ -12,7 +12,8 @@ is in `retrieval/types.py`. Plain functions in a plain thread: nothing here know
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
 
 from acl.caller import Asker
 from acl.resolve import Access, resolve
@@ -40,13 +41,14 @@ from retrieval.search import search as search_index
 from retrieval.services import Services
 from retrieval.sieve import Sieve
 from retrieval.spelling import confirmed, read_as, readings
+from retrieval.split import split
 from retrieval.terms import all_sought
-from retrieval.trace import Follow, Recorder, listing_facts, outcome_facts, save_search, search_facts
+from retrieval.trace import Follow, Recorder, listing_facts, outcome_facts, save_search, search_facts, together
 from retrieval.types import Draft, Hit, Question, Reading, Released, Rewritten, Verified
 from vouch.catalog.spending import Payer
 from vouch.core.context import in_context
 from vouch.core.deadline import Deadline
-from vouch.core.types import Vector
+from vouch.core.types import Json, Vector
 from vouch.index.lexical import analysis_named
 
 
@@ -89,9 +91,13 @@ class _Meant:
 
     def reading(self, read: Sequence[Reading]) -> _Meant:
         """The same with what was read in place of what was typed."""
-        words = read_as(self.rewritten.query, read)
-        query, question = replace(self.query, words=read_as(self.query.words, read)), replace(self.question, text=words)
-        return replace(self, question=question, query=query, rewritten=replace(self.rewritten, query=words))
+        query = replace(self.query, words=read_as(self.query.words, read))
+        return replace(self.asking(read_as(self.rewritten.query, read)), query=query)
+
+    def asking(self, words: str) -> _Meant:
+        """The same with other words to search for."""
+        question, rewritten = replace(self.question, text=words), replace(self.rewritten, query=words)
+        return replace(self, question=question, rewritten=rewritten)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +112,14 @@ class _Looked:
 @dataclass(frozen=True, slots=True)
 class _Evidence:
     """Hits that the asker may read, best first, what they were searched by, and all that was ``looked_at`` for them;
-    None of a list."""
+    None of a list, and of several searches."""
 
     access: Access
     hits: tuple[Hit, ...]
     looked_at: Fitting | None
     meant: _Meant
+    facts: Json
+    """For the trace."""
     read: tuple[Reading, ...] = ()
 
 
@@ -133,6 +141,7 @@ def _searched(services: Services, question: Question, query: Query, trace: Recor
     lists = query.lists and question.like is None
     found = _list(meant, trace) if lists else _find(meant, trace, spell=True)
     access, hits, matched = found.access, found.hits[: question.limit], None
+    trace.note(**found.facts)
     if question.facets:
         with trace.step("facets"):
             matched = count(services, access, _fitting(found), question.facets)
@@ -178,14 +187,15 @@ def _answered(
     asker, deadline = trace.asker, Deadline.of(services.settings.ask_deadline_s)
     meant = _mean(services, asker, question, query, trace)
     services = meant.services
-    found = _find(meant, trace, spell=False)
-    words = meant.rewritten.query
+    found = _find_all(meant, trace)
+    trace.note(**found.facts)
+    rewritten = found.meant.rewritten
     payer = Payer(asker.tenant, asker.user, asker.key_id, found.access.groups, question.workflow, trace.id)
     writers = replace(choose_writers(services, payer, meant.question, profile, deadline), tried=trace.tried)
-    ground = Ground(found.access, words, found.hits, question.limit)
+    ground = Ground(found.access, rewritten, found.hits, question.limit)
     packed, settled = compose(services, ground, writers, trace, audience.tell)
     with trace.step("release"):
-        released = release(services, found.access, words, packed, settled)
+        released = release(services, found.access, rewritten.query, packed, settled)
 
     trace.note(**outcome_facts(packed, settled.draft, settled.verified, released))
     _count(settled.draft, settled.verified, released)
@@ -207,6 +217,23 @@ def _mean(services: Services, asker: Asker, question: Question, query: Query, tr
         rewritten = rewrite(replace(question, text=query.words), previous)
     narrowed = replace(question, text=rewritten.query, where=scope.where)
     return _Meant(services, access, narrowed, query, rewritten, scope.sieve, near)
+
+
+def _find_all(meant: _Meant, trace: Recorder) -> _Evidence:
+    """Evidence for a question that is to be answered: for each part of it, where it asks several things in one, the
+    best of each in turn."""
+    parts = split(meant.rewritten.query)
+    if not parts:
+        return _find(meant, trace, spell=False)
+    meant = replace(meant, rewritten=replace(meant.rewritten, parts=parts))
+    found = [_find(meant.asking(part.query), trace, spell=False) for part in parts]
+    by_turns = dict.fromkeys(hit.key for rank in zip_longest(*(one.hits for one in found)) for hit in rank if hit)
+    by_key = {hit.key: hit for one in found for hit in one.hits}
+    with trace.step("recheck"):
+        hits = tuple(by_key[key] for key in by_turns)
+        access, hits = still_readable(meant.services, found[-1].access, hits)
+    facts = {**together([one.facts for one in found]), "rewrite": asdict(meant.rewritten)}
+    return _Evidence(access, hits, None, meant, facts)
 
 
 def _find(meant: _Meant, trace: Recorder, *, spell: bool) -> _Evidence:
@@ -233,9 +260,9 @@ def _find(meant: _Meant, trace: Recorder, *, spell: bool) -> _Evidence:
         hits = demote(hits)
     read = confirmed(read, _texts(hits))
     rewritten = replace(typed.rewritten, reread=tuple(one.typed for one in read))
-    trace.note(**search_facts(services, rewritten, looked.found, admitted, hits))
+    facts = search_facts(services, rewritten, looked.found, admitted, hits)
     looked_at = Fitting(admitted.candidates, not looked.found.reaches(looked.depth, admitted.left_out))
-    return _Evidence(access, hits, looked_at, typed.reading(read), read)
+    return _Evidence(access, hits, looked_at, typed.reading(read), facts, read)
 
 
 def _look(meant: _Meant, trace: Recorder) -> _Looked:
@@ -278,8 +305,8 @@ def _list(meant: _Meant, trace: Recorder) -> _Evidence:
     question = meant.question
     with trace.step("list"):
         listed = listing(meant.services, meant.access, question.where, meant.sieve, question.limit)
-    trace.note(**listing_facts(meant.services, meant.rewritten, listed))
-    return _Evidence(listed.access, listed.hits, None, meant)
+    facts = listing_facts(meant.services, meant.rewritten, listed)
+    return _Evidence(listed.access, listed.hits, None, meant, facts)
 
 
 def _fitting(found: _Evidence) -> Fitting:

@@ -197,6 +197,14 @@ def load(
     return {(row.document_id, row.version, row.ordinal): row for row in rows}
 
 
+def part_of(hit: Hit, row: Any) -> Hit:
+    """Another chunk of the hit's version, as a hit."""
+    span, place = Span(row.span_start, row.span_end), row.place or STEP.join(row.heading_path)
+    places = from_json(row.places) or (Place(span, place),)
+    what = {"ordinal": row.ordinal, "span": span, "text": row.text, "place": place, "places": places}
+    return replace(hit, **what, heading_path=tuple(row.heading_path), vector=None)
+
+
 def hit_of(candidate: Candidate, row: Any, decided: Decided) -> Hit:
     """The hit that an admitted chunk is."""
     superseded_by = readable_successor(row.document_id, decided.replaced_by, decided.readable)
@@ -219,6 +227,7 @@ def hit_of(candidate: Candidate, row: Any, decided: Decided) -> Hit:
         scores=candidate.scores,
         score=candidate.scores.fused,
         freshness=freshness(row, superseded_by),
+        owner=row.owner,
         demoted=_demoted(row.document_id, decided),
         vector=None if row.vector is None else np.frombuffer(row.vector, dtype="<f4"),
     )

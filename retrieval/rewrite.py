@@ -35,15 +35,24 @@ def rewrite(question: Question, previous: str | None) -> Rewritten:
     A question that is short or points back (it, those, what about …) is searched with the key terms of the
     previous query that it does not say itself. Its own words always come first and are never changed.
     """
-    terms = key_terms(question.text)
-    follows = previous is not None and (len(terms) <= SHORT or _POINTS_BACK.search(question.text) is not None)
-    if previous is None or not follows:
+    short = len(key_terms(question.text)) <= SHORT
+    if previous is None or not (short or points_back(question.text)):
         return Rewritten(question.text, "none")
-    said = stems(question.text)
+    return carrying(question.text, previous)
+
+
+def points_back(question: str) -> bool:
+    """It speaks of something that it does not name."""
+    return _POINTS_BACK.search(question) is not None
+
+
+def carrying(question: str, previous: str) -> Rewritten:
+    """``question`` with the key terms of ``previous`` that it does not say itself."""
+    said = stems(question)
     carried = tuple(term for term in key_terms(previous) if not stems(term) & said)[:CARRIED]
-    if not carried:
-        return Rewritten(question.text, "none")
-    return Rewritten(f"{question.text} {' '.join(carried)}", "follow_up", carried)
+    return (
+        Rewritten(f"{question} {' '.join(carried)}", "follow_up", carried) if carried else Rewritten(question, "none")
+    )
 
 
 def previous_query(session: Session, tenant: str, user: str, conversation_id: str | None) -> str | None:

@@ -58,7 +58,8 @@ class Settling:
 
     def _with(self, before: Settled, more: Draft) -> Settled:
         with self._trace.step("verify"):
-            told, rivals = {claim.text for claim in before.draft.claims}, len(before.contradictions)
+            told = {claim.text for claim in before.draft.claims} - {claim.text for claim, _ in before.failed}
+            rivals = len(before.contradictions)
             contrasted, found = contrast(more, self._packed.passages, self._services.embedder, told, rivals)
             verified = verify(self._texts, contrasted, self._packed)
         with self._trace.step("guard"):

@@ -123,6 +123,17 @@ def search_facts(
     }
 
 
+def together(searches: Sequence[Json]) -> Json:
+    """What several searches for one question leave behind: each candidate once, at the first that found it."""
+    one = dict(searches[-1])
+    for name in ("candidates", "demoted", "dropped", "refused"):
+        every = {
+            (row["document_id"], row["version"], row["ordinal"]): row for facts in searches[::-1] for row in facts[name]
+        }
+        one[name] = list(every.values())[::-1]
+    return one | {"outdated": sum(facts["outdated"] for facts in searches)}
+
+
 def listing_facts(services: Services, rewritten: Rewritten, listed: Listed) -> Json:
     """What a list leaves behind, for which no index was asked: the shape is that of a search."""
     return {

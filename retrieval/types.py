@@ -41,6 +41,14 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One of the questions that are asked in one: as it was ``asked``, and complete, as it is searched for."""
+
+    asked: str
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rewritten:
     """The query that is searched for, and the rule that made it of the question."""
 
@@ -50,6 +58,12 @@ class Rewritten:
     """Key terms taken over from the conversation's previous question."""
     reread: tuple[str, ...] = ()
     """Words of ``query`` that were read as others. As which is not kept: those are words of documents."""
+    parts: tuple[Part, ...] = ()
+    """The questions that ``query`` asks in one, each searched for and answered by itself."""
+
+    @property
+    def questions(self) -> tuple[Part, ...]:
+        return self.parts or (Part(self.query, self.query),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +136,7 @@ class Hit:
     scores: Scores
     score: float
     freshness: Freshness
+    owner: str | None = None
     demoted: Demoted | None = None
     vector: Vector | None = field(default=None, compare=False, repr=False)
     """Where the reranker goes by it and it is kept."""
@@ -148,6 +163,7 @@ class Passage:
     score: float
     modified_at: datetime | None
     freshness: Freshness
+    owner: str | None = None
 
     @property
     def place(self) -> str:
@@ -192,7 +208,8 @@ class Draft:
     """An answer as written, before anything is verified. No claims means that the writer abstains.
 
     ``confidence`` 0..1 that the claims answer the question; ``missing`` says what the evidence lacks, in
-    terms of the question alone. ``model`` is the gateway's name of what wrote it, empty for the embedded answerer;
+    terms of the question alone. ``unanswered``: questions among those that were asked which the claims leave open.
+    ``model`` is the gateway's name of what wrote it, empty for the embedded answerer;
     ``canary`` a word of its instructions that no answer may hold.
     """
 
@@ -200,6 +217,7 @@ class Draft:
     confidence: float
     writer: str
     missing: str | None = None
+    unanswered: tuple[str, ...] = ()
     usage: Json = field(default_factory=dict)
     suspected: tuple[Suspected, ...] = ()
     canary: str = field(default="", repr=False)

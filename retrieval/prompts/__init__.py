@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
-ANSWER = "answer.v1"
+ANSWER = "answer.v2"
 REPAIR = "repair.v1"
 
 

@@ -14,14 +14,16 @@ from pydantic import Field
 
 @dataclass(frozen=True, slots=True)
 class PassageText:
-    """A passage as the model sees it. ``id`` is what it cites; ``place``, ``modified_at`` and ``note``, a word of ours
-    on its text, may be empty."""
+    """A passage as the model sees it. ``id`` is what it cites; ``state`` is of its freshness, ``note`` a word of ours
+    on its text. What there is nothing to say of is empty."""
 
     id: str
     title: str
     text: str
     place: str = ""
     modified_at: str = ""
+    owner: str = ""
+    state: str = ""
     note: str = ""
 
 

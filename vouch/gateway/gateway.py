@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Self
 
@@ -79,6 +79,14 @@ class Gateway:
         if spec is not None and sum(self.most(name, request)) > spec.context:
             raise ModelUnavailable(f"The chat model {name} cannot read so much at once.", reason="too_long")
         return self.models[name].write(request, deadline, hear)
+
+    def fitting(self, name: str, request: DraftRequest) -> DraftRequest:
+        """``request`` without as many of its last passages as the model cannot read besides, in its own tokens; with
+        one, at least."""
+        spec = self._specs.get(name)
+        while spec is not None and len(request.passages) > 1 and sum(self.most(name, request)) > spec.context:
+            request = replace(request, passages=request.passages[:-1])
+        return request
 
     def most(self, name: str, request: DraftRequest) -> tuple[int, int]:
         """Tokens that a call reads, and may write at most: what is set aside for it."""

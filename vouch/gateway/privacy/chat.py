@@ -20,7 +20,7 @@ NOTE = """
 Words such as [EMAIL-1-{nonce}] stand for values that you are not shown. Copy each one exactly, brackets included, in
 claims and in quotes: it is part of the passage's text. Do not guess what one stands for, do not shorten or change it,
 and do not make up another."""
-_HIDDEN = ("title", "text", "place")
+_HIDDEN = ("title", "text", "place", "owner")
 
 
 def confine(model: ChatModel, spec: ModelSpec, settings: Settings) -> ChatModel:
