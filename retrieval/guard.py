@@ -64,13 +64,16 @@ _ADDRESS = re.compile(
     re.IGNORECASE,
 )
 """Whatever a client might make a link of: URLs, also without a scheme, addresses of mail, names of hosts."""
+_WORD = re.compile(r"\w+")
+_SENTENCE = 6
+"""Words of a sentence, at least, that a claim's own words give way to."""
 _FORMATTING = re.compile(r"[`*_~|<>#]+")
 
 
 def guard_output(verified: Verified, draft: Draft = _NOBODY, refused: Collection[Kind] = ()) -> Verified:
     """Claims that may be shown. A claim that is nothing but its quotes is the document's own text and stays as it is,
     character for character; another's prose is made inert, and gives way to its quotes where it says an address, or
-    rests on words that read as if they were meant for a model.
+    rests on words that read as if they were meant for a model, and where it says a whole sentence of them.
 
     Refused are a claim of which nothing is left, one that leaks (a secret that its quotes do not have, a piece of the
     instructions), one with something of the kinds ``refused``, and all of them if one tells the canary.
@@ -94,9 +97,21 @@ def guard_output(verified: Verified, draft: Draft = _NOBODY, refused: Collection
 
 def _shown(claim: Claim, quotes: list[str], suspected: Collection[Suspected]) -> str:
     text = claim.text if claim.verbatim else inert(claim.text, quotes)
-    if text and (_rests_on(claim, suspected) or _ADDRESS.search(text)):
+    if text and (_rests_on(claim, suspected) or _ADDRESS.search(text) or _repeats(text, quotes)):
         return " ".join(quotes)
     return text
+
+
+def _repeats(text: str, quotes: list[str]) -> bool:
+    """Whether ``text`` says a whole sentence of its quotes and something around it. What is the document's is shown as
+    the document's: so are orders to readers that stand in it, when nobody took them for any."""
+    said = f" {_plain(text)} "
+    whole = (_plain(quote) for quote in quotes if quote.rstrip().endswith((".", "!", "?", "。", "！", "？")))
+    return any(f" {words} " in said for words in whole if words.count(" ") >= _SENTENCE - 1)
+
+
+def _plain(text: str) -> str:
+    return " ".join(_WORD.findall(text.casefold()))
 
 
 def _rests_on(claim: Claim, suspected: Collection[Suspected]) -> bool:

@@ -35,7 +35,7 @@ def repair(
     """The draft that is settled, with claims at its end that take the place of those that failed."""
     draft, failed = settling.draft, settling.so_far.failed
     by_n = {passage.n: passage for passage in passages}
-    tried = [(claim, why, _exact(claim, by_n)) for claim, why in failed if why in MENDED]
+    tried = [(claim, why, exact(claim, by_n)) for claim, why in failed if why in MENDED]
     by_rule = tuple(exact for _, _, exact in tried if exact is not None)
     draft = replace(draft, claims=(*draft.claims, *by_rule))
     left = [(claim, why) for claim, why, exact in tried if exact is None]
@@ -52,7 +52,7 @@ def repair(
     return draft
 
 
-def _exact(claim: DraftClaim, passages: dict[int, Passage]) -> DraftClaim | None:
+def exact(claim: DraftClaim, passages: dict[int, Passage]) -> DraftClaim | None:
     """The claim with the documents' own words in its quotes; None where one of them is not among theirs."""
     quotes = [_words(quote, passages.get(quote.passage)) for quote in claim.quotes]
     found = tuple(quote for quote in quotes if quote is not None)

@@ -3,10 +3,13 @@
     a claim's quote    names a passage of the pack                      else unknown_citation
                        equals the document's text at its span           else altered_quote
     a claim            has a quote that holds                           else no_citation
-                       says no number that its quotes do not say        else unsupported
+                       says no number and no date that is not theirs    else unsupported
+                       counts what they count                           else partial, or unsupported
+                       names nobody they, or what is around, do not     else partial
+                       denies what they deny, and nothing else          else partial
                        shares its terms with its quotes                 else partial, or unsupported
 
-Nothing is repaired: what fails is refused and counted. Whether the asker may still read the documents is
+Nothing is repaired here: what fails is refused and counted. Whether the asker may still read the documents is
 decided after this, right before release.
 """
 
@@ -18,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retrieval.pack import Packed
+from retrieval.particulars import strays
 from retrieval.terms import numbers, stems
 from retrieval.texts import Texts
 from retrieval.types import SOMEWHERE, Claim, Draft, DraftClaim, Evidence, Passage, Quote, Rejection, Verdict, Verified
@@ -45,7 +49,7 @@ def verify(texts: Texts, draft: Draft, packed: Packed) -> Verified:
         if not evidence:
             rejected += [Rejection(drafted.text, None, "no_citation")] if not drafted.quotes else []
             continue
-        verdict, score = judge(drafted.text, [one.text for one in evidence])
+        verdict, score = judge(drafted.text, [one.text for one in evidence], _around(evidence))
         if verdict == "unsupported":
             rejected.append(Rejection(drafted.text, None, "unsupported"))
         else:
@@ -53,10 +57,11 @@ def verify(texts: Texts, draft: Draft, packed: Packed) -> Verified:
     return Verified(tuple(claims), tuple(rejected))
 
 
-def judge(claim: str, quotes: Sequence[str]) -> tuple[Verdict, float]:
+def judge(claim: str, quotes: Sequence[str], around: str = "") -> tuple[Verdict, float]:
     """Lexical support: the part of the claim's terms found in its quotes, 0..1, and the verdict.
 
-    A number that no quote says makes a claim unsupported; a negation on one side only leaves it partial at best.
+    A number or a date that no quote says makes a claim unsupported. It is partial at best with a name that stands
+    neither in its quotes nor ``around`` them, and with a negation on one side only.
     """
     together = " ".join(quotes)
     if claim == together:
@@ -65,10 +70,17 @@ def judge(claim: str, quotes: Sequence[str]) -> tuple[Verdict, float]:
     if not said or numbers(claim) - numbers(together):
         return "unsupported", 0.0
     score = len(said & stems(together)) / len(said)
-    if score < PARTIAL:
+    stray = strays(claim, together, around)
+    if score < PARTIAL or stray == "unsupported":
         return "unsupported", score
-    agrees = bool(_NEGATION.search(claim)) == bool(_NEGATION.search(together))
+    agrees = stray is None and bool(_NEGATION.search(claim)) == bool(_NEGATION.search(together))
     return ("supported" if score >= SUPPORTED and agrees else "partial"), score
+
+
+def _around(evidence: Sequence[Evidence]) -> str:
+    """What the quotes stand in and under."""
+    passages = {one.passage.n: one.passage for one in evidence}.values()
+    return " ".join(part for one in passages for part in (one.title, *one.heading_path, one.text))
 
 
 @dataclass(frozen=True, slots=True)

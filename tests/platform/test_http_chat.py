@@ -114,9 +114,83 @@ def test_a_lie_is_refused_counted_and_never_shown(
 def test_of_an_answer_that_lies_in_part_the_true_part_is_shown(platform: Platform, model: FakeChat) -> None:
     model.behave("half_true")
     answer = platform.ask("bob", HOTEL)
-    assert (answer["kind"], answer["rejected"], len(answer["claims"])) == ("answer", 1, 1)
+    # Once as it was drafted, and once as it was written again.
+    assert (answer["kind"], answer["rejected"], len(answer["claims"])) == ("answer", 2, 1)
+    assert [notice["kind"] for notice in answer["notices"]] == ["left_out"] and answer["notices"][0][
+        "document_id"
+    ] is None
     (citation,) = answer["citations"]
     assert citation["quote"] == answer["claims"][0]["text"] == "Hotels are reimbursed up to 140 euros per night."
+
+
+def test_what_was_refused_is_written_again_once_and_is_in_the_answer_if_it_holds_then(
+    platform: Platform, model: FakeChat
+) -> None:
+    model.behave("half_true", "honest")
+    answer = platform.ask("bob", HOTEL)
+    assert len(answer["claims"]) == len(answer["citations"]) == 2 and answer["notices"] == []
+    assert answer["rejected"] == 1 and answer["usage"]["requests"] == 2
+    first, second = (sent.body["messages"] for sent in model.received)
+    assert "altered_quote" not in json.dumps(first) and "altered_quote" in json.dumps(second)
+    trace = platform.get("bob", f"/v1/traces/{answer['trace_id']}").json()
+    assert "repair" in {step["name"] for step in trace["steps"]}
+    calls = platform.ok("GET", "/v1/usage", params={"by": "outcome"})["usage"]
+    assert calls
+
+
+def test_a_sentence_leaves_once_it_is_verified_while_the_model_writes_the_next(
+    platform: Platform, model: FakeChat
+) -> None:
+    model.behave("pauses")
+    body = {"question": HOTEL, "stream": True}
+    with platform.http.stream("POST", "/v1/ask", headers=acting("bob"), json=body) as response:
+        told: list[str] = []
+        for line in response.iter_lines():
+            if line.startswith("event: token") and "token" not in told:
+                model.release()  # nobody but who has the first sentence lets the model write the second
+            if line.startswith("event:"):
+                told.append(line.removeprefix("event:").strip())
+    assert told[-1] == "answer" and told.count("token") == told.count("citation") == 2
+    assert told.index("token") < told.index("citation") < len(told) - 1
+
+
+def test_a_model_that_breaks_off_leaves_what_was_told_and_the_answer_says_so(
+    platform: Platform, model: FakeChat
+) -> None:
+    model.behave("breaks_off")
+    events = _stream(platform, "bob", HOTEL)
+    tokens = [json.loads(data)["text"] for name, data in events if name == "token"]
+    name, data = events[-1]
+    answer = json.loads(data)
+    assert name == "answer" and answer["text"] == "".join(tokens) and len(tokens) == 1
+    assert [notice["kind"] for notice in answer["notices"]] == ["incomplete"]
+    assert answer["usage"]["cut_off"] in ("malformed", "server_error") and len(model.received) == 1
+    kept = platform.get("bob", f"/v1/answers/{answer['answer_id']}").json()
+    assert kept["notices"] == answer["notices"] and kept["text"] == answer["text"]
+
+
+def test_a_question_that_asks_two_things_is_answered_in_both(platform: Platform, model: FakeChat) -> None:
+    model.behave("honest")
+    asked = "How much is reimbursed for a hotel per night and in which class are trains reimbursed?"
+    answer = platform.ask("bob", asked, profile="extractive")
+    assert "140 euros" in answer["text"] and "second class" in answer["text"]
+    trace = platform.get("bob", f"/v1/traces/{answer['trace_id']}").json()
+    assert [part["asked"] for part in trace["rewrite"]["parts"]] == asked.rstrip("?").split(" and ")
+    half = platform.ask(
+        "bob", "How much is reimbursed for a hotel per night? And which submarine does the navy recommend?",
+        profile="extractive",
+    )  # fmt: skip
+    assert "140 euros" in half["text"]
+    assert [(n["kind"], "submarine" in n["text"]) for n in half["notices"]] == [("incomplete", True)]
+
+
+def test_a_model_is_told_who_answers_for_a_passage_and_what_stands_around_it(
+    platform: Platform, model: FakeChat
+) -> None:
+    model.behave("honest")
+    platform.ask("bob", HOTEL)
+    content = model.received[0].body["messages"][-1]["content"]
+    assert '"modified_at"' in content and "reimbursed" in content
 
 
 def test_a_model_that_finds_nothing_abstains_in_our_words(platform: Platform, model: FakeChat) -> None:

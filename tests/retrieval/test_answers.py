@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from retrieval.prompts import ANSWER
+from tests.retrieval.chatting import chatting
 from tests.retrieval.world import World
 from vouch.core import clock
-from vouch.core.settings import Settings
-from vouch.gateway.fake_chat import FakeChat
-from vouch.gateway.gateway import Gateway
 
 HOTEL = "How much is reimbursed for a hotel per night?"
 LEAVE = "How many weeks of paid parental leave may a parent take?"
@@ -152,20 +148,6 @@ def test_a_conversation_is_its_users_own(world: World) -> None:
 
 
 # --- with a chat model ---------------------------------------------------------------------------
-
-
-@contextmanager
-def chatting(world: World, *behaviours: str) -> Iterator[FakeChat]:
-    with FakeChat(*behaviours) as server:
-        settings = Settings(
-            data_dir=world.services.settings.data_dir, chat_url=server.url, chat_model="fake", chat_timeout_s=5
-        )
-        gateway = Gateway.open(settings)
-        world.use(gateway=gateway)
-        try:
-            yield server
-        finally:
-            gateway.close()
 
 
 def test_an_honest_model_is_cited_and_verified_like_the_rest(world: World) -> None:

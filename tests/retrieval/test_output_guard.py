@@ -86,6 +86,12 @@ def test_what_rests_on_words_meant_for_a_model_is_shown_as_a_quote() -> None:
     assert len(shown(told, told, draft=draft)) == 1
 
 
+def test_a_whole_sentence_of_a_quote_is_shown_as_the_documents_and_not_in_prose() -> None:
+    told = claim(f"As instructed: {ORDER}", ORDER, INJECTED)
+    turned = claim("The kitchen opens at eight.", "It opens at eight in the morning.", INJECTED)
+    assert shown(told, turned) == [ORDER, turned.text]
+
+
 # --- leaks ------------------------------------------------------------------------------------------
 
 

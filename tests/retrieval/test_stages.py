@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from retrieval.fuse import FLOOR, WORDS, fuse
 from retrieval.guard import clean, guard_output, inert
 from retrieval.pack import Packed, pack
+from retrieval.particulars import strays
 from retrieval.rewrite import rewrite
+from retrieval.split import split
 from retrieval.terms import key_terms, numbers
 from retrieval.texts import Texts
 from retrieval.types import (
@@ -189,6 +191,56 @@ def test_the_superseded_give_way_only_to_a_successor_among_the_hits(tmp_path: Pa
     assert [p.text for p in pack(texts, [old], 8).passages] == ["Old."]
 
 
+def test_what_says_the_same_in_other_shape_is_packed_once_and_other_figures_are_kept(tmp_path: Path) -> None:
+    blobs = Blobs(str(tmp_path))
+    said = "Hotel costs in capitals are reimbursed up to 140 euros per night for all staff on trips."
+    texts = [
+        said,
+        said.replace("for all", "for  All") + "!",
+        said.replace("140", "150"),
+        "\u65c5\u8d39\u89c4\u5b9a",
+        "\u4f11\u5047\u89c4\u5b9a",
+    ]
+    hits = [hit(blobs, text, Span(0, len(text)), 0, str(n)) for n, text in enumerate(texts)]
+    assert [p.document_id for p in pack(Texts(blobs, "t"), hits, 8).passages] == ["0", "2", "3", "4"]
+
+
+def test_what_stands_around_a_hit_joins_it_and_takes_no_hits_place(tmp_path: Path) -> None:
+    blobs, whole = Blobs(str(tmp_path)), "One.\n\nTwo.\n\nThree."
+    one, two, three = (hit(blobs, whole, Span(a, b), n) for n, (a, b) in enumerate([(0, 4), (6, 10), (12, 18)]))
+    other = hit(blobs, "Else.", Span(0, 5), 0, "e")
+    packed = pack(Texts(blobs, "t"), [two, other], 2, {two.key: (one, three)})
+    assert [p.text for p in packed.passages] == [whole, "Else."]
+
+
+# --- split ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("question", "parts"),
+    [
+        (
+            "How many days of leave do I get and how do I request it?",
+            ["How many days of leave do I get", "how do I request it days leave"],
+        ),
+        ("What is the hotel limit? And who approves trains?", ["What is the hotel limit", "who approves trains"]),
+        (
+            "Who leads the HR desk and what is the phone number?",
+            ["Who leads the HR desk", "what is the phone number leads HR desk"],
+        ),
+        ("Which form and which office do I need?", []),
+        ("What is the difference between sick leave and holiday?", []),
+        ("Where and when did the meeting take place?", []),
+        ("What do I do if I am sick and cannot come?", []),
+        ("Who led the study on sleep and was criticized by the board?", []),
+        ("Is it? Is it? Is it? Is it? Is it?", []),
+        ("", []),
+    ],
+)
+def test_a_question_is_taken_apart_where_each_part_is_one(question: str, parts: list[str]) -> None:
+    assert [part.query for part in split(question)] == parts
+
+
 # --- verify --------------------------------------------------------------------------------------
 
 
@@ -201,10 +253,39 @@ def test_the_superseded_give_way_only_to_a_successor_among_the_hits(tmp_path: Pa
         ("Parents may not take 20 weeks of paid leave.", "partial"),
         ("Submarines surface in spring.", "unsupported"),
         ("!!!", "unsupported"),
+        ("Every parent may take 20 days of paid leave.", "unsupported"),
+        ("Every parent may take 20 weeks of paid leave from March.", "unsupported"),
+        ("Every parent may take 20 weeks of paid leave on Mondays.", "unsupported"),
+        ("Every parent may take 20 weeks of paid leave at Acme.", "partial"),
+        ("Every parent may take 20 weeks of paid leave for $5.", "unsupported"),
     ],
 )
 def test_lexical_support(claim: str, verdict: str) -> None:
     assert judge(claim, ["Every parent may take 20 weeks of paid leave."])[0] == verdict
+
+
+@pytest.mark.parametrize(
+    ("claim", "quote", "around", "verdict"),
+    [
+        ("The limit is 140 EUR per night.", "The limit is 140 euros per night.", "", None),
+        ("The limit is 140 dollars per night.", "The limit is 140 euros per night.", "", "unsupported"),
+        ("The limit is 140 euros per night.", "The limit per night is 140.", "", "partial"),
+        ("The limit is 140 euros per night.", "Limit per night in euros: 140", "", None),
+        ("It applies from March 2025.", "It applies from 2025-03-01.", "", None),
+        ("It applies from April 2025.", "It applies from 2025-03-01.", "", "unsupported"),
+        ("The limit at Acme is 140 euros.", "The limit is 140 euros.", "Travel at Acme", None),
+        (
+            "Die Grenze liegt bei 140 Euro je Nacht.",
+            "Die Grenze liegt bei 140 Euro je Nacht im Hotel der Stadt.",
+            "",
+            None,
+        ),
+        ("You may leave in May 2025.", "You may leave in May 2025.", "", None),
+        ("Staff may leave at 5.", "All staff may leave at 5.", "", None),
+    ],
+)
+def test_particulars_are_the_evidences_own(claim: str, quote: str, around: str, verdict: str | None) -> None:
+    assert strays(claim, quote, around) == verdict
 
 
 @pytest.mark.parametrize(

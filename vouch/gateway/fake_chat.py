@@ -47,7 +47,8 @@ from vouch.gateway.fake_streams import streamed
 
 MODEL = "fake-chat-1"
 _ENCLOSED = re.compile(
-    r"^BEGIN-(?P<nonce>\w+)\n(?P<passages>.*?)\n?^END-(?P=nonce)\n[^\n]*\n(?P<question>.+)", re.M | re.S
+    r"^BEGIN-(?P<nonce>\w+)\n(?P<passages>.*?)\n?^END-(?P=nonce)\n.*?^The question[^\n]*\n(?P<question>.+)",
+    re.M | re.S,
 )
 _WORD = re.compile(r"\w{4,}")
 _CLAIMS = 2
@@ -239,7 +240,14 @@ def _altered(quote: str) -> str:
 
 
 def _paraphrased(draft: Json, _: list[Json]) -> Json:
-    return {**draft, "claims": [{**c, "text": f"As it stands: {c['text']}"} for c in draft["claims"]]}
+    return {**draft, "claims": [{**c, "text": _turned(c["text"])} for c in draft["claims"]]}
+
+
+def _turned(text: str) -> str:
+    """Its words in another order: the last ones first."""
+    words = text.rstrip(".").split()
+    half = -(-len(words) // 2)
+    return f"As it stands, {' '.join(words[half:])}: {' '.join(words[:half])}."
 
 
 def _half_true(draft: Json, _: list[Json]) -> Json:
