@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from retrieval.leaks import planted
-from retrieval.prompts import ANSWER, prompt
+from retrieval.leaks import unused_word
+from retrieval.prompts import ANSWER, AnswerPrompt, render
 from retrieval.types import SOMEWHERE, Draft, DraftClaim, Passage, Quote, Suspected
 from vouch.core.types import Json, Span
 from vouch.gateway import injection
@@ -17,10 +17,14 @@ NOT_A_PASSAGE = 0
 
 
 def from_model(
-    name: str, question: str, passages: Sequence[Passage], write: Callable[[DraftRequest], tuple[ChatReply, Json]]
+    name: str,
+    question: str,
+    passages: Sequence[Passage],
+    write: Callable[[DraftRequest], tuple[ChatReply, Json]],
+    version: str = ANSWER,
 ) -> Draft:
-    """What ``write`` makes of the request, with the usage that it tells. Passages that read as if they were meant for
-    the model are marked: for it, and in the draft. Raises what ``write`` does."""
+    """What ``write`` makes of the request by a version of the prompt, with the usage that it tells. Passages that read
+    as if they were meant for the model are marked: for it, and in the draft. Raises what ``write`` does."""
     suspected = _suspected(passages)
     marked = {one.passage for one in suspected}
     shown = tuple(
@@ -34,14 +38,14 @@ def from_model(
         )
         for passage in passages
     )
-    instructions, canary = planted(prompt(ANSWER))
-    reply, usage = write(DraftRequest(question, shown, instructions))
+    canary = unused_word()
+    reply, usage = write(DraftRequest(question, shown, render(version, AnswerPrompt(canary))))
     # The model's own words on what is missing are prose that nothing verifies: they are not passed on.
     claims = () if reply.draft.insufficient else _claims(reply, shown)
     masked = {"masked": dict(reply.masked)} if reply.masked else {}
-    writer = f"chat:{name}:{ANSWER}"
+    writer = f"chat:{name}:{version}"
     sure = 1.0 if claims else 0.0
-    return Draft(claims, sure, writer, usage={**usage, **masked}, suspected=suspected, canary=canary)
+    return Draft(claims, sure, writer, usage={**usage, **masked}, suspected=suspected, prompt=version, canary=canary)
 
 
 def _claims(reply: ChatReply, shown: Sequence[PassageText]) -> tuple[DraftClaim, ...]:

@@ -23,7 +23,7 @@ from retrieval.depth import Depth
 from retrieval.export import exported
 from retrieval.facets import Fitting, Matched, count, fitting
 from retrieval.fuse import fuse
-from retrieval.generate import Profile, choose_profile, choose_writers, generate
+from retrieval.generate import choose_writers, generate
 from retrieval.guard import guard_input, guard_output
 from retrieval.highlight import Marked, mark, sought
 from retrieval.leaks import untold
@@ -32,6 +32,9 @@ from retrieval.listing import fitting_filters, listing
 from retrieval.metrics import ABSTENTIONS, REJECTED_CLAIMS, SUSPECTED
 from retrieval.narrow import narrow
 from retrieval.pack import pack
+from retrieval.profiles.made_by import made_by
+from retrieval.profiles.serving import UNRELEASED, Serving, serving
+from retrieval.profiles.shadow import Shown, beside
 from retrieval.query import Query, understand, understand_question
 from retrieval.recheck import Admitted, Wanted, alarm, recheck_candidates, still_readable
 from retrieval.release import release
@@ -69,7 +72,8 @@ class Results:
 @dataclass(frozen=True, slots=True)
 class _Meant:
     """The question with its filters in it, what of it the index cannot decide, and ``near``, what is to be like it.
-    ``services`` are on the generation that it is asked of, from here to the end."""
+    ``services`` are on the generation that it is asked of, from here to the end; ``serving`` is the profile that is to
+    answer it."""
 
     services: Services
     access: Access
@@ -78,6 +82,7 @@ class _Meant:
     rewritten: Rewritten
     sieve: Sieve
     near: Vector | None
+    serving: Serving
 
     def reading(self, read: Sequence[Reading]) -> _Meant:
         """The same with what was read in place of what was typed."""
@@ -150,37 +155,37 @@ def ask(
     services: Services,
     asker: Asker,
     question: Question,
-    profile: Profile | None = None,
+    profile: str | None = None,
     follow: Follow = lambda _: None,
 ) -> tuple[Released, str]:
     """An answer of which every claim is verified and readable now, or an abstention; saved with its trace, whose
     id is the second value. ``follow`` hears each step begin and may raise to stop the work. Raises as above."""
     question = guard_input(question, field="question")
     query = understand_question(question, field="question")
-    choose_profile(services, profile)
+    question = replace(question, profile=profile)
     trace = Recorder("ask", asker, question, follow)
     with exported(services.exporter, trace.told):
-        return _answered(services, question, query, profile, trace), trace.id
+        return _answered(services, question, query, trace), trace.id
 
 
-def _answered(
-    services: Services, question: Question, query: Query, profile: Profile | None, trace: Recorder
-) -> Released:
+def _answered(services: Services, question: Question, query: Query, trace: Recorder) -> Released:
     asker, deadline = trace.asker, Deadline.of(services.settings.ask_deadline_s)
     meant = _mean(services, asker, question, query, trace)
     services = meant.services
     found = _find(meant, trace, spell=False)
     words = meant.rewritten.query
     payer = Payer(asker.tenant, asker.user, asker.key_id, found.access.groups, question.workflow, trace.id)
-    writers = replace(choose_writers(services, payer, meant.question, profile, deadline), tried=trace.tried)
+    writers = replace(
+        choose_writers(services, payer, meant.question, meant.serving.profile, deadline), tried=trace.tried
+    )
     texts = Texts(services.blobs, asker.tenant)
 
     with trace.step("pack"):
-        packed = pack(texts, found.hits, question.limit)
+        packed = pack(texts, found.hits, meant.question.limit)
     with trace.step("generate"):
         draft = generate(services, words, packed.passages, writers)
         if not draft.claims and packed.withheld:  # the current documents do not answer: ask the superseded ones
-            packed = pack(texts, found.hits, question.limit, outdated=True)
+            packed = pack(texts, found.hits, meant.question.limit, outdated=True)
             draft = generate(services, words, packed.passages, writers)
         draft, contradictions = contrast(draft, packed.passages, services.embedder)
     with trace.step("verify"):
@@ -189,27 +194,32 @@ def _answered(
         verified = guard_output(verified, draft, untold(services.settings))
     with trace.step("release"):
         released = release(services, found.access, words, packed, (draft, verified, contradictions))
+    released = replace(released, made_by=made_by(services, meant.serving, draft))
 
     trace.note(**outcome_facts(packed, draft, verified, released))
     _count(draft, verified, released)
     save_answer(services, found.access, question, released, trace)
+    whose, ms = (asker.tenant, asker.user), trace.spent_ms("generate", "verify", "guard")
+    beside(services, meant.serving, Shown(whose, meant.question, packed, verified, released, ms))
     return released
 
 
 def _mean(services: Services, asker: Asker, question: Question, query: Query, trace: Recorder) -> _Meant:
     """Who asks, and what their words come to for them."""
-    near = None
+    near, served = None, UNRELEASED
     with trace.step("resolve"), services.catalog.reading(asker.tenant) as session:
         services = services.pinned(session)
         access = resolve(session, asker.tenant, asker.user)
+        if trace.kind == "ask":
+            served = serving(session, services, (asker.tenant, asker.user), question)
         previous = previous_query(session, asker.tenant, asker.user, question.conversation_id)
         scope = narrow(session, access, question, query)
         if question.like is not None:
             near = likeness(services, session, access, question.like)
     with trace.step("rewrite"):
         rewritten = rewrite(replace(question, text=query.words), previous)
-    narrowed = replace(question, text=rewritten.query, where=scope.where)
-    return _Meant(services, access, narrowed, query, rewritten, scope.sieve, near)
+    narrowed = replace(served.of(question), text=rewritten.query, where=scope.where)
+    return _Meant(services, access, narrowed, query, rewritten, scope.sieve, near, served)
 
 
 def _find(meant: _Meant, trace: Recorder, *, spell: bool) -> _Evidence:
