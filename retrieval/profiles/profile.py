@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from retrieval.guard import MAX_LIMIT
 from retrieval.prompts import ANSWER, require
@@ -52,15 +52,21 @@ class Spec(_Part):
     approval: bool = False
     abstain_below: float | None = Field(None, ge=0, le=1)
 
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if isinstance(self.writers, tuple) and not 1 <= len(set(self.writers)) == len(self.writers) <= 10:
-            raise ValueError("writers are 1 to 10 names, each once")
+    @field_validator("writers")
+    @classmethod
+    def _each_once(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        if isinstance(value, tuple) and not 1 <= len(set(value)) == len(value) <= 10:
+            raise ValueError("are 1 to 10 names, each once")
+        return value
+
+    @field_validator("prompt")
+    @classmethod
+    def _of_answers(cls, value: str) -> str:
         try:
-            require(self.prompt, "answer")
+            require(value, "answer")
         except BadPrompt as error:
             raise ValueError(error.detail) from None
-        return self
+        return value
 
 
 class _File(_Part):

@@ -36,11 +36,11 @@ def digest(version: str) -> str:
 def require_lock(folder: Path = FOLDER) -> None:
     """Raises :class:`BadPrompt` unless every file is released, every release has its file, and each is as it was."""
     there, held = files(folder), locked(folder)
-    if there.keys() != held.keys():
-        odd = ", ".join(sorted(there.keys() ^ held.keys()))
-        raise BadPrompt(f"{LOCK} and the files beside it differ in {odd}; `python -m retrieval.prompts lock` adds.")
     for version in held:
         read(folder, version)
+    if there.keys() - held.keys():
+        new = ", ".join(sorted(there.keys() - held.keys()))
+        raise BadPrompt(f"{new} is not released: `python -m retrieval.prompts lock` does that.")
 
 
 def read(folder: Path, version: str) -> str:
