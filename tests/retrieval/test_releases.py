@@ -1,5 +1,4 @@
-"""Releases as they are asked and told over HTTP: who is served by what, how fast it is gone back from, and a shadow that
-nobody sees."""
+"""Releases over HTTP: who is served by what, how fast it is gone back from, and a shadow that nobody sees."""
 
 from __future__ import annotations
 
@@ -111,6 +110,10 @@ def ran(world: World) -> list[Any]:
     world.services.aside.finish()
     with world.catalog.reading(TENANT) as session:
         return list(session.execute(sa.text("SELECT * FROM shadow_run ORDER BY at")))
+
+
+def waited(go: threading.Event) -> None:
+    go.wait()
 
 
 def shadows(outcome: str) -> float:
@@ -285,13 +288,13 @@ def test_what_is_gone_back_from_or_may_not_be_read_any_more_is_not_sent(
     document = world.document("Bonus", "The bonus of a captain is 412 doubloons a year.", allow=("user:bob",))
     released(world, "extractive", shadow=("brief", 100))
     before, go = shadows("withdrawn"), threading.Event()
-    world.services.aside.offer(lambda: go.wait() and None)  # type: ignore[arg-type,return-value]
+    world.services.aside.offer(lambda: waited(go))
     assert world.ask("bob", "What is the bonus of a captain a year?")["kind"] == "answer"
     world.readers(document, ("user:dave",), project=False)
     go.set()
     assert ran(world) == [] and not models["other"].received and shadows("withdrawn") == before + 1
     go.clear()
-    world.services.aside.offer(lambda: go.wait() and None)  # type: ignore[arg-type,return-value]
+    world.services.aside.offer(lambda: waited(go))
     world.ask("bob", HOTEL)
     released(world, "extractive")
     go.set()
@@ -315,9 +318,9 @@ def test_a_shadow_is_nobodys_cost_but_its_own_workflows(world: World) -> None:
     assert (response.status_code, response.json()["field"]) == (422, "workflow")
 
 
-def test_where_nothing_was_found_there_is_nothing_to_compare(empty: World, world: World) -> None:
+def test_where_nothing_was_found_there_is_nothing_to_compare(world: World) -> None:
     released(world, "extractive", shadow=("strict", 100))
-    world.ask("nobody-reads" if False else "dave", "x", filter={"source": ["none"]})
+    world.ask("dave", HOTEL, filter={"source": ["none"]})
     assert ran(world) == []
 
 
