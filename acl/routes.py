@@ -168,6 +168,12 @@ ROUTES: dict[str, Rule] = {
     "GET /v1/budgets": ADMIN,
     "PUT /v1/budgets": ADMIN,
     "DELETE /v1/budgets/{budget_id}": ADMIN,
+    # releases of profiles
+    "GET /v1/releases": ADMIN,
+    "PUT /v1/releases": ADMIN,
+    "POST /v1/releases/rollback": ADMIN,
+    "GET /v1/releases/history": ADMIN,
+    "GET /v1/releases/comparison": ADMIN,
     # evaluation sets
     "POST /v1/evals/sets": ADMIN_AS,
     "GET /v1/evals/sets": ADMIN,

@@ -66,6 +66,7 @@ def save_answer(services: Services, access: Access, question: Question, released
                 principals_hash=released.proof["principals_hash"],
                 generation=released.proof["generation"],
                 proof=released.proof,
+                made_by=released.made_by,
             )
         )
         session.flush()
@@ -74,7 +75,7 @@ def save_answer(services: Services, access: Access, question: Question, released
         kind = "abstention" if released.abstention else "answer"
         told = {"kind": kind, "trace": trace.id, "made_from": sorted(released.inputs), "proof": digest(released.proof)}
         detail = shown(_cited(released), released.proof["epoch"], **told)
-        record(session, trace.asker, "ask", f"answer:{released.id}", detail)
+        record(session, trace.asker, "ask", f"answer:{released.id}", detail | {"made_by": released.made_by})
 
 
 def read_answer(catalog: Catalog, asker: Asker, answer_id: str) -> Kept:
@@ -196,4 +197,5 @@ def _released(
         usage={name: value for name, value in row.usage.items() if name != "rejected"},
         inputs=inputs,
         proof=row.proof,
+        made_by=row.made_by,
     )

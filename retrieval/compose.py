@@ -67,7 +67,7 @@ class _Composing:
 
     def of(self, packed: Packed, texts: Texts, writers: Writers) -> Settled:
         services, asked = self.services, self.ground.asked
-        settling = Settling(services, self.trace, texts, packed)
+        settling = Settling(services, texts, packed, self.trace.step)
 
         def hear(draft: Draft) -> bool:
             return self._tell(packed, settling.settle(draft))

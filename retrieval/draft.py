@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from retrieval.leaks import planted
-from retrieval.prompts import ANSWER, REPAIR, prompt
+from retrieval.leaks import unused_word
+from retrieval.prompts import ANSWER, REPAIR, AnswerPrompt, render
 from retrieval.types import SOMEWHERE, Draft, DraftClaim, Passage, Quote, Suspected
 from vouch.core.types import Json, Span
 from vouch.gateway import chat, injection
@@ -27,14 +27,15 @@ def from_model(
     passages: Sequence[Passage],
     write: Write,
     hear: Callable[[Draft], object] | None = None,
+    version: str = ANSWER,
 ) -> Draft:
-    """What ``write`` makes of the request, with the usage that it tells. Passages that read as if they were meant for
-    the model are marked: for it, and in the draft. ``hear`` is told of the draft with each claim that it grows by.
-    Raises what ``write`` does."""
+    """What ``write`` makes of the request by a version of the prompt, with the usage that it tells. Passages that read
+    as if they were meant for the model are marked: for it, and in the draft. ``hear`` is told of the draft with each
+    claim that it grows by. Raises what ``write`` does."""
     suspected = _suspected(passages)
     shown = _shown(passages, suspected)
-    instructions, canary = planted(prompt(ANSWER))
-    draft = Draft((), 0.0, f"chat:{name}:{ANSWER}", suspected=suspected, canary=canary, model=name)
+    canary = unused_word()
+    draft = Draft((), 0.0, f"chat:{name}:{version}", suspected=suspected, prompt=version, canary=canary, model=name)
     numbered = {passage.id: n for n, passage in enumerate(shown, 1)}
     heard: list[DraftClaim] = []
 
@@ -43,7 +44,9 @@ def from_model(
         if hear is not None:
             hear(replace(draft, claims=tuple(heard), confidence=1.0))
 
-    reply, usage = write(DraftRequest(question, shown, instructions), None if hear is None else listen)
+    reply, usage = write(
+        DraftRequest(question, shown, render(version, AnswerPrompt(canary))), None if hear is None else listen
+    )
     # The model's own words on what is missing are prose that nothing verifies: they are not passed on. One that says
     # that nothing answers, and answers, is taken at its first word, unless its second was heard by then.
     claims = tuple(_claim(one, numbered) for one in reply.draft.claims if heard or not reply.draft.insufficient)
@@ -56,9 +59,9 @@ def mended(
 ) -> Draft:
     """``draft`` with what ``write`` makes of its claims that ``failed``, each with why, at its end. Raises as above."""
     shown = _shown(passages, draft.suspected)
-    instructions, canary = planted(prompt(REPAIR))
+    canary = unused_word()
     again = tuple(FailedClaim(claim.text, tuple(one.text for one in claim.quotes), why) for claim, why in failed)
-    reply, usage = write(DraftRequest(question, shown, instructions, again), None)
+    reply, usage = write(DraftRequest(question, shown, render(REPAIR, AnswerPrompt(canary)), again), None)
     numbered = {passage.id: n for n, passage in enumerate(shown, 1)}
     claims = () if reply.draft.insufficient else tuple(_claim(one, numbered) for one in reply.draft.claims)
     return replace(draft, claims=(*draft.claims, *claims), usage=_both(draft.usage, usage), canary=canary)

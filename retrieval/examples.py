@@ -67,6 +67,17 @@ ANSWER: Json = {
     "rejected": 0,
     "conversation_id": None,
     "usage": {"writer": "extractive", "input_tokens": 0, "output_tokens": 0},
+    "made_by": {
+        "profile": "routes",
+        "digest": "4f1c2a97d0b3e865",
+        "arm": "default",
+        "release": None,
+        "prompt": None,
+        "prompt_sha256": None,
+        "writer": "extractive",
+        "model": None,
+        "settings": "9b71d224bd62f378",
+    },
     "trace_id": "0199c0df-1b3d-7bd0-9c1a-0f1e2d3c4b5a",
 }
 KEPT_ANSWER: Json = {
@@ -156,6 +167,7 @@ TRACE: Json = {
     "index": {"generation": "g1", "embedder": "all-MiniLM-L6-v2:r1", "plan": {"dense": {"mode": "exact"}}},
     "writer": {},
     "outdated": 0,
+    "made_by": None,
     "query": "How many weeks of parental leave?",
     "asked": {
         "limit": 10,
@@ -338,6 +350,62 @@ BUDGETS: Json = {
             "spent_money": "0.4013",
         }
     ]
+}
+RELEASE: Json = {
+    "id": "0199c0e1-4b62-7c3e-9a1b-2f6d5b0c9e12",
+    "workflow": "",
+    "stable": "routes",
+    "canary": {"profile": "careful", "percent": 10},
+    "shadow": None,
+    "sound": True,
+    "verb": "set",
+    "by": "key:0199c0de-0000-7aaa-8bbb-000000000001",
+    "at": "2026-03-01T09:00:00Z",
+}
+RELEASE_HISTORY: Json = {"releases": [RELEASE]}
+RELEASES: Json = {
+    "releases": [RELEASE],
+    "profiles": [
+        {
+            "name": "careful",
+            "digest": "4f1c2a97d0b3e865",
+            "says": {
+                "prompt": "answer.v1",
+                "writers": ["strong", "extractive"],
+                "passages": 12,
+                "rerank": True,
+                "approval": False,
+                "abstain_below": None,
+            },
+        }
+    ],
+}
+COMPARISON: Json = {
+    "workflow": "",
+    "since": "2026-02-01T00:00:00Z",
+    "until": "2026-03-01T00:00:00Z",
+    "comparisons": [
+        {
+            "kind": "canary",
+            "former": "routes",
+            "candidate": "careful",
+            "answers": [812, 97],
+            "enough": True,
+            "failed": 0,
+            "measures": [
+                {
+                    "measure": "abstained",
+                    "former": 0.2118,
+                    "candidate": 0.1443,
+                    "difference": -0.0675,
+                    "low": -0.1389,
+                    "high": 0.0103,
+                    "p": 0.0781,
+                }
+            ],
+            "overlap": None,
+        }
+    ],
 }
 STREAM = (
     'event: step\ndata: {"name":"search"}\n\n'

@@ -10,25 +10,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from retrieval.difficulty import difficulty
 from retrieval.draft import from_model
 from retrieval.export import Attempt
 from retrieval.extract import extract
 from retrieval.metrics import MODEL_SECONDS
+from retrieval.profiles.profile import CHAT, OURS, ROUTES, Profile
 from retrieval.services import Services
 from retrieval.spend import paying
 from retrieval.types import Draft, Passage, Question, Rewritten, Suspected
 from vouch.catalog.spending import Payer
 from vouch.core.deadline import Deadline
-from vouch.core.errors import InvalidInput, ModelUnavailable, ModelWithheld
+from vouch.core.errors import ModelUnavailable, ModelWithheld
 from vouch.core.types import Json
 from vouch.gateway import injection
 from vouch.gateway.gateway import Call
 from vouch.gateway.model_file import EXTRACTIVE
 
-Profile = Literal["extractive", "chat"]
 _NOTHING: Json = {}
 AFTERWARDS_S = 3.0
 """Of a question's time, what verifying and releasing may take."""
@@ -36,34 +35,31 @@ AFTERWARDS_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Writers:
-    """Who is to write, in the order that they are tried, by when, and who pays for it. ``tried`` hears of each try;
-    ``hear`` of a draft that grows while it is written, and says whether any of it was told to the asker."""
+    """Who is to write, in the order that they are tried, by when, and who pays for it; ``profile`` says how. ``tried``
+    hears of each try, ``hear`` of a draft that grows while it is written, and says whether any of it was told."""
 
     names: tuple[str, ...]
     deadline: Deadline
     payer: Payer
     tried: Callable[[Attempt], None] = lambda _: None
+    profile: Profile = OURS[0]
     hear: Callable[[Draft], bool] | None = None
 
 
-def choose_profile(services: Services, wanted: Profile | None) -> Profile:
-    """What writes the answer. Raises :class:`InvalidInput` when a chat model is wanted and none is configured."""
-    if wanted == "chat" and not services.gateway.models:
-        raise InvalidInput("No chat model is configured here.", field="profile")
-    return wanted or ("chat" if services.gateway.models else "extractive")
-
-
 def choose_writers(
-    services: Services, payer: Payer, question: Question, wanted: Profile | None, deadline: Deadline
+    services: Services, payer: Payer, question: Question, profile: Profile, deadline: Deadline
 ) -> Writers:
-    """``question``: as it is searched for. Raises as :func:`choose_profile`."""
-    profile = choose_profile(services, wanted)
-    if profile == "extractive":
-        return Writers((EXTRACTIVE,), deadline, payer)
-    names = services.gateway.chain(Call(payer.tenant, difficulty(question.text), payer.workflow))
-    if wanted == "chat":  # prose was asked for: sentences are the last resort, never the first
+    """``question``: as it is searched for; by its workflow, not its payer's, models are routed."""
+    wanted, gateway = profile.spec.writers, services.gateway
+    if wanted == EXTRACTIVE:
+        return Writers((EXTRACTIVE,), deadline, payer, profile=profile)
+    if wanted in (ROUTES, CHAT):
+        names = gateway.chain(Call(payer.tenant, difficulty(question.text), question.workflow))
+    else:
+        names = gateway.allowed(wanted, payer.tenant)
+    if wanted == CHAT:  # prose was asked for: sentences are the last resort, never the first
         names = (*(name for name in names if name != EXTRACTIVE), *(name for name in names if name == EXTRACTIVE))
-    return Writers(names, deadline.keeping(AFTERWARDS_S), payer)
+    return Writers(names, deadline.keeping(AFTERWARDS_S), payer, profile=profile)
 
 
 def generate(services: Services, asked: Rewritten, passages: Sequence[Passage], writers: Writers) -> Draft:
@@ -103,14 +99,14 @@ def generate(services: Services, asked: Rewritten, passages: Sequence[Passage], 
 
 def _write(services: Services, name: str, asked: Rewritten, passages: Sequence[Passage], writers: Writers) -> Draft:
     if name == EXTRACTIVE:
-        return _extracted(services, asked, tuple(passages))
+        return _extracted(services, asked, tuple(passages), writers.profile.spec.abstain_below)
     write = paying(services, writers.payer, name, writers.deadline)
-    return from_model(name, asked.query, passages, write, writers.hear)
+    return from_model(name, asked.query, passages, write, writers.hear, writers.profile.spec.prompt)
 
 
-def _extracted(services: Services, asked: Rewritten, passages: tuple[Passage, ...]) -> Draft:
+def _extracted(services: Services, asked: Rewritten, passages: tuple[Passage, ...], below: float | None) -> Draft:
     """Sentences for each question that is asked, each sentence once. As sure as of the least sure that is answered."""
-    threshold = services.settings.abstain_below
+    threshold = services.settings.abstain_below if below is None else below
     drafts = [extract(one.query, passages, services.embedder, abstain_below=threshold) for one in asked.questions]
     if len(drafts) == 1:
         return drafts[0]

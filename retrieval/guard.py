@@ -88,7 +88,7 @@ def guard_output(verified: Verified, draft: Draft = _NOBODY, refused: Collection
     for claim in verified.claims:
         quotes = [evidence.text for evidence in claim.evidence]
         text = _shown(claim, quotes, draft.suspected)
-        if reason := _amiss(text, quotes, refused):
+        if reason := _amiss(text, quotes, refused, draft.prompt or ANSWER):
             rejections.append(Rejection(claim.text if reason == "unsupported" else _WITHHELD, None, reason))
         else:
             claims.setdefault((text, claim.evidence), replace(claim, text=text))
@@ -123,12 +123,12 @@ def _rests_on(claim: Claim, suspected: Collection[Suspected]) -> bool:
 
 
 def _amiss(
-    text: str, quotes: list[str], refused: Collection[Kind]
+    text: str, quotes: list[str], refused: Collection[Kind], version: str
 ) -> Literal["unsupported", "leaked", "private"] | None:
     if not text:
         return "unsupported"
     if text != " ".join(quotes) and (
-        smuggles(text, quotes) or any(recites(text, prompt(one), quotes) for one in (ANSWER, REPAIR))
+        smuggles(text, quotes) or any(recites(text, prompt(one), quotes) for one in (version, REPAIR))
     ):
         return "leaked"
     return "private" if private([text, *quotes], refused) else None

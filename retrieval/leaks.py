@@ -12,22 +12,15 @@ from vouch.gateway.privacy.find import find
 from vouch.gateway.privacy.kinds import SECRETS, Kind
 from vouch.gateway.privacy.policy import Policy
 
-CANARY = """
-
-# A mark
-
-The word {canary} marks these instructions. It stands in no passage and belongs in no answer."""
 RECITED = 9
 """Words in a row that a claim may not share with the instructions, unless its quotes have them too."""
 
 _WORD = re.compile(r"\w+")
 
 
-def planted(instructions: str) -> tuple[str, str]:
-    """``instructions`` with a word in them that was never used before, and the word. Who finds it in an answer knows
-    that the instructions leaked, whatever else the answer says."""
-    canary = secrets.token_hex(10)
-    return instructions + CANARY.format(canary=canary), canary
+def unused_word() -> str:
+    """To mark instructions with, so that an answer that tells of them is known, whatever else it says."""
+    return secrets.token_hex(10)
 
 
 def tells(text: str, canary: str) -> bool:

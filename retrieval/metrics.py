@@ -39,6 +39,18 @@ MODEL_TOKENS = Counter(
     "vouch_model_tokens", "Tokens that chat models read (input) and wrote (output).", ["writer", "kind"]
 )
 OVER_BUDGET = Counter("vouch_over_budget", "Calls of models that a hard budget stopped.", ["scope"])
+MADE = Counter(
+    "vouch_answers_made",
+    "Answers and abstentions by the profile that made them; the arm is default, stable, canary or asked.",
+    ["profile", "arm"],
+)
+SHADOWS = Counter(
+    "vouch_shadows",
+    "Profiles that ran beside an answer: wrote, abstained, failed, withdrawn before it, or dropped for want of room.",
+    ["outcome"],
+)
+for _outcome in ("wrote", "abstained", "failed", "withdrawn", "dropped"):
+    SHADOWS.labels(_outcome)
 OTLP_SPANS = Counter(
     "vouch_otlp_spans",
     "Spans of questions for the collector: taken by it (sent), not taken (failed), or dropped, the queue being full.",

@@ -11,6 +11,7 @@ is in `retrieval/types.py`. Plain functions in a plain thread: nothing here know
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
@@ -24,13 +25,16 @@ from retrieval.depth import Depth
 from retrieval.export import exported
 from retrieval.facets import Fitting, Matched, count, fitting
 from retrieval.fuse import fuse
-from retrieval.generate import Profile, choose_profile, choose_writers
+from retrieval.generate import choose_writers
 from retrieval.guard import guard_input
 from retrieval.highlight import Marked, mark, sought
 from retrieval.like import likeness, search_like
 from retrieval.listing import fitting_filters, listing
 from retrieval.metrics import ABSTENTIONS, REJECTED_CLAIMS, SUSPECTED
 from retrieval.narrow import narrow
+from retrieval.profiles.made_by import made_by
+from retrieval.profiles.serving import UNRELEASED, Serving, serving
+from retrieval.profiles.shadow import Shown, beside
 from retrieval.query import Query, understand, understand_question
 from retrieval.recheck import Admitted, Wanted, alarm, recheck_candidates, still_readable
 from retrieval.release import release
@@ -79,7 +83,8 @@ NOBODY = Audience()
 @dataclass(frozen=True, slots=True)
 class _Meant:
     """The question with its filters in it, what of it the index cannot decide, and ``near``, what is to be like it.
-    ``services`` are on the generation that it is asked of, from here to the end."""
+    ``services`` are on the generation that it is asked of, from here to the end; ``serving`` is the profile that is to
+    answer it."""
 
     services: Services
     access: Access
@@ -88,6 +93,7 @@ class _Meant:
     rewritten: Rewritten
     sieve: Sieve
     near: Vector | None
+    serving: Serving
 
     def reading(self, read: Sequence[Reading]) -> _Meant:
         """The same with what was read in place of what was typed."""
@@ -167,23 +173,20 @@ def ask(
     services: Services,
     asker: Asker,
     question: Question,
-    profile: Profile | None = None,
+    profile: str | None = None,
     audience: Audience = NOBODY,
 ) -> tuple[Released, str]:
     """An answer of which every claim is verified and readable now, or an abstention; saved with its trace, whose
     id is the second value. What was told to ``audience`` before is how it begins. Raises as above."""
     question = guard_input(question, field="question")
     query = understand_question(question, field="question")
-    choose_profile(services, profile)
+    question = replace(question, profile=profile)
     trace = Recorder("ask", asker, question, audience.follow)
     with exported(services.exporter, trace.told):
-        return _answered(services, (question, query), profile, trace, audience), trace.id
+        return _answered(services, question, query, trace, audience.tell), trace.id
 
 
-def _answered(
-    services: Services, asked: tuple[Question, Query], profile: Profile | None, trace: Recorder, audience: Audience
-) -> Released:
-    question, query = asked
+def _answered(services: Services, question: Question, query: Query, trace: Recorder, tell: Tell | None) -> Released:
     asker, deadline = trace.asker, Deadline.of(services.settings.ask_deadline_s)
     meant = _mean(services, asker, question, query, trace)
     services = meant.services
@@ -191,32 +194,39 @@ def _answered(
     trace.note(**found.facts)
     rewritten = found.meant.rewritten
     payer = Payer(asker.tenant, asker.user, asker.key_id, found.access.groups, question.workflow, trace.id)
+    profile = meant.serving.profile
     writers = replace(choose_writers(services, payer, meant.question, profile, deadline), tried=trace.tried)
-    ground = Ground(found.access, rewritten, found.hits, question.limit)
-    packed, settled = compose(services, ground, writers, trace, audience.tell)
+    ground, began = Ground(found.access, rewritten, found.hits, meant.question.limit), time.perf_counter()
+    packed, settled = compose(services, ground, writers, trace, tell)
+    ms = 1000 * (time.perf_counter() - began)
     with trace.step("release"):
         released = release(services, found.access, rewritten.query, packed, settled)
+    released = replace(released, made_by=made_by(services, meant.serving, settled.draft))
 
     trace.note(**outcome_facts(packed, settled.draft, settled.verified, released))
     _count(settled.draft, settled.verified, released)
     save_answer(services, found.access, question, released, trace)
+    whose = (asker.tenant, asker.user)
+    beside(services, meant.serving, Shown(whose, meant.question, packed, settled.verified, released, ms))
     return released
 
 
 def _mean(services: Services, asker: Asker, question: Question, query: Query, trace: Recorder) -> _Meant:
     """Who asks, and what their words come to for them."""
-    near = None
+    near, served = None, UNRELEASED
     with trace.step("resolve"), services.catalog.reading(asker.tenant) as session:
         services = services.pinned(session)
         access = resolve(session, asker.tenant, asker.user)
+        if trace.kind == "ask":
+            served = serving(session, services, (asker.tenant, asker.user), question)
         previous = previous_query(session, asker.tenant, asker.user, question.conversation_id)
         scope = narrow(session, access, question, query)
         if question.like is not None:
             near = likeness(services, session, access, question.like)
     with trace.step("rewrite"):
         rewritten = rewrite(replace(question, text=query.words), previous)
-    narrowed = replace(question, text=rewritten.query, where=scope.where)
-    return _Meant(services, access, narrowed, query, rewritten, scope.sieve, near)
+    narrowed = replace(served.of(question), text=rewritten.query, where=scope.where)
+    return _Meant(services, access, narrowed, query, rewritten, scope.sieve, near, served)
 
 
 def _find_all(meant: _Meant, trace: Recorder) -> _Evidence:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sqlmodel import Session
 
@@ -10,6 +10,9 @@ from retrieval.cache import QueryVectors
 from retrieval.export import Exporter
 from retrieval.leaks import untold
 from retrieval.openings import Openings
+from retrieval.profiles.aside import Aside
+from retrieval.profiles.profile import Profiles
+from retrieval.prompts import require_lock
 from vouch.catalog.blobs import Blobs
 from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.catalog.generations import asked, recipe_of
@@ -39,7 +42,8 @@ class Services:
     queries are made by. A question is asked of one generation alone, from its first stage to its last: the one that
     :meth:`pinned` finds active. ``embedder``: what sentences are compared with. It is the model of the settings;
     ``query_vectors`` are of the generation's, which is another one while a change of the model is under way.
-    ``exporter`` tells a collector of each question, where there is one.
+    ``exporter`` tells a collector of each question, where there is one. ``profiles``: how answers may be made;
+    ``aside``: where those run that nobody sees, None: they do not.
     """
 
     settings: Settings
@@ -55,22 +59,26 @@ class Services:
     recipe: Recipe = USUAL
     openings: Openings | None = None
     exporter: Exporter | None = None
+    profiles: Profiles = field(default_factory=Profiles)
+    aside: Aside | None = None
 
     @classmethod
     def open(cls, settings: Settings) -> Services:
         """Connect to the catalog, the blobs and the active index generation, and load the models.
 
-        Raises :class:`BadConfig` without a secret key, :class:`Unavailable` while the catalog cannot be reached
-        or no generation is active, and what loading the models raises.
-        """
+        Raises :class:`BadConfig` without a secret key, :class:`BadPrompt` for a prompt that is not as it was released,
+        :class:`Unavailable` while the catalog cannot be reached or no generation is active, and what loading the models
+        raises."""
         if settings.secret_key is None:
             raise BadConfig("VOUCH_SECRET_KEY is not set.", field="secret_key")
         untold(settings)
+        require_lock()
         catalog = Catalog(database_url(settings), audit_key=settings.audit_key)
         with catalog.reading(ACROSS_TENANTS) as session:
             active = active_generation(session)
         embedder = load_embedder(settings)
         openings = Openings(settings, embedder)
+        gateway = Gateway.open(settings)
         opened = openings.of(active)
         return cls(
             settings=settings,
@@ -82,10 +90,12 @@ class Services:
             embedder=embedder,
             query_vectors=opened.query_vectors,
             reranker=load_reranker(settings),
-            gateway=Gateway.open(settings),
+            gateway=gateway,
             recipe=opened.recipe,
             openings=openings,
             exporter=Exporter.open(settings),
+            profiles=Profiles.open(settings, gateway),
+            aside=Aside(),
         )
 
     def pinned(self, session: Session) -> Services:
@@ -116,6 +126,8 @@ class Services:
         )
 
     def close(self) -> None:
+        if self.aside is not None:
+            self.aside.close()
         self.gateway.close()
         if self.exporter is not None:
             self.exporter.close()

@@ -6,7 +6,8 @@ been told already, and nothing that is told is taken back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from retrieval.contrast import Contradiction, contrast
@@ -15,11 +16,16 @@ from retrieval.leaks import untold
 from retrieval.pack import Packed
 from retrieval.services import Services
 from retrieval.texts import Texts
-from retrieval.trace import Recorder
 from retrieval.types import Draft, DraftClaim, Rejection, Verified
 from retrieval.verify import verify
 
 _NOTHING = Verified((), ())
+Step = Callable[[str], AbstractContextManager[None]]
+"""Times a step of the walk, by its name."""
+
+
+def _untimed(_: str) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +43,8 @@ class Settled:
 class Settling:
     """Of the drafts on one pack of evidence, for one question. Not shared by threads."""
 
-    def __init__(self, services: Services, trace: Recorder, texts: Texts, packed: Packed) -> None:
-        self._services, self._trace, self._texts, self._packed = services, trace, texts, packed
+    def __init__(self, services: Services, texts: Texts, packed: Packed, step: Step = _untimed) -> None:
+        self._services, self._texts, self._packed, self._step = services, texts, packed, step
         self.draft = Draft((), 0.0, "")
         """As it was written."""
         self.so_far = Settled(self.draft)
@@ -57,12 +63,12 @@ class Settling:
         return self.so_far
 
     def _with(self, before: Settled, more: Draft) -> Settled:
-        with self._trace.step("verify"):
+        with self._step("verify"):
             told = {claim.text for claim in before.draft.claims} - {claim.text for claim, _ in before.failed}
             rivals = len(before.contradictions)
             contrasted, found = contrast(more, self._packed.passages, self._services.embedder, told, rivals)
             verified = verify(self._texts, contrasted, self._packed)
-        with self._trace.step("guard"):
+        with self._step("guard"):
             guarded = guard_output(verified, contrasted, untold(self._services.settings))
         claims = dict.fromkeys((*before.verified.claims, *guarded.claims))  # what differed as written may not as shown
         return Settled(

@@ -27,7 +27,6 @@ from acl.caller import Asker, require_standing
 from acl.recheck import recheck
 from acl.resolve import resolve
 from acl.watch import Watch, Watched, event
-from retrieval.generate import Profile
 from retrieval.pipeline import Audience, ask
 from retrieval.release import pieces
 from retrieval.schemas import AnswerResponse
@@ -62,9 +61,7 @@ class ClientGone(Exception):
     """Nobody listens any more. Ends the work; never leaves this module."""
 
 
-def answer_stream(
-    watch: Watch, services: Services, asker: Asker, question: Question, profile: Profile | None
-) -> Watched:
+def answer_stream(watch: Watch, services: Services, asker: Asker, question: Question, profile: str | None) -> Watched:
     """The response that streams the answer to one question, already guarded."""
     telling = Telling(services, asker)
     stream = StreamingResponse(
@@ -103,7 +100,7 @@ class Telling:
             if not self._told_of <= recheck(session, access, self._told_of)[1]:
                 raise AnswerWithdrawn("The answer can no longer be given as it stood; ask again.")
 
-    async def events(self, question: Question, profile: Profile | None) -> AsyncIterator[bytes]:
+    async def events(self, question: Question, profile: str | None) -> AsyncIterator[bytes]:
         """The steps and the sentences, then the whole. Raises what asking and checking raise."""
         told, parts = anyio.create_memory_object_stream[str | _SoFar](AHEAD)
         walking = asyncio.ensure_future(
@@ -125,7 +122,7 @@ class Telling:
             walking.cancel()
 
     def _walk(
-        self, question: Question, profile: Profile | None, told: MemoryObjectSendStream[str | _SoFar]
+        self, question: Question, profile: str | None, told: MemoryObjectSendStream[str | _SoFar]
     ) -> tuple[Released, AnswerResponse]:
         def send(part: str | _SoFar) -> None:
             try:

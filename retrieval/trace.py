@@ -52,7 +52,8 @@ class Recorder:
     def __init__(self, kind: Kind, asker: Asker, question: Question, follow: Follow = lambda _: None) -> None:
         self.id = new_id()
         self.asker = asker
-        self._kind, self._question, self._follow = kind, question, follow
+        self.kind: Kind = kind
+        self._question, self._follow = question, follow
         self._began, self._began_ns = time.perf_counter(), time.time_ns()
         self._parent = PARENT.get()
         self._attempts: list[Attempt] = []
@@ -70,7 +71,7 @@ class Recorder:
         finally:
             seconds = time.perf_counter() - began
             self._walk.append((name, began, seconds))
-            STEP_SECONDS.labels(self._kind, name).observe(seconds)
+            STEP_SECONDS.labels(self.kind, name).observe(seconds)
 
     def tried(self, attempt: Attempt) -> None:
         """Of a writer; what came of it stands in the answer's usage too."""
@@ -80,7 +81,7 @@ class Recorder:
         """All of it so far, for who exports it."""
         asker, seconds = self.asker, time.perf_counter() - self._began
         times = (self._began, self._began_ns, seconds, self._walk, self._attempts)
-        return Told(self.id, self._kind, asker.tenant, *times, self._facts, error, self._parent)
+        return Told(self.id, self.kind, asker.tenant, *times, self._facts, error, self._parent)
 
     def note(self, **facts: Any) -> None:
         """Keep facts under their names; a later value replaces an earlier one."""
@@ -89,13 +90,13 @@ class Recorder:
     def keep(self, session: Session) -> None:
         """Insert the trace, with the time taken so far."""
         seconds = time.perf_counter() - self._began
-        QUESTION_SECONDS.labels(self._kind).observe(seconds)
+        QUESTION_SECONDS.labels(self.kind).observe(seconds)
         asked = asdict(self._question)
         where = {name: value for name, value in asked.pop("where").items() if value}
         moments = {name: rfc3339(where[name]) for name in ("modified_after", "modified_before") if name in where}
         asker, query = self.asker, asked.pop("text")
         told = {"asked": {**asked, "filter": {**where, **moments}}, **self._facts, **self._times(), "ms": _ms(seconds)}
-        row = {"tenant": asker.tenant, "id": self.id, "user": asker.user, "kind": self._kind, "query": query}
+        row = {"tenant": asker.tenant, "id": self.id, "user": asker.user, "kind": self.kind, "query": query}
         session.execute(_INSERT, {**row, "data": json.dumps(told)})
 
     def _times(self) -> Json:
@@ -179,6 +180,7 @@ def outcome_facts(packed: Packed, draft: Draft, verified: Verified, released: Re
             "abstention": asdict(released.abstention) if released.abstention else None,
         },
         "inputs": sorted(released.inputs),
+        "made_by": released.made_by,
     }
 
 
@@ -231,6 +233,7 @@ def read_trace(catalog: Catalog, caller: Caller, trace_id: str) -> Json:
             # What the evidence lacks is said in the question's words.
             "writer": {name: value for name, value in data.get("writer", {}).items() if name != "missing"},
             "outdated": data.get("outdated", 0),
+            "made_by": data.get("made_by"),
         }
         if asked:
             told |= _for_asker(session, resolve(session, caller.tenant, row.user_id), row)

@@ -25,8 +25,9 @@ AbstentionReason = Literal["no_evidence", "low_confidence", "conflict", "blocked
 @dataclass(frozen=True, slots=True)
 class Question:
     """What was asked, after the input guard: NFC, no invisible or control characters. ``plain``: its text is words and
-    nothing else. ``like``: the document that what is found is to be like. ``workflow``: what the application
-    says it asks for."""
+    nothing else. ``like``: the document that what is found is to be like. ``workflow``: what the application says it
+    asks for. ``profile``: the one that is asked for by name. ``limited``: whether ``limit`` was asked for, and is not
+    what it usually is."""
 
     text: str
     limit: int
@@ -38,6 +39,8 @@ class Question:
     facets: tuple[Facet, ...] = ()
     like: str | None = None
     workflow: str | None = None
+    profile: str | None = None
+    limited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +210,10 @@ class Suspected:
 class Draft:
     """An answer as written, before anything is verified. No claims means that the writer abstains.
 
-    ``confidence`` 0..1 that the claims answer the question; ``missing`` says what the evidence lacks, in
-    terms of the question alone. ``unanswered``: questions among those that were asked which the claims leave open.
-    ``model`` is the gateway's name of what wrote it, empty for the embedded answerer;
-    ``canary`` a word of its instructions that no answer may hold.
-    """
+    ``confidence`` 0..1 that the claims answer the question; ``missing`` says what the evidence lacks, in terms of the
+    question alone. ``unanswered``: questions among those that were asked which the claims leave open. ``model`` is the
+    gateway's name of what wrote it, empty for the embedded answerer; ``prompt`` the version that it wrote by;
+    ``canary`` a word of its instructions that no answer may hold."""
 
     claims: tuple[DraftClaim, ...]
     confidence: float
@@ -220,6 +222,7 @@ class Draft:
     unanswered: tuple[str, ...] = ()
     usage: Json = field(default_factory=dict)
     suspected: tuple[Suspected, ...] = ()
+    prompt: str | None = None
     canary: str = field(default="", repr=False)
     model: str = ""
 
@@ -384,6 +387,8 @@ class Released:
     """Documents whose content fed the text: it is readable while all of them are."""
     proof: Json
     """What decided about it, of `acl/proof.py`."""
+    made_by: Json = field(default_factory=dict)
+    """By which profile, prompt, writer and settings, of `retrieval/profiles/made_by.py`."""
 
     @property
     def document_ids(self) -> frozenset[str]:

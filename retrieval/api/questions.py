@@ -9,8 +9,8 @@ from acl.watch import Watched
 from retrieval import examples, pipeline
 from retrieval.api.requests import ALWAYS, ServicesDep, Who
 from retrieval.export import PARENT
-from retrieval.generate import choose_profile
 from retrieval.guard import guard_input
+from retrieval.profiles.shadow import WORKFLOW
 from retrieval.query import understand_question
 from retrieval.schemas import AnswerResponse, AskRequest, SearchRequest, SearchResponse
 from retrieval.stream import answer_stream
@@ -23,6 +23,7 @@ from vouch.core.errors import (
     ModelWithheld,
     NotFound,
     QuestionTooLong,
+    ReleaseBroken,
     UnknownField,
 )
 from vouch.serving.responses import problems
@@ -53,7 +54,10 @@ def search(asker: Who, services: ServicesDep, body: SearchRequest) -> SearchResp
 @router.post(
     "/ask",
     response_model=AnswerResponse,
-    responses={**problems(*_ASKED, ModelUnavailable, ModelWithheld), **examples.of(examples.ANSWER, examples.STREAM)},
+    responses={
+        **problems(*_ASKED, ModelUnavailable, ModelWithheld, ReleaseBroken),
+        **examples.of(examples.ANSWER, examples.STREAM),
+    },
     summary="Ask a question",
 )
 async def ask(asker: Who, services: ServicesDep, body: AskRequest, request: Request) -> AnswerResponse | Watched:
@@ -64,7 +68,10 @@ async def ask(asker: Who, services: ServicesDep, body: AskRequest, request: Requ
     """
     question = guard_input(body.as_question(), field="question")
     understand_question(question, field="question")
-    choose_profile(services, body.profile)
+    if body.profile is not None:
+        services.profiles.require(body.profile, services.gateway, field="profile")
+    if body.workflow == WORKFLOW:
+        raise InvalidInput(f"{WORKFLOW} is what shadows are accounted for under.", field="workflow")
     if body.stream:
         return answer_stream(request.app.state.watch, services, asker, question, body.profile)
     released, trace_id = await anyio.to_thread.run_sync(

@@ -1,15 +1,28 @@
-"""Prompts by version. A file here never changes once released: what differs is a new version."""
+"""Prompts by version, under a lock. A file here never changes once it is released: what differs is a new version.
+
+``lock.json`` holds the SHA-256 of each (`retrieval/prompts/lock.py`); what a prompt takes and what its model's reply is
+read as stands in `retrieval/prompts/kinds.py`.
+"""
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.resources import files
+from retrieval.prompts.kinds import KINDS, AnswerPrompt, render, require, template
+from retrieval.prompts.lock import digest, prompt, require_lock
 
 ANSWER = "answer.v2"
+"""What answers are written by where a profile says nothing else."""
 REPAIR = "repair.v1"
+"""What claims that were refused are written again by."""
 
-
-@cache
-def prompt(version: str) -> str:
-    """The text of ``<version>.md``."""
-    return files(__name__).joinpath(f"{version}.md").read_text(encoding="utf-8")
+__all__ = [
+    "ANSWER",
+    "KINDS",
+    "REPAIR",
+    "AnswerPrompt",
+    "digest",
+    "prompt",
+    "render",
+    "require",
+    "require_lock",
+    "template",
+]

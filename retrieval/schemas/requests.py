@@ -8,7 +8,6 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from retrieval import types
-from retrieval.generate import Profile
 from retrieval.guard import MAX_CONVERSATION_ID, MAX_LIMIT, clean
 from retrieval.pack import PASSAGES
 from retrieval.review import Verdict
@@ -18,6 +17,8 @@ from vouch.core.errors import InvalidInput
 from vouch.core.types import Json, SearchFilter
 
 MAX_COMMENT = 2_000
+WORKFLOWS = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+"""Names that an application gives to what it asks for."""
 
 
 def _one_or_more(value: object) -> object:
@@ -127,11 +128,15 @@ class AskRequest(_Request):
         None, description="Any id of your own; a short question is then understood after the one before it."
     )
     stream: bool = Field(False, description="Answer with server-sent events.")
-    limit: int = Field(PASSAGES, ge=1, le=MAX_LIMIT, description="Passages that the answer may be written from.")
+    limit: int | None = Field(
+        None, ge=1, le=MAX_LIMIT, description=f"Passages to write from; unless given the profile's, usually {PASSAGES}."
+    )
     filter: Filter = Field(Filter(), description="Holds together with what the question says.")
     syntax: Syntax = Field("query", description=SYNTAX)
-    profile: Profile | None = Field(None, description="What writes the answer; by default a chat model if there is.")
-    workflow: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")] | None = Field(
+    profile: Annotated[str, Field(max_length=64)] | None = Field(
+        None, description="`extractive`, `chat` or another that is configured; unset: what is released, to you."
+    )
+    workflow: Annotated[str, Field(pattern=WORKFLOWS)] | None = Field(
         None, description="What your application asks for, by a name of its own; routes of models go by it."
     )
 
@@ -140,11 +145,12 @@ class AskRequest(_Request):
         plain = self.syntax == "plain"
         return Question(
             self.question,
-            self.limit,
+            PASSAGES if self.limit is None else self.limit,
             where=where,
             conversation_id=self.conversation_id,
             plain=plain,
             workflow=self.workflow,
+            limited=self.limit is not None,
         )
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, PlainSerializer
 
 from retrieval import types
 from retrieval.documents import TextPart
+from retrieval.profiles.serving import Arm
 from retrieval.types import Card, Released
 from vouch.catalog.tables import Answer
 from vouch.core.clock import rfc3339
@@ -100,6 +101,20 @@ class Notice(BaseModel):
     citations: list[int]
 
 
+class MadeBy(BaseModel):
+    """How an answer was made."""
+
+    profile: str
+    digest: str = Field(description="Of what the profile says: another one of that name has another.")
+    arm: Arm = Field(description="As what it served: `default` where nothing is released, `asked` for by its name.")
+    release: str | None
+    prompt: str | None = Field(description="Its version; null where no chat model wrote.")
+    prompt_sha256: str | None
+    writer: str
+    model: str | None = Field(description="As the model's server calls it.")
+    settings: str = Field(description="The fingerprint of all else that shaped the answer, documents aside.")
+
+
 class AnswerResponse(BaseModel):
     answer_id: str
     kind: Literal["answer", "abstention"]
@@ -111,6 +126,7 @@ class AnswerResponse(BaseModel):
     rejected: int = Field(description="Drafted claims and quotes that verification refused.")
     conversation_id: str | None
     usage: dict[str, Any]
+    made_by: MadeBy | None = Field(description="Null of answers from before that was kept.")
     trace_id: str
 
     @classmethod
@@ -139,6 +155,7 @@ class AnswerResponse(BaseModel):
             rejected=released.rejected,
             conversation_id=conversation_id,
             usage=released.usage,
+            made_by=MadeBy(**released.made_by) if released.made_by else None,
             trace_id=trace_id,
         )
 
@@ -240,6 +257,7 @@ class TraceResponse(BaseModel):
     index: Json
     writer: Json
     outdated: int
+    made_by: Json | None = Field(None, description="How the answer was made; null of searches, and of older traces.")
     query: str | None = None
     asked: Json | None = None
     rewrite: Json | None = None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vouch.core.bootstrap import RESAMPLES, holm, interval
+from vouch.core.bootstrap import RESAMPLES, difference, holm, interval
 
 gains = st.lists(st.floats(-1, 1, allow_subnormal=False), min_size=1, max_size=40)
 
@@ -51,6 +51,19 @@ def test_no_difference_at_all_is_no_difference() -> None:
 
 def test_a_difference_everywhere_is_as_sure_as_resamples_can_tell() -> None:
     assert interval([-0.2] * 10 + [-0.3] * 40).p == 1 / (RESAMPLES + 1)
+
+
+def test_of_two_samples_the_interval_and_p_are_the_textbooks() -> None:
+    rng = np.random.default_rng(7)
+    for mean in (0.0, 0.03):
+        former, later = rng.normal(0.4, 0.2, 300), rng.normal(0.4 + mean, 0.3, 120)
+        error = math.sqrt(float(former.var()) / 300 + float(later.var()) / 120)
+        found = difference(former, later)
+        assert found.mean == pytest.approx(float(later.mean() - former.mean()))
+        assert found.low == pytest.approx(found.mean - 1.96 * error, abs=0.1 * error)
+        assert found.high == pytest.approx(found.mean + 1.96 * error, abs=0.1 * error)
+        assert found.p == pytest.approx(math.erfc(abs(found.mean) / error / math.sqrt(2)), abs=0.02)
+    assert difference([1.0] * 3, [1.0] * 4).p == 1 and difference([0.0] * 30, [1.0] * 9).p < 0.001
 
 
 @settings(max_examples=25)

@@ -22,6 +22,7 @@ from ingestion.api.mail import ScheduleIn
 from ingestion.api.webhooks import WebhookIn
 from ingestion.schemas import AccessIn, DocumentIn, SourceIn, SourcePatch
 from retrieval.api.generations import CompareIn
+from retrieval.api.releases import ReleaseIn, RollbackIn
 from retrieval.schemas import AskRequest, ReviewRequest, SearchRequest
 from retrieval.schemas.break_glass import BreakGlassRequest
 from tests.docs.pages import PAGES, Example, examples, routes, shell_commands
@@ -45,6 +46,8 @@ BODIES: dict[str, Any] = {
     "POST /v1/break-glass": BreakGlassRequest,
     "POST /v1/documents/{document_id}/review": ReviewRequest,
     "PATCH /v1/sources/{source_id}": SourcePatch,
+    "PUT /v1/releases": ReleaseIn,
+    "POST /v1/releases/rollback": RollbackIn,
 }
 
 

@@ -61,7 +61,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
 """Parameters of a path or a query that name something, and by which objects' ids they are tried."""
 NAME_NOTHING = {
     "limit", "state", "start", "end", "version", "unseen", "action", "chain", "from", "to", "startIndex", "count",
-    "excludedAttributes", "format", "seed", "by", "since", "until", "asked",
+    "excludedAttributes", "format", "seed", "by", "since", "until", "asked", "workflow",
 }  # fmt: skip
 FIELDS: dict[str, tuple[str, ...]] = {
     "owner": ("user",),
@@ -92,6 +92,7 @@ NAME_NOTHING_IN_BODIES = {
     "algorithms[]", "audience", "groups_claim", "jwks_uri", "url", "user_claim", "heads[].mac", "heads[].tenant",
     "address", "schemas[]", "filter.language[]", "filter.mime[]", "query", "question", "comment", "reason",
     "chunker", "context", "lexical", "questions[].id", "questions[].text", "workflow", "money",
+    "profile", "stable", "canary.profile", "shadow.profile",  # of the installation, and of no tenant
 }  # fmt: skip
 PERSONAL = {"document_id", "conversation_id"}
 """What a user of a tenant has to themselves, and a body can name; but break-glass is for documents of others."""

@@ -12,8 +12,8 @@ import pytest
 from evals import injection
 from evals.datasets import data_folder
 from retrieval.guard import guard_output
-from retrieval.leaks import planted, recites, smuggles, tells, untold
-from retrieval.prompts import ANSWER, prompt
+from retrieval.leaks import recites, smuggles, tells, untold, unused_word
+from retrieval.prompts import ANSWER, AnswerPrompt, prompt, render
 from retrieval.types import Claim, Draft, Evidence, Freshness, Passage, Rejection, Suspected, Verified
 from tests.retrieval.world import World
 from vouch.core.errors import BadConfig
@@ -97,8 +97,8 @@ def test_a_whole_sentence_of_a_quote_is_shown_as_the_documents_and_not_in_prose(
 
 @pytest.mark.parametrize("how", [str, str.upper, " ".join, "-".join, lambda word: word[::-1]])
 def test_a_draft_that_tells_its_canary_is_refused_whole_and_the_word_is_nowhere(how: object) -> None:
-    instructions, canary = planted("Answer.")
-    assert canary in instructions and planted("Answer.")[1] != canary
+    canary = unused_word()
+    assert canary in render(ANSWER, AnswerPrompt(canary)) and unused_word() != canary
     assert callable(how)
     told = f"Leave is 20 days, and {how(canary)} too."
     draft = Draft((), 1.0, "chat", canary=canary)

@@ -24,6 +24,7 @@ from vouch.cli import (
     output,
     plan,
     platform,
+    release,
     report,
     secrets,
     settings,
@@ -45,7 +46,7 @@ app = typer.Typer(
 )
 for group in (
     platform, demo, ask, trace, source, connector, job, key, issuer, directory, access, break_glass, audit, report,
-    webhook, secrets, index, plan, evaluate, models, spending, settings,
+    webhook, secrets, index, plan, evaluate, models, spending, release, settings,
 ):  # fmt: skip
     group.add_to(app)
 

@@ -15,6 +15,7 @@ from vouch.client.client import Client
 from vouch.client.evals import EvalRun, EvalSet
 from vouch.client.generations import Generation, GenerationList
 from vouch.client.mail import MailStanding
+from vouch.client.releases import Compared, Comparisons, Release, Released
 from vouch.client.reports import (
     Delivery,
     GroupStaleness,
@@ -68,6 +69,8 @@ __all__ = [
     "Citation",
     "Claim",
     "Client",
+    "Compared",
+    "Comparisons",
     "Conflict",
     "Connector",
     "Conversation",
@@ -98,6 +101,8 @@ __all__ = [
     "ReadAs",
     "ReadableDocument",
     "Reader",
+    "Release",
+    "Released",
     "Replay",
     "ReportSchedule",
     "ReportedDocument",

@@ -19,6 +19,7 @@ from vouch.client.issuers import Issuers
 from vouch.client.jobs import Jobs
 from vouch.client.keys import Keys
 from vouch.client.mail import Mail
+from vouch.client.releases import Releases
 from vouch.client.reports import Reports
 from vouch.client.results import (
     Answer,
@@ -77,6 +78,7 @@ class Client:
         self.generations = Generations(connection)
         self.evals = Evals(connection)
         self.spending = Spending(connection)
+        self.releases = Releases(connection)
 
     def _saying(self, **headers: str) -> Self:
         other = self.__class__.__new__(self.__class__)

@@ -137,6 +137,7 @@ class Answer(Result):
     abstention: Abstention | None
     conversation_id: str | None = None
     usage: dict[str, Any]
+    made_by: dict[str, Any] | None = None
     trace_id: str
     question: str | None = None
     created_at: AwareDatetime | None = None

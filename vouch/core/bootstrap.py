@@ -35,8 +35,18 @@ class Interval:
 def interval(values: Sequence[float] | Floats, seed: int = SEED) -> Interval:
     """Of the mean of ``values``, of which there is at least one. Deterministic in ``seed``."""
     found = np.asarray(values, np.float64)
-    mean = float(found.mean())
-    drawn = _means(found, np.random.default_rng(seed))
+    return _about(float(found.mean()), _means(found, np.random.default_rng(seed)))
+
+
+def difference(former: Sequence[float] | Floats, later: Sequence[float] | Floats, seed: int = SEED) -> Interval:
+    """Of the mean of ``later`` less that of ``former``, of different questions: each is drawn again by itself, and has
+    one value at least. Deterministic in ``seed``."""
+    rng = np.random.default_rng(seed)
+    before, after = np.asarray(former, np.float64), np.asarray(later, np.float64)
+    return _about(float(after.mean() - before.mean()), _means(after, rng) - _means(before, rng))
+
+
+def _about(mean: float, drawn: Floats) -> Interval:
     low, high = np.percentile(drawn, [2.5, 97.5])
     as_far = int((np.abs(drawn - mean) >= abs(mean) - _EQUAL).sum())
     return Interval(mean, float(low), float(high), (as_far + 1) / (RESAMPLES + 1))

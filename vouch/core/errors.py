@@ -32,6 +32,8 @@
     ├─ LeaseLost                      409  lease_lost               no   (another worker owns the stage now)
     ├─ SealBroken                     500  seal_broken              no   (a kept secret does not open)
     ├─ WrongWeights                   500  wrong_weights            no
+    ├─ BadPrompt                      500  bad_prompt               no   (a prompt that is not as it was released)
+    ├─ ReleaseBroken                  503  release_broken           no   (what is released is not in the profiles)
     ├─ AlreadyRunning                 409  already_running          no
     ├─ PortTaken                      409  port_taken               no
     └─ StartFailed                    500  start_failed             no
@@ -256,6 +258,16 @@ class SealBroken(VouchError):
 
 class WrongWeights(VouchError):
     status, code, title = 500, "wrong_weights", "The model's weights are not the expected ones"
+
+
+class BadPrompt(VouchError):
+    status, code, title = 500, "bad_prompt", "A prompt is not as it was released"
+
+
+class ReleaseBroken(VouchError):
+    """The profile that is to serve is not configured any more, or not as it was when it was released."""
+
+    status, code, title = 503, "release_broken", "What is released cannot be used"
 
 
 class AlreadyRunning(VouchError):

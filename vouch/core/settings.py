@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     models: Path | None = Field(
         None, description="TOML file of chat models and who is answered by which; unset: `VOUCH_CHAT_URL`, if set."
     )
+    profiles: Path | None = Field(
+        None, description="TOML file of profiles, ways in which answers are made; unset: those of ours alone."
+    )
     ask_deadline_s: float = Field(
         90.0, ge=5, le=900, description="Seconds in which a question is answered, whichever models are tried for it."
     )

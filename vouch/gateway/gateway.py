@@ -10,6 +10,7 @@ from typing import Self
 from vouch.core.deadline import Deadline
 from vouch.core.errors import ModelUnavailable
 from vouch.core.settings import Settings
+from vouch.core.types import Json
 from vouch.gateway import tokens
 from vouch.gateway.chat import ChatModel, ChatReply, DraftRequest, Hear
 from vouch.gateway.lane import Lane
@@ -68,9 +69,19 @@ class Gateway:
     def chain(self, call: Call) -> tuple[str, ...]:
         """Names in the order to try; ``extractive`` is the embedded answerer. It alone where no route fits."""
         route = next((route for route in self._routes if _fits(route, call)), Route(models=(EXTRACTIVE,)))
-        allowed = tuple(name for name in route.models if name == EXTRACTIVE or self._serves(name, call.tenant))
+        allowed = self.allowed(route.models, call.tenant)
         last = (EXTRACTIVE,) if route.last_resort and EXTRACTIVE not in allowed else ()
         return (*allowed, *last)
+
+    def allowed(self, names: Iterable[str], tenant: str) -> tuple[str, ...]:
+        """Those of ``names`` that may answer a tenant's questions."""
+        return tuple(name for name in names if name == EXTRACTIVE or self._serves(name, tenant))
+
+    def described(self) -> Json:
+        """The file of models as JSON, without anything of its keys."""
+        specs = {name: spec.model_dump(mode="json", exclude={"key"}) for name, spec in self._specs.items()}
+        routes = [route.model_dump(mode="json") for route in self._routes]
+        return {"currency": self.currency, "models": specs, "routes": routes, "named": list(self.models)}
 
     def write(self, name: str, request: DraftRequest, deadline: Deadline, hear: Hear | None = None) -> ChatReply:
         """Raises :class:`vouch.core.errors.ModelUnavailable` as :meth:`Steady.write`, and with ``too_long`` what is

@@ -30,6 +30,7 @@ from vouch.catalog.tables.identity import Issuer, ScimResource
 from vouch.catalog.tables.ledger import Heartbeat, IndexGeneration, IndexOpRow, Job, ScanPoint, Stage
 from vouch.catalog.tables.links import DocumentLink
 from vouch.catalog.tables.mail import GroupManager, MailAddress, ReportDelivery, ReportSchedule, ReportSubscription
+from vouch.catalog.tables.releases import ProfileRelease, ShadowRun
 from vouch.catalog.tables.spending import Budget, BudgetSpend, ModelCall
 from vouch.catalog.tables.twins import Signature, SignatureBand, Twin, TwinConflict
 from vouch.catalog.tables.webhooks import Webhook, WebhookDelivery, WebhookTold
@@ -70,12 +71,14 @@ __all__ = [
     "MembershipChange",
     "ModelCall",
     "Notification",
+    "ProfileRelease",
     "ReportDelivery",
     "ReportSchedule",
     "ReportSubscription",
     "Review",
     "ScanPoint",
     "ScimResource",
+    "ShadowRun",
     "Signature",
     "SignatureBand",
     "Source",

@@ -19,7 +19,8 @@ class Conversation(SQLModel, table=True):
 
 
 class Answer(SQLModel, table=True):
-    """``kind``: answer or abstention. Readable by its asker while every cited document is (decided on read)."""
+    """``kind``: answer or abstention. Readable by its asker while every cited document is (decided on read).
+    ``made_by``: the profile, prompt, writer and settings that it was made with."""
 
     __table_args__ = (
         sa.Index("answer_by_user", "tenant_id", "user_id", "created_at"),
@@ -41,6 +42,7 @@ class Answer(SQLModel, table=True):
     principals_hash: str
     generation: str
     proof: dict[str, Any] = json_object()
+    made_by: dict[str, Any] = json_object()
     created_at: datetime | None = moment(now=True)
 
 
