@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from acl.caller import Asker
 from acl.resolve import Access, resolve
 from retrieval.answers import save_answer
+from retrieval.approval import held, told
 from retrieval.contrast import contrast
 from retrieval.demote import demote, reach
 from retrieval.depth import Depth
@@ -189,11 +190,12 @@ def _answered(
         verified = guard_output(verified, draft, untold(services.settings))
     with trace.step("release"):
         released = release(services, found.access, words, packed, (draft, verified, contradictions))
+    released = held(services.settings, question, released)
 
     trace.note(**outcome_facts(packed, draft, verified, released))
     _count(draft, verified, released)
     save_answer(services, found.access, question, released, trace)
-    return released
+    return told(released)
 
 
 def _mean(services: Services, asker: Asker, question: Question, query: Query, trace: Recorder) -> _Meant:

@@ -138,7 +138,11 @@ async def _pinging(steps: MemoryObjectReceiveStream[str]) -> AsyncIterator[str |
 
 
 def _parts(released: Released, body: AnswerResponse) -> Iterator[tuple[str, Json]]:
-    """Sentence by sentence, each with the citations it is the first to use, then the whole."""
+    """Sentence by sentence, each with the citations it is the first to use, then the whole. Of what waits for a person
+    to approve it only that it does."""
+    if released.awaits is not None:
+        yield "answer", body.model_dump(mode="json")
+        return
     cited = [claim.citations for claim in released.claims] or [()]
     told: set[int] = set()
     for text, numbers in zip(pieces(released.claims) or [released.text], cited, strict=True):
