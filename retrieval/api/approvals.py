@@ -14,7 +14,7 @@ from retrieval.approvals import decide, opened, queue
 from retrieval.approvals.edit import edit
 from retrieval.schemas.approvals import (
     QUEUE,
-    WAITING,
+    REVIEW,
     EditRequest,
     Queue,
     RejectRequest,
@@ -38,11 +38,6 @@ from vouch.serving.responses import problems
 
 router = APIRouter(prefix="/approvals", tags=["approvals"])
 _AT: TypeAdapter[tuple[AwareDatetime, Position] | None] = TypeAdapter(tuple[AwareDatetime, Position] | None)
-_REVIEW = {name: WAITING[name] for name in WAITING} | {
-    **{name: examples.ANSWER[name] for name in ("text", "claims", "citations", "notices")},
-    "writer": "chat:hosted:answer.v1",
-    "original": None,
-}
 _TAKEN = (AlreadyClaimed, AlreadyDecided)
 _DECIDED = (*ALWAYS, NotFound, InvalidInput, UnknownField, Conflict, NotClaimed, *_TAKEN)
 
@@ -74,7 +69,7 @@ def list_approvals(
 
 @router.get(
     "/{approval_id}",
-    responses={**problems(*ALWAYS, NotFound), **examples.of(_REVIEW)},
+    responses={**problems(*ALWAYS, NotFound), **examples.of(REVIEW)},
     summary="An answer to decide about",
 )
 def get_approval(reviewer: Reviewer, services: ServicesDep, approval_id: Id) -> Review:
@@ -84,7 +79,7 @@ def get_approval(reviewer: Reviewer, services: ServicesDep, approval_id: Id) -> 
 
 @router.post(
     "/{approval_id}/claim",
-    responses={**problems(*ALWAYS, NotFound, *_TAKEN), **examples.of(_REVIEW)},
+    responses={**problems(*ALWAYS, NotFound, *_TAKEN), **examples.of(REVIEW)},
     summary="Claim an answer",
 )
 def post_claim(reviewer: Reviewer, services: ServicesDep, approval_id: Id) -> Review:
@@ -94,7 +89,7 @@ def post_claim(reviewer: Reviewer, services: ServicesDep, approval_id: Id) -> Re
 
 @router.post(
     "/{approval_id}/edit",
-    responses={**problems(*_DECIDED, EditRefused), **examples.of(_REVIEW)},
+    responses={**problems(*_DECIDED, EditRefused), **examples.of(REVIEW)},
     summary="Put other claims in their place",
 )
 def post_edit(reviewer: Reviewer, services: ServicesDep, approval_id: Id, body: EditRequest) -> Review:
@@ -106,7 +101,7 @@ def post_edit(reviewer: Reviewer, services: ServicesDep, approval_id: Id, body: 
 
 @router.post(
     "/{approval_id}/release",
-    responses={**problems(*_DECIDED), **examples.of(_REVIEW)},
+    responses={**problems(*_DECIDED), **examples.of(REVIEW)},
     summary="Let its asker read it",
 )
 def post_release(reviewer: Reviewer, services: ServicesDep, approval_id: Id, body: ReleaseRequest) -> Review:
@@ -117,7 +112,7 @@ def post_release(reviewer: Reviewer, services: ServicesDep, approval_id: Id, bod
 
 @router.post(
     "/{approval_id}/reject",
-    responses={**problems(*_DECIDED), **examples.of(_REVIEW)},
+    responses={**problems(*_DECIDED), **examples.of(REVIEW)},
     summary="Keep it from its asker",
 )
 def post_reject(reviewer: Reviewer, services: ServicesDep, approval_id: Id, body: RejectRequest) -> Review:

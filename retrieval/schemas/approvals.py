@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from retrieval import types
 from retrieval.approvals.edit import EditedClaim, Quoted
 from retrieval.approvals.opened import Opened, holder
+from retrieval.examples import ANSWER
 from retrieval.guard import clean
 from retrieval.schemas.responses import AnswerResponse, Citation, Claim, Moment, Notice
 from vouch.catalog.tables import Approval
@@ -187,3 +188,9 @@ WAITING: Json = {
     "reason": None,
 }
 QUEUE: Json = {"approvals": [WAITING], "next_cursor": None}
+REVIEW: Json = {
+    **WAITING,
+    **{name: ANSWER[name] for name in ("text", "claims", "citations", "notices")},
+    "writer": "chat:hosted:answer.v1",
+    "original": None,
+}

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from vouch.cli import (
     access,
+    approval,
     ask,
     audit,
     break_glass,
@@ -44,8 +45,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for group in (
-    platform, demo, ask, trace, source, connector, job, key, issuer, directory, access, break_glass, audit, report,
-    webhook, secrets, index, plan, evaluate, models, spending, settings,
+    platform, demo, ask, approval, trace, source, connector, job, key, issuer, directory, access, break_glass, audit,
+    report, webhook, secrets, index, plan, evaluate, models, spending, settings,
 ):  # fmt: skip
     group.add_to(app)
 
