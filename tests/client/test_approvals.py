@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from retrieval.api import create_app
 from tests.client.conftest import served
@@ -55,8 +54,8 @@ def test_the_client_walks_an_answer_through(client: Client) -> None:
     answer = alice.ask(ASKED, workflow=WORKFLOW)
     assert (answer.status, answer.text, answer.citations) == ("awaiting_review", "", ())
     (last,) = [one for one in alice.ask_stream(ASKED, workflow=WORKFLOW) if type(one) is type(answer)]
-    assert last.status == "awaiting_review"  # type: ignore[union-attr]
-    assert [one.answer_id for one in dave.approvals.list()] == [answer.answer_id, last.answer_id]  # type: ignore[union-attr]
+    assert last.status == "awaiting_review"
+    assert [one.answer_id for one in dave.approvals.list()] == [answer.answer_id, last.answer_id]
     with pytest.raises(NotFound):
         client.as_user("user:bob").approvals.get(answer.answer_id)
     with pytest.raises(NotClaimed):

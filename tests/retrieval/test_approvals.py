@@ -47,7 +47,7 @@ def _trail(world: World, answer: Json) -> list[str]:
 
 def test_nothing_of_it_is_told_before_a_person_has_decided(world: World) -> None:
     answer = asked(world, conversation_id="c1")
-    empty = {"text": "", "claims": [], "citations": [], "notices": [], "abstention": None}
+    empty: Json = {"text": "", "claims": [], "citations": [], "notices": [], "abstention": None}
     assert answer | empty == answer
     kept = _own(world, answer)
     assert kept | empty == kept and (kept["status"], kept["reason"]) == ("awaiting_review", None)
