@@ -6,6 +6,7 @@ from sqlmodel import Session
 
 from acl.audit import record, shown
 from acl.caller import Asker
+from acl.notify import notify
 from acl.proof import digest
 from acl.recheck import recheck
 from acl.resolve import resolve
@@ -32,7 +33,7 @@ def release(services: Services, reviewer: Asker, answer_id: str, version: int) -
             return found
         require_mine(found, reviewer, version)
         _prove(session, found)
-        _decide(found, reviewer, "released")
+        _decide(session, found, reviewer, "released")
         session.flush()
         detail = shown(found.documents, found.access.epoch, version=version, proof=digest(found.answer.proof))
         record(session, reviewer, "approval.release", f"answer:{answer_id}", detail)
@@ -48,7 +49,7 @@ def reject(services: Services, reviewer: Asker, answer_id: str, version: int, re
             return found
         require_mine(found, reviewer, version)
         found.row.reason = reason
-        _decide(found, reviewer, "rejected")
+        _decide(session, found, reviewer, "rejected")
         session.flush()
         detail = {"version": version, "epoch": found.access.epoch}
         record(session, reviewer, "approval.reject", f"answer:{answer_id}", detail)
@@ -61,8 +62,18 @@ def _done(found: Opened, reviewer: Asker, status: Status, version: int) -> bool:
     return said == (status, reviewer.user, version)
 
 
-def _decide(found: Opened, reviewer: Asker, status: Status) -> None:
-    found.answer.status = status
+def _decide(session: Session, found: Opened, reviewer: Asker, status: Status) -> None:
+    """Also leaves word for who asked: that it is decided, and of which answer, no more."""
+    answer = found.answer
+    answer.status = status
+    notify(
+        session,
+        answer.tenant_id,
+        answer.user_id,
+        kind=f"answer.{status}",
+        document_id=None,
+        detail={"answer": answer.id},
+    )
     found.row.decided_by, found.row.decided_at = reviewer.user, clock.now()
     found.row.claimed_by = found.row.claimed_until = None
 

@@ -33,9 +33,7 @@ def folder(tmp_path: Path) -> Path:
         (root / name).mkdir(parents=True)
         (root / name / ".vouch.yaml").write_text(rules)
         (root / name / "offer.md").write_text(TEXT)
-    (root / "inbox" / "plain.md").write_text(
-        "# Chairs\n\nOld chairs are given to the school.\n"
-    )
+    (root / "inbox" / "plain.md").write_text("# Chairs\n\nOld chairs are given to the school.\n")
     return root
 
 

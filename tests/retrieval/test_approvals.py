@@ -234,6 +234,9 @@ def test_released_it_is_read_as_any_answer_and_said_twice_it_is_released_once(wo
     assert world.get("/conversations/c1", "alice").json()["questions"][0]["status"] == "released"
     assert world.post(f"/answers/{answer['answer_id']}/feedback", "alice", helpful=True).status_code == 204
     assert _trail(world, answer).count("approval.release") == 1
+    (notice,) = world.get("/notifications", "alice").json()["notifications"]
+    assert (notice["kind"], notice["detail"]) == ("answer.released", {"answer": answer["answer_id"]})
+    assert world.get("/notifications", "dave").json()["notifications"] == []
     _problem(review(world, "erin", "claim", answer), 409, "already_decided")
     _problem(review(world, "dave", "reject", answer, version=1, reason="Late."), 409, "already_decided")
     replayed = world.get(f"/answers/{answer['answer_id']}/replay", None, "admin").json()
