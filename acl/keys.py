@@ -23,9 +23,11 @@ from vouch.core.errors import InvalidInput, NotFound, Unauthenticated
 from vouch.core.ids import new_id
 from vouch.core.types import principal_name
 
-SCOPES = ("ask", "sources", "directory", "reports", "evals", "admin", "act_as", "break_glass")
-ADMINISTRATOR = tuple(scope for scope in SCOPES if scope != "break_glass")
-"""What the key of the first start carries: who administers does not thereby read in an emergency."""
+SCOPES = ("ask", "sources", "directory", "reports", "evals", "admin", "act_as", "break_glass", "review")
+APART = frozenset({"break_glass", "review"})
+"""What reads what others asked or own, and is given to people by name."""
+ADMINISTRATOR = tuple(scope for scope in SCOPES if scope not in APART)
+"""What the key of the first start carries: to administer is neither to read in an emergency nor to review answers."""
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base 32: nothing to misread
 _SHAPE = re.compile(rf"vouch_([{_ALPHABET}]{{40}})_([0-9a-f]{{8}})")
 TOUCH_EVERY_S = 60
@@ -40,11 +42,11 @@ class NewKey:
 
 
 def grantable(scopes: frozenset[str]) -> frozenset[str]:
-    """What a key with ``scopes`` may hand on: its own, and an administrator's the one it leaves out on purpose.
+    """What a key with ``scopes`` may hand on: its own, and an administrator's those it leaves out on purpose.
 
     The key that results is on the audit chain with its scopes, so handing ``break_glass`` on is seen.
     """
-    return scopes | {"break_glass"} if "admin" in scopes else scopes
+    return scopes | APART if "admin" in scopes else scopes
 
 
 def make_key() -> str:

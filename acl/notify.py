@@ -1,4 +1,5 @@
-"""Telling people what they should know: who answers for a document hears of what was done with it."""
+"""Telling people what they should know: who answers for a document hears of what was done with it, who asked of what a
+reviewer decided."""
 
 from __future__ import annotations
 
@@ -25,7 +26,9 @@ _PEOPLE = sa.text(
 )
 
 
-def notify(session: Session, tenant: str, owner: str | None, *, kind: str, document_id: str, detail: Json) -> list[str]:
+def notify(
+    session: Session, tenant: str, owner: str | None, *, kind: str, document_id: str | None, detail: Json
+) -> list[str]:
     """Leave word for ``owner``: a user, or everyone active in a group. Returns whom it reaches, maybe nobody."""
     if owner is None:
         return []

@@ -26,6 +26,8 @@ from vouch.core.errors import AccessIncomplete, InvalidInput, NotFound, Unauthen
 from vouch.core.types import Acl, Json
 
 Verdict = Literal["allowed", "denied", "unprovable"]
+PROVED = ("ask", "approval.edit", "approval.release")
+"""Entries that have the hash of an answer's proof: of when it was made, and when a reviewer changed or released it."""
 
 # A version that is gone with its document stands in the row of the deletion that took it along.
 _PUBLISHED = sa.text(
@@ -120,11 +122,13 @@ def _then(session: Session, row: Answer, kept: Proof) -> _Then:
 def _against_the_log(session: Session, row: Answer, kept: Proof) -> tuple[str, ...]:
     """What of the answer's record is not as it was when it was made."""
     logged = session.exec(
-        select(AuditEntry).where(
+        select(AuditEntry)
+        .where(
             col(AuditEntry.tenant_id) == row.tenant_id,
             col(AuditEntry.subject) == f"answer:{row.id}",
-            col(AuditEntry.action) == "ask",
+            col(AuditEntry.action).in_(PROVED),
         )
+        .order_by(col(AuditEntry.seq).desc())
     ).first()
     broken = []
     if logged is None:

@@ -46,6 +46,7 @@ GRANTS = Rule("own_or_admin", ("break_glass", "admin"))
 ADMIN = Rule("admin", ("admin",))
 ADMIN_AS = Rule("admin_as", ("admin",))
 BREAK_GLASS = Rule("break_glass", ("break_glass",))
+REVIEWS = Rule("user", ("review",))
 
 ROUTES: dict[str, Rule] = {
     "GET /healthz": PUBLIC,
@@ -183,6 +184,13 @@ ROUTES: dict[str, Rule] = {
     "POST /v1/evals/sets/{set_id}/runs": ADMIN_AS,
     "GET /v1/evals/sets/{set_id}/runs": ADMIN,
     "GET /v1/evals/sets/{set_id}/runs/{run_id}": ADMIN,
+    # answers that a person approves; by what the reviewer may read, and never one's own
+    "GET /v1/approvals": REVIEWS,
+    "GET /v1/approvals/{approval_id}": REVIEWS,
+    "POST /v1/approvals/{approval_id}/claim": REVIEWS,
+    "POST /v1/approvals/{approval_id}/edit": REVIEWS,
+    "POST /v1/approvals/{approval_id}/release": REVIEWS,
+    "POST /v1/approvals/{approval_id}/reject": REVIEWS,
     # reading in an emergency
     "POST /v1/break-glass": BREAK_GLASS,
     "GET /v1/break-glass": GRANTS,

@@ -7,22 +7,24 @@ from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from acl.audit import record, record_reading, shown
 from acl.caller import Asker
 from acl.proof import digest
 from acl.resolve import Access, resolve
+from retrieval.approval import withheld
 from retrieval.documents import cards
+from retrieval.metrics import APPROVALS
 from retrieval.services import Services
 from retrieval.trace import Recorder
 from retrieval.types import Abstention, Card, Citation, CitedClaim, Notice, Question, Released
 from vouch.catalog.database import Catalog
 from vouch.catalog.tables import Answer as AnswerRow
+from vouch.catalog.tables import Approval, Feedback
 from vouch.catalog.tables import Citation as CitationRow
 from vouch.catalog.tables import Conversation as ConversationRow
-from vouch.catalog.tables import Feedback
-from vouch.core.errors import NotFound
+from vouch.core.errors import Conflict, NotFound
 from vouch.core.types import Span
 
 _INPUTS = sa.text("SELECT data->'inputs' FROM trace WHERE tenant_id = :tenant AND id = :trace")
@@ -32,10 +34,12 @@ MOST_LISTED = 200
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An answer read back: ``released`` speaks of its documents as they stand today."""
+    """An answer read back: ``released`` speaks of its documents as they stand today. ``approval``: what a person had to
+    decide about it, if one had."""
 
     released: Released
     row: AnswerRow
+    approval: Approval | None = None
 
 
 def save_answer(services: Services, access: Access, question: Question, released: Released, trace: Recorder) -> None:
@@ -67,21 +71,33 @@ def save_answer(services: Services, access: Access, question: Question, released
                 generation=released.proof["generation"],
                 proof=released.proof,
                 made_by=released.made_by,
+                status="awaiting_review" if released.awaits else "released",
             )
         )
         session.flush()
-        session.add_all(_citation_row(tenant, released.id, citation) for citation in released.citations)
+        if released.awaits:
+            _hold(session, tenant, released)
+        session.add_all(citation_row(tenant, released.id, citation) for citation in released.citations)
         trace.keep(session)
         kind = "abstention" if released.abstention else "answer"
         told = {"kind": kind, "trace": trace.id, "made_from": sorted(released.inputs), "proof": digest(released.proof)}
-        detail = shown(_cited(released), released.proof["epoch"], **told)
+        held = {"awaits": released.awaits} if released.awaits else {}
+        detail = shown([] if held else _cited(released), released.proof["epoch"], **told, **held)
         record(session, trace.asker, "ask", f"answer:{released.id}", detail | {"made_by": released.made_by})
+    if held:
+        APPROVALS.labels("held").inc()
+
+
+def _hold(session: Session, tenant: str, released: Released) -> None:
+    row = Approval(tenant_id=tenant, answer_id=released.id, why=str(released.awaits), inputs=sorted(released.inputs))
+    session.add(row)
 
 
 def read_answer(catalog: Catalog, asker: Asker, answer_id: str) -> Kept:
     """Only for who asked it, and only while they may read everything it was made from.
 
-    Raises :class:`NotFound` otherwise. Titles and freshness are today's.
+    Raises :class:`NotFound` otherwise. Titles and freshness are today's. Of what a person has yet to approve, or did
+    not, there is nothing in it.
     """
     access, kept = _read(catalog, asker, answer_id)
     detail = shown(_cited(kept.released), access.epoch)
@@ -94,25 +110,40 @@ def _read(catalog: Catalog, asker: Asker, answer_id: str) -> tuple[Access, Kept]
         row = session.get(AnswerRow, (asker.tenant, answer_id))
         if row is None or row.user_id != asker.user:
             raise NotFound()
-        quotes = session.exec(
-            select(CitationRow)
-            .where(col(CitationRow.tenant_id) == asker.tenant, col(CitationRow.answer_id) == answer_id)
-            .order_by(col(CitationRow.n))
-        ).all()
-        inputs = session.execute(_INPUTS, {"tenant": asker.tenant, "trace": row.trace_id}).scalar()
-        if inputs is None:  # the trace is gone, and with it what the answer was made from
-            raise NotFound()
-        needed = set(inputs) | {quote.document_id for quote in quotes}
-        spoken = {id_ for notice in row.notices for id_ in notice["document_ids"]}
-        access, found = cards(session, resolve(session, asker.tenant, asker.user), needed | spoken)
-        if not needed <= found.keys():
-            raise NotFound()
-    return access, Kept(_released(row, quotes, found, frozenset(inputs)), row)
+        access, released = read_back(session, resolve(session, asker.tenant, asker.user), row)
+        approval = session.get(Approval, (asker.tenant, answer_id))
+    return access, Kept(released if row.status == "released" else withheld(released), row, approval)
+
+
+def read_back(session: Session, access: Access, row: AnswerRow) -> tuple[Access, Released]:
+    """All of an answer, whatever its status, for a user who may read everything it was made from now.
+
+    Raises :class:`NotFound` otherwise.
+    """
+    quotes = session.exec(
+        select(CitationRow)
+        .where(col(CitationRow.tenant_id) == access.tenant, col(CitationRow.answer_id) == row.id)
+        .order_by(col(CitationRow.n))
+    ).all()
+    inputs = session.execute(_INPUTS, {"tenant": access.tenant, "trace": row.trace_id}).scalar()
+    if inputs is None:  # the trace is gone, and with it what the answer was made from
+        raise NotFound()
+    needed = set(inputs) | {quote.document_id for quote in quotes}
+    spoken = {id_ for notice in row.notices for id_ in notice["document_ids"]}
+    access, found = cards(session, access, needed | spoken)
+    if not needed <= found.keys():
+        raise NotFound()
+    return access, _released(row, quotes, found, frozenset(inputs))
 
 
 def give_feedback(catalog: Catalog, asker: Asker, answer_id: str, helpful: bool, comment: str | None) -> None:
-    """Keep the asker's verdict on their own answer; a second one replaces the first. Raises :class:`NotFound`."""
-    access, _ = _read(catalog, asker, answer_id)
+    """Keep the asker's verdict on their own answer; a second one replaces the first.
+
+    Raises :class:`NotFound`, and :class:`Conflict` for one that nobody has released.
+    """
+    access, kept = _read(catalog, asker, answer_id)
+    if kept.row.status != "released":
+        raise Conflict("The answer is not released, so nobody can say whether it helped.")
     verdict = {"helpful": helpful, "comment": comment}
     with catalog.transaction(asker.tenant) as session:
         session.execute(
@@ -157,7 +188,7 @@ def _cited(released: Released) -> list[tuple[str, int]]:
     return [(citation.document.document_id, citation.version) for citation in released.citations]
 
 
-def _citation_row(tenant: str, answer_id: str, citation: Citation) -> CitationRow:
+def citation_row(tenant: str, answer_id: str, citation: Citation) -> CitationRow:
     return CitationRow(
         tenant_id=tenant,
         answer_id=answer_id,

@@ -59,6 +59,7 @@ SEARCH: Json = {
 ANSWER: Json = {
     "answer_id": "0199c0df-1b3c-7a5d-8e2f-3c4b5a697887",
     "kind": "answer",
+    "status": "released",
     "text": f"{_QUOTE} [1]",
     "claims": [{"text": _QUOTE, "citations": [1], "verdict": "supported", "score": 1.0}],
     "citations": [_CITATION],
@@ -84,6 +85,8 @@ KEPT_ANSWER: Json = {
     **ANSWER,
     "question": "How many weeks of parental leave?",
     "created_at": "2026-02-03T10:15:00Z",
+    "edited": False,
+    "reason": None,
 }
 CITATIONS: Json = {"citations": [_CITATION], "next_cursor": None}
 CONVERSATION: Json = {
@@ -93,6 +96,7 @@ CONVERSATION: Json = {
             "answer_id": ANSWER["answer_id"],
             "question": "How many weeks of parental leave?",
             "created_at": "2026-02-03T10:15:00Z",
+            "status": "released",
         }
     ],
 }

@@ -58,6 +58,13 @@ OTLP_SPANS = Counter(
 )
 for _outcome in ("sent", "failed", "dropped"):
     OTLP_SPANS.labels(_outcome)
+APPROVALS = Counter(
+    "vouch_approvals",
+    "Answers that a person approves: held back for it, claimed, edited, an edit refused, released, rejected.",
+    ["outcome"],
+)
+for _outcome in ("held", "claimed", "edited", "refused", "released", "rejected"):
+    APPROVALS.labels(_outcome)
 REJECTED_CLAIMS = Counter("vouch_rejected_claims", "Drafted claims or quotes that verification refused.", ["reason"])
 SUSPECTED = Counter(
     "vouch_suspected_injections",

@@ -19,6 +19,7 @@ from itertools import zip_longest
 from acl.caller import Asker
 from acl.resolve import Access, resolve
 from retrieval.answers import save_answer
+from retrieval.approval import held, may_need, told
 from retrieval.compose import Ground, Tell, compose
 from retrieval.demote import demote, reach
 from retrieval.depth import Depth
@@ -197,18 +198,22 @@ def _answered(services: Services, question: Question, query: Query, trace: Recor
     profile = meant.serving.profile
     writers = replace(choose_writers(services, payer, meant.question, profile, deadline), tried=trace.tried)
     ground, began = Ground(found.access, rewritten, found.hits, meant.question.limit), time.perf_counter()
+    approved = meant.serving.approval
+    if may_need(services.settings, question, by_profile=approved):
+        tell = None  # nobody is told a part of what a person may yet refuse
     packed, settled = compose(services, ground, writers, trace, tell)
     ms = 1000 * (time.perf_counter() - began)
     with trace.step("release"):
         released = release(services, found.access, rewritten.query, packed, settled)
     released = replace(released, made_by=made_by(services, meant.serving, settled.draft))
+    released = held(services.settings, question, released, by_profile=approved)
 
     trace.note(**outcome_facts(packed, settled.draft, settled.verified, released))
     _count(settled.draft, settled.verified, released)
     save_answer(services, found.access, question, released, trace)
     whose = (asker.tenant, asker.user)
     beside(services, meant.serving, Shown(whose, meant.question, packed, settled.verified, released, ms))
-    return released
+    return told(released)
 
 
 def _mean(services: Services, asker: Asker, question: Question, query: Query, trace: Recorder) -> _Meant:

@@ -139,6 +139,14 @@ def _cited(claims: Sequence[Claim], citations: Sequence[Citation]) -> tuple[Cite
     )
 
 
+def numbered(
+    claims: Sequence[Claim], readable: Mapping[str, Card]
+) -> tuple[tuple[CitedClaim, ...], tuple[Citation, ...]]:
+    """Claims as an answer gives them, with their citations: for who makes one of verified claims by other ways."""
+    citations = _citations(claims, readable)
+    return _cited(claims, citations), citations
+
+
 def _place(one: Evidence) -> tuple[str, int, int, int]:
     return (one.passage.document_id, one.passage.version, one.span.start, one.span.end)
 

@@ -140,7 +140,7 @@ class Telling:
         was told is not how it begins any more."""
         released = so_far.released
         self._told_of, self._subject = self._told_of | released.document_ids, so_far.subject
-        texts = tuple(pieces(released.claims)) or (released.text,)
+        texts = () if released.awaits else tuple(pieces(released.claims)) or (released.text,)
         if texts[: len(self._told)] != self._told:
             raise AnswerWithdrawn("The answer can no longer be given as it stood; ask again.")
         for name, data in self._new(released, texts, whole):
@@ -151,7 +151,8 @@ class Telling:
     def _new(
         self, released: Released, texts: tuple[str, ...], whole: AnswerResponse | None
     ) -> Iterator[tuple[str, Json]]:
-        """Sentence by sentence, each with the citations it is the first to use, then the whole where there is one."""
+        """Sentence by sentence, each with the citations it is the first to use, then the whole where there is one. Of
+        what waits for a person to approve it only that it does."""
         cited = [claim.citations for claim in released.claims] or [()]
         for n in range(len(self._told), len(texts)):
             yield "token", {"text": texts[n]}

@@ -30,7 +30,7 @@ from retrieval.services import Services
 from retrieval.types import Candidate, Draft, Hit, Question, Released, Rewritten, Verified
 from vouch.catalog import epoch as epochs
 from vouch.catalog.database import Catalog
-from vouch.catalog.tables import Trace
+from vouch.catalog.tables import Answer, Approval, Trace
 from vouch.core.clock import rfc3339
 from vouch.core.errors import NotFound
 from vouch.core.ids import new_id
@@ -259,6 +259,7 @@ def _for_asker(session: Session, access: Access, row: Trace) -> Json:
     spoken = {one["document_id"] for one in (*candidates, *dropped)}
     _, readable = recheck(session, access, spoken | shown_to_writer | inputs)
     all_shown = shown_to_writer <= readable
+    told = _told(session, row)
     writer: Json = data.get("writer", {})
     return {
         "writer": writer if all_shown else {name: value for name, value in writer.items() if name != "missing"},
@@ -273,9 +274,21 @@ def _for_asker(session: Session, access: Access, row: Trace) -> Json:
         "passages": [one for one in passages if one["document_id"] in readable],
         "suspected": [one for one in data.get("suspected", []) if one["document_id"] in {None, *readable}],
         # A refused claim is prose that may speak of anything its writer was shown.
-        "rejected": data.get("rejected", []) if all_shown else [],
-        "answer": data.get("answer") if inputs <= readable else None,
+        "rejected": data.get("rejected", []) if all_shown and told else [],
+        "answer": data.get("answer") if inputs <= readable and told else None,
     }
+
+
+def _told(session: Session, row: Trace) -> bool:
+    """Whether what was written is what the asker was told: not while a person has to approve it, nor after they
+    rejected or edited it."""
+    written: Json | None = row.data.get("answer")
+    if written is None:
+        return True
+    key = (row.tenant_id, written["answer_id"])
+    answer, approval = session.get(Answer, key), session.get(Approval, key)
+    released = answer is not None and answer.status == "released"
+    return released and (approval is None or approval.original is None)
 
 
 def _ms(seconds: float) -> float:

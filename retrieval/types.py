@@ -20,6 +20,9 @@ Verdict = Literal["supported", "partial", "unsupported"]
 Facet = Literal["source", "type", "owner", "language", "year", "freshness"]
 Demoted = Aged | Literal["superseded"]
 AbstentionReason = Literal["no_evidence", "low_confidence", "conflict", "blocked"]
+Status = Literal["released", "awaiting_review", "rejected"]
+Need = Literal["profile", "workflow", "model"]
+"""Why a person approves an answer: its profile says so, its workflow is one of those named, or a model wrote it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,6 +392,8 @@ class Released:
     """What decided about it, of `acl/proof.py`."""
     made_by: Json = field(default_factory=dict)
     """By which profile, prompt, writer and settings, of `retrieval/profiles/made_by.py`."""
+    awaits: Need | None = None
+    """Why a person has to approve it before its asker is told any of it."""
 
     @property
     def document_ids(self) -> frozenset[str]:

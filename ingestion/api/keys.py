@@ -66,8 +66,8 @@ def _shown(row: ApiKey) -> dict[str, object]:
 
 @router.post("", status_code=201, responses=problems(InvalidInput, Forbidden))
 def make(body: KeyIn, caller: AdminCaller, services: ServicesDep, request: Request, response: Response) -> KeyMade:
-    """Make a key. A caller can hand on only scopes that its own key has, and `break_glass`; and bind one to a user only
-    with `act_as`: who administers keys does not come to read by it.
+    """Make a key. A caller can hand on only scopes that its own key has, `break_glass` and `review`; and bind one to a
+    user only with `act_as`: who administers keys does not come to read by it.
     """
     if not set(body.scopes) & set(SCOPES) <= grantable(caller.scopes):
         raise Forbidden("A key can be given only scopes that yours has.")

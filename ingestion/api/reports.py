@@ -19,6 +19,7 @@ from ingestion.reports.broken_links import BrokenLink
 from ingestion.reports.delimited import as_csv
 from ingestion.reports.html import as_html
 from ingestion.reports.staleness import FIRST, Listed, Position, Quarantined, Report, staleness
+from ingestion.reports.suspected import SuspectedDocument
 from vouch.core.clock import rfc3339
 from vouch.core.errors import AccessIncomplete, ActsForNobody, Forbidden, InvalidInput, NotFound
 from vouch.core.freshness import State
@@ -102,6 +103,24 @@ class ReportedLink(_Document):
         return cls(**asdict(row))
 
 
+class SuspectedPlace(BaseModel):
+    ruse: str = Field(description="What the words read like: `override`, `steering`, `disclosure`, …")
+    start: int
+    end: int
+
+
+class ReportedSuspect(_Document):
+    """A document that holds words which read as if they were meant for a model."""
+
+    places: list[SuspectedPlace] = Field(description="In its text, in characters; none: the request acts for nobody.")
+    places_in_all: int
+    looked_at: int | None = Field(description="Characters from the beginning, where the text is longer than that.")
+
+    @classmethod
+    def of(cls, row: SuspectedDocument) -> Self:
+        return cls(**asdict(row))
+
+
 class UnansweredCount(BaseModel):
     questions: int
     people: int
@@ -129,6 +148,10 @@ class StalenessReport(BaseModel):
     links_unknown: int = Field(
         description="Documents that were read before links were kept: nothing is known of theirs until they change."
     )
+    suspected: list[ReportedSuspect] = Field(
+        description="Documents with words that read as if they were meant for a model; at most 200."
+    )
+    suspected_in_all: int
     unanswered: UnansweredCount = Field(
         description="Questions refused an answer though these documents hold some of their words: numbers alone."
     )
@@ -160,6 +183,8 @@ class StalenessReport(BaseModel):
             broken_links=[ReportedLink.of(row) for row in report.broken_links.links],
             broken_links_in_all=report.broken_links.in_all,
             links_unknown=report.broken_links.unknown,
+            suspected=[ReportedSuspect.of(row) for row in report.suspected.documents],
+            suspected_in_all=report.suspected.in_all,
             unanswered=UnansweredCount(**asdict(report.unanswered)),
             duplicates=[ReportedDuplicate.of(row) for row in report.twins.duplicates],
             duplicates_in_all=report.twins.duplicates_in_all,
@@ -244,6 +269,20 @@ _EXAMPLE: Json = {
     ],
     "broken_links_in_all": 1,
     "links_unknown": 0,
+    "suspected": [
+        {
+            "document_id": "0199c0de-7c22-7a40-8d15-6e7f80912a3b",
+            "source_id": "0199c0de-6f00-7d10-8c55-1d2e3f405162",
+            "external_id": "inbox/offer.md",
+            "title": "Offer",
+            "uri": "https://files.example.org/handbook/inbox/offer.md",
+            "owner": "user:carol",
+            "places": [{"ruse": "override", "start": 904, "end": 940}],
+            "places_in_all": 1,
+            "looked_at": None,
+        }
+    ],
+    "suspected_in_all": 1,
     "unanswered": {"questions": 4, "people": 3},
     "duplicates": [{**_PAIR, "relation": "version", "similarity": 0.8421, "documents": 1, "conflicts": 1}],
     "duplicates_in_all": 1,

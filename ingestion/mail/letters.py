@@ -132,4 +132,6 @@ def _subject(report: Report) -> str:
         found.append(f"{report.quarantined_in_all} quarantined")
     if report.broken_links.in_all:
         found.append(f"{report.broken_links.in_all} broken links")
+    if report.suspected.in_all:
+        found.append(f"{report.suspected.in_all} with words meant for a model")
     return f"Your documents: {', '.join(found) or 'questions without an answer'}"

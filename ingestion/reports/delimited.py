@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ingestion.reports.broken_links import BrokenLink
 from ingestion.reports.group import STATES, GroupReport
 from ingestion.reports.staleness import Listed, Quarantined, Report
+from ingestion.reports.suspected import SuspectedDocument
 from ingestion.reports.twins import Contradiction, Duplicate
 from vouch.core import delimited
 from vouch.core.clock import rfc3339
@@ -40,6 +41,7 @@ def _rows(report: Report) -> Iterator[dict[str, object]]:
     yield from map(_duplicate, report.twins.duplicates)
     yield from map(_conflict, report.twins.conflicts)
     yield from map(_broken_link, report.broken_links.links)
+    yield from map(_suspected, report.suspected.documents)
     unanswered = report.unanswered
     yield {"section": "unanswered", "questions": unanswered.questions, "people": unanswered.people}
 
@@ -90,6 +92,12 @@ def _pair(section: str, row: Duplicate | Contradiction) -> dict[str, object]:
 def _broken_link(row: BrokenLink) -> dict[str, object]:
     told = ("document_id", "source_id", "external_id", "title", "uri", "owner", "target")
     return {"section": "broken_links", **{name: getattr(row, name) for name in told}}
+
+
+def _suspected(row: SuspectedDocument) -> dict[str, object]:
+    told = ("document_id", "source_id", "external_id", "title", "uri", "owner")
+    places = ", ".join(f"{one.ruse} {one.start}-{one.end}" for one in row.places)
+    return {"section": "suspected", **{name: getattr(row, name) for name in told}, "detail": places}
 
 
 def _common(section: str, row: Listed | Quarantined) -> dict[str, object]:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from ingestion.reports.chart import COLOURS, bars
 from ingestion.reports.group import STATES, GroupReport, OwnerCounts, Used
 from ingestion.reports.staleness import WINDOW, Listed, Named, Report
+from ingestion.reports.suspected import SuspectedDocument
 from ingestion.reports.twins import Party
 from vouch.core.freshness import State
 
@@ -46,6 +47,7 @@ def as_html(report: Report, closing: str = "") -> str:
         _duplicates(report),
         _conflicts(report),
         _broken_links(report),
+        _suspected(report),
         _unanswered(report),
         closing,
     ]
@@ -143,6 +145,28 @@ def _broken_links(report: Report) -> str:
 
 def links_unknown(documents: int) -> str:
     return f"{_number(documents, 'document')} read before links were kept: whether theirs are broken is not known."
+
+
+def _suspected(report: Report) -> str:
+    found = report.suspected
+    if not found.documents:
+        return ""
+    rows = (
+        (_name(Named(one.external_id, one.title, one.uri), one.document_id), _text(suspicions(one)))
+        for one in found.documents
+    )
+    said = "<p>Words in these read as if they were meant for a model. Nothing obeys them; see why they are there.</p>"
+    more = _more("documents", found.in_all - len(found.documents))
+    return _section("Words meant for a model", said + _table(("Document", "Where"), rows) + more)
+
+
+def suspicions(one: SuspectedDocument) -> str:
+    """Where the words stand, and what they read like; their number alone where no more may be told."""
+    if not one.places:
+        return _number(one.places_in_all, "place")
+    told = ", ".join(f"{place.ruse} at {place.start}–{place.end}" for place in one.places)
+    more = one.places_in_all - len(one.places)
+    return told + (f" and {_number(more, 'place')} more" if more else "")
 
 
 def _unanswered(report: Report) -> str:

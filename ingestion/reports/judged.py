@@ -26,7 +26,7 @@ def judged(readable: str, whose: str, sight: str | None = None) -> str:
     ), used AS (
         SELECT c.document_id, count(DISTINCT a.id) AS questions, count(DISTINCT a.user_id) AS people
         FROM answer a JOIN citation c ON c.tenant_id = a.tenant_id AND c.answer_id = a.id
-        WHERE a.tenant_id = :tenant AND a.created_at >= :since GROUP BY c.document_id
+        WHERE a.tenant_id = :tenant AND a.created_at >= :since AND a.status = 'released' GROUP BY c.document_id
     ), weighed AS (
         SELECT m.*, r.successor, r.successor_title, r.old IS NOT NULL AS superseded,
             coalesce(u.questions, 0) AS questions, coalesce(u.people, 0) AS people

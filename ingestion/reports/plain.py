@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 
-from ingestion.reports.html import CLOSED, LABELS, links_unknown
+from ingestion.reports.html import CLOSED, LABELS, links_unknown, suspicions
 from ingestion.reports.staleness import WINDOW, Listed, Named, Report
 from ingestion.reports.twins import Twins
 
@@ -45,6 +45,11 @@ def _lines(report: Report) -> Iterator[str]:
             yield from _named(named, link.document_id, f"leads to {inert(link.target or 'what is gone')}")
     if report.broken_links.unknown:
         yield from ("", links_unknown(report.broken_links.unknown))
+    if report.suspected.documents:
+        yield from ("", f"Words meant for a model: {report.suspected.in_all}")
+        for suspect in report.suspected.documents:
+            named = Named(suspect.external_id, suspect.title, suspect.uri)
+            yield from _named(named, suspect.document_id, suspicions(suspect))
     if report.unanswered.questions:
         asked = f"{report.unanswered.questions} (people: {report.unanswered.people})"
         yield from ("", "Unanswered")

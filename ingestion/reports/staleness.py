@@ -21,6 +21,7 @@ from acl.resolve import resolve
 from acl.who import Caller
 from ingestion.reports.broken_links import BrokenLinks, broken_links
 from ingestion.reports.judged import SOURCE, judged
+from ingestion.reports.suspected import SuspectedDocuments, suspected_documents
 from ingestion.reports.twins import Scope, Twins, twins
 from vouch.catalog.freshness import facts
 from vouch.core import clock
@@ -107,12 +108,14 @@ class Report:
     after: Position | None
     twins: Twins = field(default_factory=Twins)
     broken_links: BrokenLinks = field(default_factory=BrokenLinks)
+    suspected: SuspectedDocuments = field(default_factory=SuspectedDocuments)
 
     @property
     def silent(self) -> bool:
         """Whether there is nothing that anybody should look at."""
         found = self.documents or self.superseded or self.quarantined_in_all or self.broken_links.in_all
-        return not (found or self.twins.duplicates or self.twins.conflicts or self.unanswered.questions)
+        alike = self.twins.duplicates or self.twins.conflicts
+        return not (found or alike or self.suspected.in_all or self.unanswered.questions)
 
     @property
     def told(self) -> list[str]:
@@ -120,6 +123,7 @@ class Report:
         listed = (*self.documents, *self.superseded)
         found = {row.document_id for row in listed} | {row.document_id for row in self.quarantined} | self.twins.told
         found |= {link.document_id for link in self.broken_links.links}
+        found |= {one.document_id for one in self.suspected.documents}
         return sorted(found | {row.superseded_by for row in listed if row.superseded_by is not None})
 
 
@@ -151,6 +155,7 @@ def staleness(session: Session, caller: Caller, owner: str | None, *, limit: int
     superseded = session.execute(sa.text(f"{with_judged} {_SUPERSEDED}"), values).all()
     quarantined = session.execute(sa.text(_quarantined(scope)), values).all()
     broken = broken_links(session, (scope.readable, scope.whose), values, named=caller.user is not None)
+    suspected = suspected_documents(session, (scope.readable, scope.whose), values, named=caller.user is not None)
     unanswered = session.execute(sa.text(f"{with_judged} {_UNANSWERED}"), values).one()
     return Report(
         owner=owner,
@@ -168,6 +173,7 @@ def staleness(session: Session, caller: Caller, owner: str | None, *, limit: int
         after=_position(rows[limit - 1]) if len(rows) > limit else None,
         twins=twins(session, Scope(scope.readable, scope.whose, values, scope.epoch is not None)),
         broken_links=broken,
+        suspected=suspected,
     )
 
 

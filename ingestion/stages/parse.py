@@ -12,18 +12,21 @@ from ingestion.parser import ParserKilled
 from ingestion.services import Services
 from ingestion.stages import links
 from ingestion.stages.step import Step
+from ingestion.stages.suspect import suspected
 from ingestion.stages.version import Building, Noted, look, note_all, wanted
 from vouch.catalog import ledger
 from vouch.catalog.ledger import Lease
 from vouch.core.errors import DocumentRejected
+from vouch.core.types import Json
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What the parser process made of a version, and the JSON that it said it in."""
+    """What the parser process made of a version, the JSON that it said it in, and what of it is suspected."""
 
     answer: Answer
     body: bytes
+    suspected: Json
 
     @property
     def size(self) -> int:
@@ -36,7 +39,8 @@ def _make(services: Services, lease: Lease, version: Building) -> Read:
     try:
         meta = version.meta  # of versions from before there was a choice, the whole page was read
         article = meta.get("article", False)
-        return Read(*services.parser.parse(raw, meta["name"], meta["mime_given"], article=article))
+        answer, body = services.parser.parse(raw, meta["name"], meta["mime_given"], article=article)
+        return Read(answer, body, suspected(answer.text))
     except ParserKilled as killed:
         if lease.attempt < ledger.MAX_ATTEMPTS:
             raise
@@ -52,7 +56,7 @@ def _write(services: Services, session: Session, done: Sequence[tuple[Lease, Rea
     for lease, read in done:
         elements = services.blobs.put(lease.tenant, read.body)
         text = services.blobs.put(lease.tenant, read.answer.text.encode())
-        noted.append((lease, Noted(_facts(read.answer), parsed=elements, text=text)))
+        noted.append((lease, Noted(_facts(read.answer) | read.suspected, parsed=elements, text=text)))
     note_all(session, noted)
     links.keep(session, [(lease, read.answer.links) for lease, read in done])
     in_hand_s = services.settings.lease_s

@@ -8,7 +8,18 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, FastAPI, Response
 
 from acl.watch import Watch
-from retrieval.api import access, answers, break_glass, documents, generations, proposals, questions, releases, spending
+from retrieval.api import (
+    access,
+    answers,
+    approvals,
+    break_glass,
+    documents,
+    generations,
+    proposals,
+    questions,
+    releases,
+    spending,
+)
 from retrieval.services import Services
 from vouch.serving.problems import install_problems
 from vouch.serving.responses import document_problems
@@ -20,7 +31,7 @@ async def _no_store(response: Response) -> None:
 
 
 router = APIRouter(prefix="/v1", dependencies=[Depends(_no_store)])
-for part in (questions, answers, documents, access, break_glass, generations, proposals, releases, spending):
+for part in (questions, answers, approvals, documents, access, break_glass, generations, proposals, releases, spending):
     router.include_router(part.router)
 
 

@@ -11,7 +11,6 @@ from retrieval import examples
 from retrieval.answers import give_feedback, read_answer, read_conversation
 from retrieval.api.requests import ALWAYS, Id, ServicesDep, Who
 from retrieval.schemas import (
-    AnswerResponse,
     AskedBefore,
     Citation,
     CitationsResponse,
@@ -21,7 +20,7 @@ from retrieval.schemas import (
     TraceResponse,
 )
 from retrieval.trace import read_trace
-from vouch.core.errors import InvalidInput, NotFound, UnknownField
+from vouch.core.errors import Conflict, InvalidInput, NotFound, UnknownField
 from vouch.serving.responses import problems
 
 router = APIRouter(tags=["answers"])
@@ -40,10 +39,11 @@ async def following(caller: Annotated[Caller, Depends(calling)]) -> Caller:
     summary="Read an answer of yours again",
 )
 def get_answer(asker: Who, services: ServicesDep, answer_id: Id) -> KeptAnswerResponse:
-    """Decided by today's access: it is there only while you may read everything it was made from."""
-    kept = read_answer(services.catalog, asker, answer_id)
-    again = AnswerResponse.of(kept.released, kept.row.trace_id, kept.row.conversation_id)
-    return KeptAnswerResponse(**dict(again), question=kept.row.question, created_at=kept.row.created_at)
+    """Decided by today's access: it is there only while you may read everything it was made from.
+
+    What a person has yet to approve says `awaiting_review` and nothing else; what they did not, `rejected`, and why.
+    """
+    return KeptAnswerResponse.again(read_answer(services.catalog, asker, answer_id))
 
 
 @router.get(
@@ -60,11 +60,11 @@ def get_citations(asker: Who, services: ServicesDep, answer_id: Id) -> Citations
 @router.post(
     "/answers/{answer_id}/feedback",
     status_code=204,
-    responses=problems(*ALWAYS, NotFound, InvalidInput, UnknownField),
+    responses=problems(*ALWAYS, NotFound, InvalidInput, UnknownField, Conflict),
     summary="Say whether an answer helped",
 )
 def post_feedback(asker: Who, services: ServicesDep, answer_id: Id, body: FeedbackRequest) -> None:
-    """A second verdict replaces the first."""
+    """A second verdict replaces the first. Only once the answer is released."""
     give_feedback(services.catalog, asker, answer_id, body.helpful, body.comment)
 
 

@@ -65,6 +65,9 @@ async def ask(asker: Who, services: ServicesDep, body: AskRequest, request: Requ
 
     With `stream`, server-sent events: `step` as each stage begins, `token` with a verified sentence, `citation`
     with what it cites, `answer` with the whole, or `error`. Filters and phrases narrow the evidence as in a search.
+
+    Where a person approves answers first, the `status` is `awaiting_review`, and nothing of the answer is told: it is
+    read later, at `GET /v1/answers/{answer_id}`.
     """
     question = guard_input(body.as_question(), field="question")
     understand_question(question, field="question")

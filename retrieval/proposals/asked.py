@@ -22,7 +22,7 @@ _ASKED = sa.text(
     SELECT a.id, a.question, CASE WHEN a.kind = 'abstention' THEN 'abstention'
         WHEN f.helpful THEN 'helpful' ELSE 'unhelpful' END AS kind
     FROM answer a LEFT JOIN feedback f ON f.tenant_id = a.tenant_id AND f.answer_id = a.id AND f.user_id = a.user_id
-    WHERE a.tenant_id = :tenant AND a.user_id = :user
+    WHERE a.tenant_id = :tenant AND a.user_id = :user AND a.status = 'released'
     AND (a.kind = 'abstention' AND f.helpful IS NOT TRUE OR a.kind = 'answer' AND f.helpful IS NOT NULL)
     AND NOT EXISTS (
         SELECT 1 FROM answer b WHERE b.tenant_id = a.tenant_id AND b.user_id = a.user_id

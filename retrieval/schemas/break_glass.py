@@ -74,10 +74,12 @@ class Told(BaseModel):
     """``title`` is null where you may not read the document."""
 
     id: str
-    kind: str = Field(examples=["break_glass.granted", "break_glass.read"])
+    kind: str = Field(examples=["break_glass.granted", "break_glass.read", "answer.released", "answer.rejected"])
     document_id: str | None
     title: str | None
-    detail: Json = Field(description="Of break-glass: `grant`, `user`, `reason`, `expires_at`.")
+    detail: Json = Field(
+        description="Of break-glass: `grant`, `user`, `reason`, `expires_at`; of an answer: `answer`, its id."
+    )
     created_at: Moment
     seen_at: Moment | None
 

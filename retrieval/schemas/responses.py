@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, Field, PlainSerializer
 
 from retrieval import types
+from retrieval.answers import Kept
 from retrieval.documents import TextPart
 from retrieval.profiles.serving import Arm
 from retrieval.types import Card, Released
@@ -118,6 +119,10 @@ class MadeBy(BaseModel):
 class AnswerResponse(BaseModel):
     answer_id: str
     kind: Literal["answer", "abstention"]
+    status: types.Status = Field(
+        "released",
+        description="Of what is `awaiting_review`, or was `rejected`, there is no text, claim, citation or notice.",
+    )
     text: str = Field(description="The claims in order, each followed by its citations as `[n]`.")
     claims: list[Claim]
     citations: list[Citation]
@@ -135,6 +140,7 @@ class AnswerResponse(BaseModel):
         return cls(
             answer_id=released.id,
             kind="abstention" if abstention else "answer",
+            status="awaiting_review" if released.awaits else "released",
             text=released.text,
             claims=[
                 Claim(text=claim.text, citations=list(claim.citations), verdict=claim.verdict, score=claim.score)
@@ -163,6 +169,20 @@ class AnswerResponse(BaseModel):
 class KeptAnswerResponse(AnswerResponse):
     question: str
     created_at: Moment | None
+    edited: bool = Field(False, description="A reviewer changed it before releasing it.")
+    reason: str | None = Field(None, description="Why a reviewer rejected it, in their words.")
+
+    @classmethod
+    def again(cls, kept: Kept) -> Self:
+        row, decided = kept.row, kept.approval
+        body = dict(AnswerResponse.of(kept.released, row.trace_id, row.conversation_id)) | {"status": row.status}
+        return cls(
+            **body,
+            question=row.question,
+            created_at=row.created_at,
+            edited=row.status == "released" and decided is not None and decided.edited_by is not None,
+            reason=decided.reason if decided is not None else None,
+        )
 
 
 class CitationsResponse(BaseModel):
@@ -174,10 +194,13 @@ class AskedBefore(BaseModel):
     answer_id: str
     question: str
     created_at: Moment | None
+    status: types.Status = "released"
 
     @classmethod
     def of(cls, row: Answer) -> Self:
-        return cls(answer_id=row.id, question=row.question, created_at=row.created_at)
+        return cls.model_validate(
+            {"answer_id": row.id, "question": row.question, "created_at": row.created_at, "status": row.status}
+        )
 
 
 class ConversationResponse(BaseModel):

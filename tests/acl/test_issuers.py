@@ -158,7 +158,7 @@ def test_making_and_revoking_a_key_is_on_the_chain_and_begins_an_epoch(admin: Ad
 
 
 def test_emergency_reading_is_not_an_administrators_but_theirs_to_hand_on(admin: Admin, identity: Identity) -> None:
-    assert set(SCOPES) - set(ADMINISTRATOR) == {"break_glass"}
+    assert set(SCOPES) - set(ADMINISTRATOR) == {"break_glass", "review"}
     made = admin("POST", "/v1/keys", {"name": "on call", "scopes": ["break_glass"]})
     assert made.status_code == 201
     assert _trail(identity)[-1][2]["scopes"] == ["break_glass"]

@@ -24,6 +24,7 @@ from ingestion.schemas import AccessIn, DocumentIn, SourceIn, SourcePatch
 from retrieval.api.generations import CompareIn
 from retrieval.api.releases import ReleaseIn, RollbackIn
 from retrieval.schemas import AskRequest, ReviewRequest, SearchRequest
+from retrieval.schemas.approvals import EditRequest, RejectRequest
 from retrieval.schemas.break_glass import BreakGlassRequest
 from tests.docs.pages import PAGES, Example, examples, routes, shell_commands
 from vouch.cli.directory import People
@@ -43,6 +44,8 @@ BODIES: dict[str, Any] = {
     "POST /v1/index/generations/{generation_id}/compare": CompareIn,
     "POST /v1/search": SearchRequest,
     "POST /v1/ask": AskRequest,
+    "POST /v1/approvals/{approval_id}/edit": EditRequest,
+    "POST /v1/approvals/{approval_id}/reject": RejectRequest,
     "POST /v1/break-glass": BreakGlassRequest,
     "POST /v1/documents/{document_id}/review": ReviewRequest,
     "PATCH /v1/sources/{source_id}": SourcePatch,

@@ -199,8 +199,10 @@ def new_tenant(settings: Settings, tenant: str) -> str:
 
 @pytest.fixture(scope="package")
 def shared(tmp_path_factory: pytest.TempPathFactory, model_settings: Settings, embedder: object) -> Iterator[Running]:
-    """The parts that the files share; they read documents of up to 1 MiB."""
-    with running_on(tmp_path_factory.mktemp("platform") / "data", model_settings, max_document_mb=1) as running:
+    """The parts that the files share; they read documents of up to 1 MiB, and a person approves what is asked for
+    ``reviewed``."""
+    given = {"max_document_mb": 1, "approval_workflows": "reviewed"}
+    with running_on(tmp_path_factory.mktemp("platform") / "data", model_settings, **given) as running:
         yield running
 
 

@@ -102,7 +102,14 @@ def make(platform: Platform, owner: str) -> Objects:
     question = {"id": "q", "text": mark, "documents": [{"source_id": source, "external_id": external}]}
     measured = {"name": f"evals-{salt}", "user": user, "questions": [question]}
     eval_set = platform.ok("POST", "/v1/evals/sets", json=measured)["id"]
+    shared = {**body, "text": f"# Nests\n\nThe {mark} builds 97 nests a year.\n", "title": f"Nests {salt}",
+              "access": [{"allow": [user, f"{user}-watch"]}]}  # fmt: skip
+    pushed = platform.ok("PUT", f"/v1/sources/{source}/documents/nests-{salt}", json=shared)["job_id"]
+    assert platform.ended(pushed)["state"] == "succeeded"
+    waiting = platform.ask(f"{owner}-watch", f"How many nests does the {mark} build a year?", workflow="reviewed")
+    assert waiting["status"] == "awaiting_review", waiting
     ids = {
+        "approval_id": waiting["answer_id"],
         "budget_id": platform.ok("PUT", "/v1/budgets", json={"scope": "user", "subject": user, "tokens": 10})["id"],
         "set_id": eval_set, "run_id": platform.ok("POST", f"/v1/evals/sets/{eval_set}/runs")["id"],
         "webhook_id": webhook, "delivery_id": platform.ok("POST", f"/v1/webhooks/{webhook}/test")["id"],

@@ -38,6 +38,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "trace_id": ("trace_id",),
     "conversation_id": ("conversation_id",),
     "grant_id": ("grant_id",),
+    "approval_id": ("approval_id",),
     "notification_id": ("notification_id",),
     "issuer_id": ("issuer_id",),
     "issuer": ("issuer_id",),
@@ -93,6 +94,7 @@ NAME_NOTHING_IN_BODIES = {
     "address", "schemas[]", "filter.language[]", "filter.mime[]", "query", "question", "comment", "reason",
     "chunker", "context", "lexical", "questions[].id", "questions[].text", "workflow", "money",
     "profile", "stable", "canary.profile", "shadow.profile",  # of the installation, and of no tenant
+    "claims[].text", "claims[].quotes[].quote",
 }  # fmt: skip
 PERSONAL = {"document_id", "conversation_id"}
 """What a user of a tenant has to themselves, and a body can name; but break-glass is for documents of others."""
@@ -185,7 +187,7 @@ def scene(platform: Platform) -> Iterator[Scene]:
             mine=make(ours, "alice"),
             foreign={THEIRS: make(ours, "bert"), OTHERS: make(theirs, "zoe")},
             secrets={
-                THEIRS: key(platform, "ask", "break_glass", "act_as"),
+                THEIRS: key(platform, "ask", "break_glass", "review", "act_as"),
                 OTHERS: key(platform, *SCOPES),
                 "zoe": key(platform, *SCOPES, tenant="elsewhere"),
             },

@@ -19,6 +19,7 @@ from retrieval.schemas import (
     TextResponse,
     TraceResponse,
 )
+from retrieval.schemas.approvals import QUEUE, REVIEW, Queue, Review
 from retrieval.schemas.break_glass import Grant, GrantPage, ToldPage
 from tests.retrieval.world import World
 
@@ -91,6 +92,8 @@ EXAMPLES: list[tuple[Any, type[BaseModel]]] = [
     (examples.GRANTS, GrantPage),
     (examples.NOTIFICATIONS, ToldPage),
     (examples.EXPLAIN, ExplainResponse),
+    (QUEUE, Queue),
+    (REVIEW, Review),
 ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 import typer
@@ -12,7 +12,7 @@ import typer
 from vouch.cli import output
 from vouch.cli.connection import AsUser, connect
 from vouch.cli.output import AsJson, line
-from vouch.client import Answer, Citation, Client, Hit, SearchResult, Step
+from vouch.client import Answer, Citation, Client, Hit, Notice, SearchResult, Step
 from vouch.core.errors import Forbidden
 
 FACETS = ("source", "type", "owner", "language", "year", "freshness")
@@ -30,7 +30,7 @@ def ask(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Ask a question. Exit status 1 when there is no answer."""
+    """Ask a question. Exit status 1 when there is no answer, or none yet."""
     with connect(as_user) as vouch:
         options: dict[str, Any] = {"filter": _filter(vouch, source), "conversation_id": conversation}
         answer = _watched(vouch, question, options) if output.on_terminal() else vouch.ask(question, **options)
@@ -38,7 +38,23 @@ def ask(
         output.as_json(answer)
     else:
         print_answer(answer)
-    if answer.kind == "abstention":
+    if answer.kind == "abstention" or answer.status != "released":
+        raise typer.Exit(1)
+
+
+def answer(
+    answer_id: Annotated[str, typer.Argument(metavar="ANSWER_ID", help="The answer's id.")],
+    as_user: AsUser = None,
+    json: AsJson = False,
+) -> None:
+    """Print an answer of yours again, such as one that a person had to approve. Exit status 1 when there is none."""
+    with connect(as_user) as vouch:
+        found = vouch.answer(answer_id)
+    if json:
+        output.as_json(found)
+    else:
+        print_answer(found)
+    if found.kind == "abstention" or found.status != "released":
         raise typer.Exit(1)
 
 
@@ -55,15 +71,26 @@ def _watched(vouch: Client, question: str, options: dict[str, Any]) -> Answer:
 
 def print_answer(answer: Answer, *, indent: str = "") -> None:
     """The text, then numbered citations with title, place and quote, then what the reader should know of them."""
-    if answer.abstention is not None:
+    if answer.status == "awaiting_review":
+        line(
+            f"{indent}A person has to approve the answer first. Read it then: vouch answer {answer.answer_id}", "yellow"
+        )
+    elif answer.status == "rejected":
+        line(f"{indent}A reviewer rejected the answer: {answer.reason}", "yellow")
+    elif answer.abstention is not None:
         line(f"{indent}No answer ({answer.abstention.reason}): {answer.abstention.missing or answer.text}", "yellow")
         if answer.abstention.ask:
             line(f"{indent}The nearest documents are owned by {', '.join(answer.abstention.ask)}.", "yellow")
     else:
         line(textwrap.indent(answer.text, indent), "bold")
-    for citation in answer.citations:
+    print_citations(answer.citations, answer.notices, indent=indent)
+
+
+def print_citations(citations: Iterable[Citation], notices: Iterable[Notice], *, indent: str = "") -> None:
+    """Numbered, with title, place and quote; then what the reader should know of them."""
+    for citation in citations:
         _print_citation(citation, indent)
-    for notice in answer.notices:
+    for notice in notices:
         line(f"{indent}Note ({notice.kind}): {notice.text}", "yellow")
 
 
@@ -158,4 +185,5 @@ def _source_id(vouch: Client, source: str) -> str:
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command()(ask)
+    app.command()(answer)
     app.command()(search)

@@ -88,7 +88,14 @@ def inbox(
     output.table(
         ("ID", "AT", "KIND", "DOCUMENT", "BY", "REASON"),
         [
-            (n.id, n.created_at, n.kind, n.title or n.document_id, n.detail.get("user"), n.detail.get("reason"))
+            (
+                n.id,
+                n.created_at,
+                n.kind,
+                n.title or n.document_id or n.detail.get("answer"),
+                n.detail.get("user"),
+                n.detail.get("reason"),
+            )
             for n in found
         ],
     )

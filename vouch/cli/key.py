@@ -19,7 +19,9 @@ def create(
     name: Annotated[str, typer.Argument(help="What the key is for.")],
     scope: Annotated[
         list[str],
-        typer.Option(help="ask, sources, directory, reports, evals, admin, act_as, break_glass; may be repeated."),
+        typer.Option(
+            help="ask, sources, directory, reports, evals, admin, act_as, break_glass, review; may be repeated."
+        ),
     ],
     user: Annotated[str | None, typer.Option(help="Act for this user alone.")] = None,
     expires: Annotated[str | None, typer.Option(help="Valid for so long: `90d`. Unset: until revoked.")] = None,

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from vouch.cli import (
     access,
+    approval,
     ask,
     audit,
     break_glass,
@@ -45,8 +46,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for group in (
-    platform, demo, ask, trace, source, connector, job, key, issuer, directory, access, break_glass, audit, report,
-    webhook, secrets, index, plan, evaluate, models, spending, release, settings,
+    platform, demo, ask, approval, trace, source, connector, job, key, issuer, directory, access, break_glass, audit,
+    report, webhook, secrets, index, plan, evaluate, models, spending, release, settings,
 ):  # fmt: skip
     group.add_to(app)
 

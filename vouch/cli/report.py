@@ -11,7 +11,7 @@ from vouch.cli import mail, output
 from vouch.cli.connection import AsUser, connect
 from vouch.cli.output import AsJson, line
 from vouch.client import Client, GroupStaleness, StalenessReport
-from vouch.client.reports import BrokenLink, PairedDocument, QuarantinedDocument, ReportedDocument
+from vouch.client.reports import BrokenLink, PairedDocument, QuarantinedDocument, ReportedDocument, SuspectedDocument
 
 Format = Literal["json", "csv", "html"]
 group = typer.Typer(
@@ -140,6 +140,10 @@ def _print(found: StalenessReport) -> None:
         output.table(("IN THE DOCUMENT", "LEADS TO"), [(_name(one), one.target) for one in found.broken_links])
     if found.links_unknown:
         output.note(f"read before links were kept, so that theirs are not known: {found.links_unknown} documents")
+    if found.suspected:
+        output.note(f"words meant for a model: {found.suspected_in_all}")
+        where = [(_name(one), ", ".join(f"{p.ruse} {p.start}-{p.end}" for p in one.places)) for one in found.suspected]
+        output.table(("IN THE DOCUMENT", "WHERE"), where)
     if found.unanswered.questions:
         output.note(f"unanswered: {found.unanswered.questions} questions of {found.unanswered.people} people")
     if found.next_cursor is not None:
@@ -151,7 +155,7 @@ def _row(one: ReportedDocument) -> tuple[object, ...]:
     return (one.state, _name(one), due, modified, one.owner, one.questions, one.people, one.document_id)
 
 
-def _name(one: ReportedDocument | QuarantinedDocument | PairedDocument | BrokenLink) -> str:
+def _name(one: ReportedDocument | QuarantinedDocument | PairedDocument | BrokenLink | SuspectedDocument) -> str:
     return one.title or one.external_id or one.document_id
 
 

@@ -9,6 +9,7 @@ Failures are raised as the same classes of `vouch.core.errors` that the platform
 """
 
 from vouch.client.access import AccessChange, AgeOf, Explanation, Moved, ReadableDocument, Reader, Replay
+from vouch.client.approvals import Approval, Waiting
 from vouch.client.audit import AuditBreak, AuditChain, AuditEntry, AuditHead, AuditVerified
 from vouch.client.break_glass import Grant, Notification
 from vouch.client.client import Client
@@ -61,6 +62,7 @@ __all__ = [
     "AccessChange",
     "AgeOf",
     "Answer",
+    "Approval",
     "AuditBreak",
     "AuditChain",
     "AuditEntry",
@@ -119,6 +121,7 @@ __all__ = [
     "Token",
     "Trace",
     "UsedDocument",
+    "Waiting",
     "Webhook",
     "WebhookDelivery",
 ]

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 import httpx
 
 from vouch.client.access import Access
+from vouch.client.approvals import Approvals
 from vouch.client.audit import Audit
 from vouch.client.break_glass import BreakGlass, Notifications
 from vouch.client.directory import Directory
@@ -69,6 +70,7 @@ class Client:
         self.keys = Keys(connection)
         self.access = Access(connection)
         self.audit = Audit(connection)
+        self.approvals = Approvals(connection)
         self.break_glass = BreakGlass(connection)
         self.notifications = Notifications(connection)
         self.issuers = Issuers(connection)

@@ -102,6 +102,26 @@ class BrokenLink(Result):
     end: int | None
 
 
+class SuspectedPlace(Result):
+    ruse: str
+    start: int
+    end: int
+
+
+class SuspectedDocument(Result):
+    """A document with words that read as if they were meant for a model, and where they stand in its text."""
+
+    document_id: str
+    source_id: str
+    external_id: str | None
+    title: str | None
+    uri: str | None
+    owner: str | None
+    places: tuple[SuspectedPlace, ...]
+    places_in_all: int
+    looked_at: int | None
+
+
 class StalenessReport(Result):
     """``documents`` are one page; what stands beside them is the same on each."""
 
@@ -118,6 +138,8 @@ class StalenessReport(Result):
     broken_links: tuple[BrokenLink, ...]
     broken_links_in_all: int
     links_unknown: int
+    suspected: tuple[SuspectedDocument, ...] = ()
+    suspected_in_all: int = 0
     unanswered: Uses
     duplicates: tuple[Duplicate, ...]
     duplicates_in_all: int

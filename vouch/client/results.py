@@ -126,10 +126,13 @@ class Abstention(Result):
 
 
 class Answer(Result):
-    """``text`` carries its citations as ``[n]``. ``question`` and ``created_at`` only of one that is read again."""
+    """``text`` carries its citations as ``[n]``; there is none, and nothing else of it, while it is not ``released``.
+    ``question`` and ``created_at`` only of one that is read again, as whether a reviewer ``edited`` it, or the
+    ``reason`` why they rejected it."""
 
     answer_id: str
     kind: Literal["answer", "abstention"]
+    status: Literal["released", "awaiting_review", "rejected"] = "released"
     text: str
     claims: tuple[Claim, ...]
     citations: tuple[Citation, ...]
@@ -141,6 +144,8 @@ class Answer(Result):
     trace_id: str
     question: str | None = None
     created_at: AwareDatetime | None = None
+    edited: bool = False
+    reason: str | None = None
 
 
 class Step(Result):
@@ -159,6 +164,7 @@ class Asked(Result):
     answer_id: str
     question: str
     created_at: AwareDatetime | None
+    status: str = "released"
 
 
 class Conversation(Result):

@@ -8,6 +8,7 @@
     │  ├─ BadConfig                   422  bad_config               no   (file, line and field)
     │  ├─ BadEvalSet                  422  bad_eval_set             no   (file, line and reason)
     │  ├─ BadEvalRun                  422  bad_eval_run             no   (reason)
+    │  ├─ EditRefused                 422  edit_refused             no   (field and reason)
     │  ├─ OutboundRefused             422  outbound_refused         no   (an address that may not be reached)
     │  └─ PayloadTooLarge             413  payload_too_large        no
     ├─ Unauthenticated                401  unauthenticated          no   (one text for every reason)
@@ -16,6 +17,9 @@
     ├─ NotFound                       404  not_found                no   (also: it exists, and you may not know)
     ├─ MethodNotAllowed               405  method_not_allowed       no
     ├─ Conflict                       409  conflict                 no
+    │  ├─ AlreadyClaimed              409  already_claimed          no   (another has it, until `claimed_until`)
+    │  ├─ NotClaimed                  409  not_claimed              no   (claim it first, or again)
+    │  └─ AlreadyDecided              409  already_decided          no
     ├─ AccessIncomplete               503  access_incomplete        yes  (a truncated closure is unsafe)
     ├─ StateNotReached                409  state_not_reached        yes  (X-Vouch-At-Least lies ahead of us)
     ├─ AnswerWithdrawn                409  answer_withdrawn         yes  (access changed while it was being given)
@@ -113,6 +117,12 @@ class BadEvalRun(InvalidInput):
     code, title = "bad_eval_run", "The evaluation run is not valid"
 
 
+class EditRefused(InvalidInput):
+    """A reviewer's text that does not hold as a model's would have to; ``reason`` is one stable word for it."""
+
+    code, title = "edit_refused", "The edit is refused"
+
+
 class OutboundRefused(InvalidInput):
     """Says nothing of what is there: it is raised before anything is connected to."""
 
@@ -155,6 +165,20 @@ class MethodNotAllowed(VouchError):
 
 class Conflict(VouchError):
     status, code, title = 409, "conflict", "The request conflicts with the present state"
+
+
+class AlreadyClaimed(Conflict):
+    """Another reviewer has it, until ``claimed_until``."""
+
+    code, title = "already_claimed", "Another reviewer has claimed it"
+
+
+class NotClaimed(Conflict):
+    code, title = "not_claimed", "You have not claimed it, or no longer"
+
+
+class AlreadyDecided(Conflict):
+    code, title = "already_decided", "It is decided already"
 
 
 class AccessIncomplete(VouchError):

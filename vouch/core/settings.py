@@ -118,6 +118,16 @@ class Settings(BaseSettings):
         description="How long traces are kept, with answers, feedback and conversations (`90d`); unset: for ever.",
     )
 
+    approval_workflows: str = Field(
+        "",
+        pattern=r"^\s*$|^\s*(\*|[a-z0-9][a-z0-9._-]{0,63})\s*(,\s*(\*|[a-z0-9][a-z0-9._-]{0,63})\s*)*$",
+        description="Workflows whose answers a person approves before they are read, comma-separated; `*`: all that "
+        "a chat model wrote.",
+    )
+    approval_claim_min: int = Field(
+        30, ge=1, le=1440, description="Minutes for which an answer is a reviewer's who has claimed it."
+    )
+
     worker_processes: int = Field(2, ge=1, le=64, description="Celery child processes of one worker.")
     lease_s: int = Field(30, ge=3, le=3600, description="Seconds until the work of a worker that died passes on.")
     sweep_every_s: float = Field(2.0, gt=0, le=60, description="Seconds between two sweeps of the ledger.")

@@ -2,7 +2,7 @@
 
 from sqlmodel import SQLModel
 
-from vouch.catalog.tables.answers import Answer, Citation, Conversation, Feedback, Trace
+from vouch.catalog.tables.answers import Answer, Approval, Citation, Conversation, Feedback, Trace
 from vouch.catalog.tables.audit import AuditEntry, AuditHead, BreakGlass, Notification
 from vouch.catalog.tables.directory import (
     ApiKey,
@@ -41,6 +41,7 @@ __all__ = [
     "AclRow",
     "Answer",
     "ApiKey",
+    "Approval",
     "AuditEntry",
     "AuditHead",
     "AuthzEvent",

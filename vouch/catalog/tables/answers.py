@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from vouch.catalog.columns import big, json_list, json_object, moment, optional_json, within
+from vouch.catalog.columns import big, json_list, json_object, moment, optional_json, texts, within
 
 
 class Conversation(SQLModel, table=True):
@@ -19,7 +19,8 @@ class Conversation(SQLModel, table=True):
 
 
 class Answer(SQLModel, table=True):
-    """``kind``: answer or abstention. Readable by its asker while every cited document is (decided on read).
+    """``kind``: answer or abstention. Readable by its asker while every cited document is (decided on read), and only
+    while ``status`` is ``released``: what is ``awaiting_review``, or was ``rejected``, nobody is told but reviewers.
     ``made_by``: the profile, prompt, writer and settings that it was made with."""
 
     __table_args__ = (
@@ -43,7 +44,31 @@ class Answer(SQLModel, table=True):
     generation: str
     proof: dict[str, Any] = json_object()
     made_by: dict[str, Any] = json_object()
+    status: str = Field(default="released", sa_column_kwargs={"server_default": "released"})
     created_at: datetime | None = moment(now=True)
+
+
+class Approval(SQLModel, table=True):
+    """What a person has to decide, or decided, about an answer before its asker may read it. What was decided says the
+    answer's ``status``.
+
+    ``why`` it needs a person; ``inputs``: documents that it was made from, all of which a reviewer has to be able to
+    read. ``version`` counts the texts that it has had; ``original`` is the first of them, once there is another.
+    """
+
+    __table_args__ = (within(["answer_id"], "answer"),)
+    tenant_id: str = Field(primary_key=True)
+    answer_id: str = Field(primary_key=True)
+    why: str
+    inputs: list[str] = texts()
+    version: int = 1
+    claimed_by: str | None = None
+    claimed_until: datetime | None = moment(nullable=True)
+    edited_by: str | None = None
+    original: dict[str, Any] | None = optional_json()
+    decided_by: str | None = None
+    decided_at: datetime | None = moment(nullable=True)
+    reason: str | None = Field(default=None, sa_type=sa.Text, nullable=True)
 
 
 class Citation(SQLModel, table=True):

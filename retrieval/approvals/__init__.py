@@ -1,0 +1,1 @@
+"""Answers that a person approves before their asker reads them: the queue, and what a reviewer decides."""
