@@ -36,6 +36,8 @@ from retrieval.query import Query, understand, understand_question
 from retrieval.recheck import Admitted, Wanted, alarm, recheck_candidates, still_readable
 from retrieval.release import release
 from retrieval.rerank import DEPTH, rerank
+from retrieval.reuse.asked import Asked
+from retrieval.reuse.find import give_again, given_before
 from retrieval.rewrite import previous_query, rewrite
 from retrieval.search import Found
 from retrieval.search import search as search_index
@@ -177,8 +179,10 @@ def _answered(
 
     with trace.step("pack"):
         packed = pack(texts, found.hits, question.limit)
+    asked = Asked(services, found.access, meant.question, meant.sieve, writers.names)
+    again = given_before(asked, texts, packed, trace)
     with trace.step("generate"):
-        draft = generate(services, words, packed.passages, writers)
+        draft = again or generate(services, words, packed.passages, writers)
         if not draft.claims and packed.withheld:  # the current documents do not answer: ask the superseded ones
             packed = pack(texts, found.hits, question.limit, outdated=True)
             draft = generate(services, words, packed.passages, writers)
@@ -193,6 +197,7 @@ def _answered(
     trace.note(**outcome_facts(packed, draft, verified, released))
     _count(draft, verified, released)
     save_answer(services, found.access, question, released, trace)
+    give_again(asked, packed, draft, released)
     return released
 
 

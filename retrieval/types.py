@@ -26,7 +26,7 @@ AbstentionReason = Literal["no_evidence", "low_confidence", "conflict", "blocked
 class Question:
     """What was asked, after the input guard: NFC, no invisible or control characters. ``plain``: its text is words and
     nothing else. ``like``: the document that what is found is to be like. ``workflow``: what the application
-    says it asks for."""
+    says it asks for. ``fresh``: no earlier answer will do."""
 
     text: str
     limit: int
@@ -38,6 +38,7 @@ class Question:
     facets: tuple[Facet, ...] = ()
     like: str | None = None
     workflow: str | None = None
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)

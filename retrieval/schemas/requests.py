@@ -134,6 +134,7 @@ class AskRequest(_Request):
     workflow: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")] | None = Field(
         None, description="What your application asks for, by a name of its own; routes of models go by it."
     )
+    fresh: bool = Field(False, description="Written anew, whatever was answered before.")
 
     def as_question(self) -> Question:
         where = self.filter.where()
@@ -145,6 +146,7 @@ class AskRequest(_Request):
             conversation_id=self.conversation_id,
             plain=plain,
             workflow=self.workflow,
+            fresh=self.fresh,
         )
 
 

@@ -239,6 +239,7 @@ class TraceResponse(BaseModel):
     index: Json
     writer: Json
     outdated: int
+    reuse: Json = Field({}, description="Of which `kind` an answer is that was given again, or why none was: `missed`.")
     query: str | None = None
     asked: Json | None = None
     rewrite: Json | None = None

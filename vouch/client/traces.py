@@ -22,6 +22,7 @@ class Trace(Result):
     index: dict[str, Any] = {}
     writer: dict[str, Any] = {}
     outdated: int = 0
+    reuse: dict[str, Any] = {}
     query: str | None = None
     candidates: tuple[dict[str, Any], ...] | None = None
     demoted: tuple[dict[str, Any], ...] | None = None
