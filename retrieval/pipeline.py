@@ -1,8 +1,8 @@
 """A question, online, from beginning to end.
 
     ask ─▶ guard input ─▶ parse query ─▶ resolve access ─▶ narrow ─▶ rewrite ─▶ search (dense + lexical, filtered)
-        ─▶ fuse ─▶ recheck access (SQL), sift ─▶ rerank ─▶ demote ─▶ pack prompt ─▶ generate ─▶ verify every claim
-        ─▶ guard output ─▶ recheck ─▶ answer | abstention ─▶ trace
+        ─▶ fuse ─▶ recheck access (SQL), sift ─▶ rerank ─▶ demote ─▶ pack prompt ─▶ reuse, or generate
+        ─▶ verify every claim ─▶ guard output ─▶ recheck ─▶ answer | abstention ─▶ trace
 
 ``search`` walks the first half, from the index to the recheck once more where a word looks mistyped, and ends with
 highlights and facets; ``ask`` walks all of it. Each stage is a function in a file of its name; what passes between them

@@ -2,9 +2,9 @@
 another are near each other in them. So the words have to agree, every one that could make a difference, in their order;
 what may differ is how one asks. Whatever is in doubt is another question.
 
-    Could you tell me what the notice periods are, please?    ─▶  what notice period be
-    What's the notice period?                                 ─▶  what be notice period       not the same: the order
-    Hi, what is the notice period?                            ─▶  what be notice period       the same
+    Could you tell me what the notice period is, please?      ─▶  what be notice period
+    What's the notice period?                                 ─▶  what be notice period
+    What's the period of notice?                              ─▶  what be period of notice    another, for all we know
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ _ALIKE: Final[tuple[tuple[re.Pattern[str], _Instead], ...]] = (
     (_of(r"\b(?:what|which) (?:is|are) the (?:total )?number of\b"), "how many"),
     (_of(r"\b(?:what|which) number of\b"), "how many"),
     (_of(r"^(how (?:many|much) .+?) (?:is|are) there\b"), r"\1"),
+    (_of(r"^(what|who|where|when) (.+) (is|are|was|were)$"), r"\1 \3 \2"),
+    (_of(r"\b(?:do|does) (i|we|you|they|he|she|it)\b"), r"\1"),
     (
         _of(r"^(in|on|at|for|during|since|until|after|before|under|within|with|without) ([^,?]{2,60}), (.+)$"),
         lambda found: f"{found[3]} {found[1].lower()} {found[2]}",
