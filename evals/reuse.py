@@ -49,19 +49,23 @@ class ReuseReport:
     fitted: float
     """The highest threshold that costs no hit in a hundred, on the other half."""
     same_evidence: float
+    """Share of hits of which the second question finds nothing but documents that the first does."""
+    all_evidence: float
+    """The same, and all of them: what prose needs."""
     mistaken: tuple[str, ...] = field(repr=False)
 
     def figures(self) -> dict[str, float]:
-        used = self.words[NEAR]
+        used, alone = self.words[NEAR], self.vectors[NEAR]
         kinds = {f"reuse.near.{kind}": share for kind, share in self.by_kind.items()}
-        alone = {
-            "reuse.vectors_alone.hits": self.vectors[NEAR].hits,
-            "reuse.vectors_alone.wrong": self.vectors[NEAR].wrong,
-        }
         return {
-            "reuse.near.hits": used.hits, "reuse.near.wrong": used.wrong,
-            "reuse.near.same_evidence": self.same_evidence, **kinds, **alone,
-        }  # fmt: skip
+            "reuse.near.hits": used.hits,
+            "reuse.near.wrong": used.wrong,
+            "reuse.near.same_evidence": self.same_evidence,
+            "reuse.near.all_evidence": self.all_evidence,
+            **kinds,
+            "reuse.vectors_alone.hits": alone.hits,
+            "reuse.vectors_alone.wrong": alone.wrong,
+        }
 
     def remarks(self) -> str:
         head = f"{self.name}: {', '.join(f'{n} {kind}' for kind, n in self.counts.items())}; fitted {self.fitted:.2f}\n"
@@ -86,6 +90,7 @@ def run(data: Path, embedder: Embedder, *, limit: int | None = None) -> ReuseRep
     of_kind = {kind: [n for n in held if found[n].kind == kind] for kind in kinds}
     mistaken = (f"{found[n].kept} | {found[n].asked}" for n in held if taken[n] and not found[n].same)
     hits = [found[n] for n in held if taken[n] and found[n].kind in SAME]
+    searched = _searched(hits[:: max(1, len(hits) // SEARCHED)], embedder, data)
     return ReuseReport(
         name="xquad questions",
         counts={kind: len(ones) for kind, ones in of_kind.items()},
@@ -93,7 +98,8 @@ def run(data: Path, embedder: Embedder, *, limit: int | None = None) -> ReuseRep
         vectors={t: judged.rates(held, t, words=False) for t in THRESHOLDS},
         words={t: judged.rates(held, t, words=True) for t in THRESHOLDS},
         fitted=max((t for t in THRESHOLDS if judged.costs(fit, t) < 0.01), default=THRESHOLDS[0]),
-        same_evidence=_same_evidence(hits[:: max(1, len(hits) // SEARCHED)], embedder, data),
+        same_evidence=_share([asked <= kept for kept, asked in searched]),
+        all_evidence=_share([asked == kept for kept, asked in searched]),
         mistaken=tuple(mistaken),
     )
 
@@ -130,15 +136,15 @@ def _cosines(found: Sequence[Pair], embedder: Embedder) -> list[float]:
     return [float(np.dot(vectors[pair.kept], vectors[pair.asked])) for pair in found]
 
 
-def _same_evidence(same: Sequence[Pair], embedder: Embedder, data: Path) -> float:
-    """Share of the pairs of which the second finds nothing but documents that the first does."""
+def _searched(same: Sequence[Pair], embedder: Embedder, data: Path) -> list[tuple[set[str], set[str]]]:
+    """The documents that each of the two finds."""
     reranker = load_reranker(Settings())
     with searchable(sets.load("xquad-en", data).documents, embedder) as found:
 
         def documents(question: str) -> set[str]:
             return {key[0] for key, _ in answering_to(found, question, "hybrid", reranker)[:PASSAGES]}
 
-        return _share([documents(pair.asked) <= documents(pair.kept) for pair in same])
+        return [(documents(pair.kept), documents(pair.asked)) for pair in same]
 
 
 def _share(taken: Sequence[bool]) -> float:

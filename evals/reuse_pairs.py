@@ -80,8 +80,9 @@ def _of_one_paragraph(data: SpanSet) -> Iterator[Pair]:
         for one in queries:
             for other in queries:
                 (_, a), (_, b) = data.spans[one][0], data.spans[other][0]
-                if a.end <= b.start or b.end <= a.start:
-                    yield Pair(data.queries[one], data.queries[other], "paragraph", half(paragraph))
+                texts = data.queries[one], data.queries[other]
+                if texts[0].strip() != texts[1].strip() and (a.end <= b.start or b.end <= a.start):
+                    yield Pair(*texts, "paragraph", half(paragraph))
 
 
 Make = Callable[[str, random.Random, Sequence[str]], Iterator[str]]
@@ -125,7 +126,7 @@ def _number(text: str, rng: random.Random, _: Sequence[str]) -> Iterator[str]:
 
 
 def _negation(text: str, _: random.Random, __: Sequence[str]) -> Iterator[str]:
-    made = re.sub(r"\b(did|does|do|is|are|was|were|can|has)\b( \w+)?", r"\1\2 not", text, count=1)
+    made = re.sub(r"\b(did|does|do|is|are|was|were|can|has)\b((?: the| an?)? \w+)?", r"\1\2 not", text, count=1)
     if made != text:
         yield made
 

@@ -75,7 +75,7 @@ def test_a_question_alike_is_given_the_answer_where_that_is_wanted(world: World)
     again = world.ask("alice", f"{asked} Thanks.")
     assert (kind(again), chat.calls) == ("near", 1) and again["citations"] == first["citations"]
     trace = world.get(f"/traces/{again['trace_id']}", "alice").json()
-    assert trace["reuse"]["kind"] == "near" and 0.8 <= trace["reuse"]["similarity"] < 1
+    assert trace["reuse"]["kind"] == "near" and 0.9 <= trace["reuse"]["similarity"] < 1
 
 
 @pytest.mark.parametrize(
