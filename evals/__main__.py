@@ -1,4 +1,5 @@
-"""``python -m evals [search|answers|guards]``: figures, gates, runs kept as files; 1 when a gate fails, 2 on wrong use.
+"""``python -m evals [search|answers|guards|reuse]``: figures, gates, runs kept as files; 1 when a gate fails, 2 on
+wrong use.
 
 python -m evals                                        every set, standing profiles, every gate
 python -m evals search --data FOLDER --profile NAME    one's own set in BEIR's layout, by one profile
@@ -20,13 +21,14 @@ from evals.gates import Gate, Reference, failed, gates
 from evals.guards import GUARDS, GuardReport
 from evals.own import platform as own
 from evals.profiles import Profile
-from evals.run import ANSWERS, Report, SearchReport, figures, run_answers, run_search, to_json
+from evals.reuse import ReuseReport
+from evals.run import ANSWERS, Report, SearchReport, figures, run_answers, run_reuse, run_search, to_json
 from evals.runs import Writer
 from vouch.core.clock import now
 from vouch.core.errors import InvalidInput, VouchError
 from vouch.core.settings import Settings
 
-KINDS = ("search", "answers", "guards")
+KINDS = ("search", "answers", "guards", "reuse")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,6 +58,8 @@ def _run(given: argparse.Namespace) -> int:
         reports += _answers(source.answers, [name for name in ANSWERS if given.set in (None, name)])
     if given.kind in (None, "guards") and source.answers and not given.profile:
         reports += _guards(source.answers, [name for name in GUARDS if given.set in (None, name)])
+    if given.kind in (None, "reuse") and source.answers and not (given.profile or given.set):
+        reports += _reuse(source.answers)
     if not reports:
         raise InvalidInput("this leaves nothing to run: answers and guards know no profiles and no data but our own")
     ours = source.answers is not None or given.data in sets.SETS
@@ -110,6 +114,12 @@ def _guards(data: Path, names: Sequence[str]) -> Iterator[Report]:
         _took(f"guards {name}", began)
 
 
+def _reuse(data: Path) -> Iterator[Report]:
+    began = time.monotonic()
+    yield run_reuse(Settings(), data=data)
+    _took("reuse", began)
+
+
 def _took(what: str, began: float) -> None:
     print(f"{what}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
 
@@ -135,7 +145,7 @@ def remarks(report: Report) -> str:
         head = f"{report.name}: threshold {report.threshold:.2f} over {report.items} held-out items\n"
         rows = (f"  {t:.1f}  P {d.precision:.3f}  R {d.recall:.3f}  F1 {d.f1:.3f}\n" for t, d in report.curve.items())
         return head + "".join(rows)
-    if isinstance(report, GuardReport):
+    if isinstance(report, GuardReport | ReuseReport):
         return report.remarks()
     return f"{report.name}: {report.answerable} answerable, {report.unanswerable} unanswerable questions\n"
 

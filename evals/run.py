@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from evals import answers, datasets, handbook_answers, ranked
+from evals import answers, datasets, handbook_answers, ranked, reuse
 from evals.answers import AnswerReport
 from evals.datasets import RetrievalSet
 from evals.embedding_cache import CachedEmbedder, cache_folder
@@ -14,6 +14,7 @@ from evals.guards import GuardReport
 from evals.handbook_answers import HandbookReport
 from evals.profiles import ChunkSize, Profile
 from evals.ranked import Ranked
+from evals.reuse import ReuseReport
 from evals.search import search, searchable
 from vouch.core.settings import Settings
 from vouch.core.types import Json
@@ -46,7 +47,7 @@ class SearchReport:
         return self.data.name
 
 
-Report = SearchReport | AnswerReport | HandbookReport | GuardReport
+Report = SearchReport | AnswerReport | HandbookReport | GuardReport | ReuseReport
 
 
 def run_search(
@@ -85,6 +86,11 @@ def run_answers(
     return answers.run(name, folder, embedder, limit=limit)
 
 
+def run_reuse(settings: Settings, *, data: Path | None = None, limit: int | None = None) -> ReuseReport:
+    """Which questions share an answer. Raises :class:`BadConfig` without data."""
+    return reuse.run(datasets.data_folder(data), evaluation_embedder(settings), limit=limit)
+
+
 def evaluation_embedder(settings: Settings) -> Embedder:
     """The configured embedder behind the evaluation's cache; its converted graph lives in the cache folder too."""
     folder = cache_folder()
@@ -95,7 +101,7 @@ def figures(report: Report) -> dict[str, float]:
     """Every figure of a report by its dotted name, as `gates.toml` writes it."""
     if isinstance(report, SearchReport):
         return dict(_search_figures(report))
-    if isinstance(report, GuardReport):
+    if isinstance(report, GuardReport | ReuseReport):
         return report.figures()
     prefix = f"answers.{report.name}"
     if isinstance(report, HandbookReport):

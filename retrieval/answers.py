@@ -16,6 +16,7 @@ from acl.resolve import Access, resolve
 from retrieval.approval import withheld
 from retrieval.documents import cards
 from retrieval.metrics import APPROVALS
+from retrieval.reuse.store import disliked
 from retrieval.services import Services
 from retrieval.trace import Recorder
 from retrieval.types import Abstention, Card, Citation, CitedClaim, Notice, Question, Released
@@ -151,6 +152,8 @@ def give_feedback(catalog: Catalog, asker: Asker, answer_id: str, helpful: bool,
             .values(tenant_id=asker.tenant, answer_id=answer_id, user_id=asker.user, **verdict)
             .on_conflict_do_update(index_elements=["tenant_id", "answer_id", "user_id"], set_=verdict)
         )
+        if not helpful:
+            disliked(session, asker.tenant, answer_id)
         detail = {"helpful": helpful, "epoch": access.epoch}
         record(session, asker, "answer.feedback", f"answer:{answer_id}", detail)
 

@@ -1,6 +1,6 @@
 """From hits to an answer that is ready for release: packed, written, settled, mended.
 
-    pack ─▶ generate ─▶ settle: contrast, verify, guard ─▶ repair, settle
+    pack ─▶ given before? or generate ─▶ settle: contrast, verify, guard ─▶ repair, settle
 
 Where somebody listens each claim is settled as soon as it is written, and the answer as it stands then is released and
 told: by the same check of access as the whole will be, and after the audit log has it.
@@ -12,12 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from acl.audit import record_reading, shown
-from acl.resolve import Access
 from retrieval.generate import Writers, generate
 from retrieval.neighbours import neighbours
 from retrieval.pack import Packed, pack
 from retrieval.release import release
 from retrieval.repair import repair
+from retrieval.reuse.asked import Asked
+from retrieval.reuse.find import given_before
 from retrieval.services import Services
 from retrieval.settle import Settled, Settling
 from retrieval.texts import Texts
@@ -31,27 +32,31 @@ Tell = Callable[[Released, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What an answer is made of: the question as it was searched for, and the hits, of which ``size`` are packed."""
+    """What an answer is made of: who asks what, the question as it was searched for, and the hits, of which as many are
+    packed as the question's limit says."""
 
-    access: Access
-    asked: Rewritten
+    asked: Asked
+    rewritten: Rewritten
     hits: tuple[Hit, ...]
-    size: int
 
 
 def compose(
     services: Services, ground: Ground, writers: Writers, trace: Recorder, tell: Tell | None = None
 ) -> tuple[Packed, Settled]:
     """The evidence, and what was written of it as far as it holds. Raises what :func:`generate` does."""
-    texts = Texts(services.blobs, ground.access.tenant)
+    access, size = ground.asked.access, ground.asked.question.limit
+    texts = Texts(services.blobs, access.tenant)
     with trace.step("pack"):
         prose = writers.names[0] != EXTRACTIVE  # who takes whole sentences needs none around them
-        around = neighbours(services, ground.access, ground.hits) if prose else {}
-        packed = pack(texts, ground.hits, ground.size, around)
+        around = neighbours(services, access, ground.hits) if prose else {}
+        packed = pack(texts, ground.hits, size, around)
+    again = given_before(ground.asked, texts, packed, trace)
+    if again is not None:
+        return packed, Settling(services, texts, packed, trace.step).settle(again)
     settled = _Composing(services, ground, trace, tell).of(packed, texts, writers)
     if not settled.draft.claims and packed.withheld:  # the current documents do not answer: ask the superseded ones
         with trace.step("pack"):
-            packed = pack(texts, ground.hits, ground.size, around, outdated=True)
+            packed = pack(texts, ground.hits, size, around, outdated=True)
         settled = _Composing(services, ground, trace, tell).of(packed, texts, writers)
     return packed, settled
 
@@ -66,7 +71,7 @@ class _Composing:
     """Claims that the asker has."""
 
     def of(self, packed: Packed, texts: Texts, writers: Writers) -> Settled:
-        services, asked = self.services, self.ground.asked
+        services, asked = self.services, self.ground.rewritten
         settling = Settling(services, texts, packed, self.trace.step)
 
         def hear(draft: Draft) -> bool:
@@ -87,7 +92,7 @@ class _Composing:
     def _tell(self, packed: Packed, settled: Settled) -> bool:
         """Whether anything was told by now. An answer of which nothing is supported yet is not begun."""
         with self.trace.step("release"):
-            released = release(self.services, self.ground.access, self.ground.asked.query, packed, settled)
+            released = release(self.services, self.ground.asked.access, self.ground.rewritten.query, packed, settled)
         if self.tell is not None and len(released.claims) > self.told:
             self.told = len(released.claims)
             cited = [(one.document.document_id, one.version) for one in released.citations]

@@ -65,6 +65,12 @@ APPROVALS = Counter(
 )
 for _outcome in ("held", "claimed", "edited", "refused", "released", "rejected"):
     APPROVALS.labels(_outcome)
+REUSED = Counter(
+    "vouch_answers_reused", "Answers given again: to the same question (exact), to one alike (near).", ["kind"]
+)
+for _kind in ("exact", "near"):
+    REUSED.labels(_kind)
+NOT_REUSED = Counter("vouch_answers_not_reused", "Questions answered anew although answers may be reused.", ["reason"])
 REJECTED_CLAIMS = Counter("vouch_rejected_claims", "Drafted claims or quotes that verification refused.", ["reason"])
 SUSPECTED = Counter(
     "vouch_suspected_injections",

@@ -1,8 +1,8 @@
 """A question, online, from beginning to end.
 
     ask ─▶ guard input ─▶ parse query ─▶ resolve access ─▶ narrow ─▶ rewrite ─▶ search (dense + lexical, filtered)
-        ─▶ fuse ─▶ recheck access (SQL), sift ─▶ rerank ─▶ demote ─▶ pack prompt ─▶ generate ─▶ verify every claim
-        ─▶ guard output ─▶ repair what failed ─▶ recheck ─▶ answer | abstention ─▶ trace
+        ─▶ fuse ─▶ recheck access (SQL), sift ─▶ rerank ─▶ demote ─▶ pack prompt ─▶ reuse, or generate
+        ─▶ verify every claim ─▶ guard output ─▶ repair what failed ─▶ recheck ─▶ answer | abstention ─▶ trace
 
 ``search`` walks the first half, from the index to the recheck once more where a word looks mistyped, and ends with
 highlights and facets; ``ask`` walks all of it. Each stage is a function in a file of its name; what passes between them
@@ -40,6 +40,8 @@ from retrieval.query import Query, understand, understand_question
 from retrieval.recheck import Admitted, Wanted, alarm, recheck_candidates, still_readable
 from retrieval.release import release
 from retrieval.rerank import DEPTH, rerank
+from retrieval.reuse.asked import Asked
+from retrieval.reuse.find import give_again
 from retrieval.rewrite import previous_query, rewrite
 from retrieval.search import Found
 from retrieval.search import search as search_index
@@ -197,7 +199,8 @@ def _answered(services: Services, question: Question, query: Query, trace: Recor
     payer = Payer(asker.tenant, asker.user, asker.key_id, found.access.groups, question.workflow, trace.id)
     profile = meant.serving.profile
     writers = replace(choose_writers(services, payer, meant.question, profile, deadline), tried=trace.tried)
-    ground, began = Ground(found.access, rewritten, found.hits, meant.question.limit), time.perf_counter()
+    asked = Asked(services, found.access, meant.question, meant.sieve, (profile.digest, *writers.names))
+    ground, began = Ground(asked, rewritten, found.hits), time.perf_counter()
     approved = meant.serving.approval
     if may_need(services.settings, question, by_profile=approved):
         tell = None  # nobody is told a part of what a person may yet refuse
@@ -211,6 +214,7 @@ def _answered(services: Services, question: Question, query: Query, trace: Recor
     trace.note(**outcome_facts(packed, settled.draft, settled.verified, released))
     _count(settled.draft, settled.verified, released)
     save_answer(services, found.access, question, released, trace)
+    give_again(asked, packed, settled, released)
     whose = (asker.tenant, asker.user)
     beside(services, meant.serving, Shown(whose, meant.question, packed, settled.verified, released, ms))
     return told(released)

@@ -234,6 +234,7 @@ def read_trace(catalog: Catalog, caller: Caller, trace_id: str) -> Json:
             "writer": {name: value for name, value in data.get("writer", {}).items() if name != "missing"},
             "outdated": data.get("outdated", 0),
             "made_by": data.get("made_by"),
+            "reuse": {name: value for name, value in data.get("reuse", {}).items() if asked or name != "answer_id"},
         }
         if asked:
             told |= _for_asker(session, resolve(session, caller.tenant, row.user_id), row)

@@ -30,7 +30,7 @@ class Question:
     """What was asked, after the input guard: NFC, no invisible or control characters. ``plain``: its text is words and
     nothing else. ``like``: the document that what is found is to be like. ``workflow``: what the application says it
     asks for. ``profile``: the one that is asked for by name. ``limited``: whether ``limit`` was asked for, and is not
-    what it usually is."""
+    what it usually is. ``fresh``: no earlier answer will do."""
 
     text: str
     limit: int
@@ -44,6 +44,7 @@ class Question:
     workflow: str | None = None
     profile: str | None = None
     limited: bool = False
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ _ANSWERS = sa.text(
     FROM answer a JOIN trace t ON t.tenant_id = a.tenant_id AND t.id = a.trace_id
     LEFT JOIN feedback f ON f.tenant_id = a.tenant_id AND f.answer_id = a.id AND f.user_id = a.user_id
     WHERE a.tenant_id = :tenant AND a.created_at >= :since AND a.created_at < :until
-        AND a.made_by ->> 'arm' = :arm AND a.made_by ->> 'release' IN (
+        AND NOT a.usage ? 'reused' AND a.made_by ->> 'arm' = :arm AND a.made_by ->> 'release' IN (
             SELECT id FROM profile_release WHERE tenant_id = :tenant AND workflow = :workflow
             AND (stable_digest, stable, canary_digest, canary) = (:stable_digest, :stable, :canary_digest, :canary))
     ORDER BY a.created_at DESC LIMIT :most

@@ -59,7 +59,8 @@ class Shown:
 
 def beside(services: Services, serving: Serving, shown: Shown) -> None:
     """Have the release's shadow run, if it is this question's turn and there is room. Never waits, never raises."""
-    if serving.shadow is not None and services.aside is not None and shown.packed.passages:
+    again = "reused" in shown.released.usage  # nothing was written that a shadow could be compared with
+    if serving.shadow is not None and services.aside is not None and shown.packed.passages and not again:
         services.aside.offer(partial(_run, services, serving, serving.shadow, shown))
 
 

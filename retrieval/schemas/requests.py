@@ -139,6 +139,7 @@ class AskRequest(_Request):
     workflow: Annotated[str, Field(pattern=WORKFLOWS)] | None = Field(
         None, description="What your application asks for, by a name of its own; routes of models go by it."
     )
+    fresh: bool = Field(False, description="Written anew, whatever was answered before.")
 
     def as_question(self) -> Question:
         where = self.filter.where()
@@ -151,6 +152,7 @@ class AskRequest(_Request):
             plain=plain,
             workflow=self.workflow,
             limited=self.limit is not None,
+            fresh=self.fresh,
         )
 
 

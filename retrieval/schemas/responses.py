@@ -281,6 +281,7 @@ class TraceResponse(BaseModel):
     writer: Json
     outdated: int
     made_by: Json | None = Field(None, description="How the answer was made; null of searches, and of older traces.")
+    reuse: Json = Field({}, description="Of which `kind` an answer is that was given again, or why none was: `missed`.")
     query: str | None = None
     asked: Json | None = None
     rewrite: Json | None = None

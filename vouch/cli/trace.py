@@ -42,7 +42,7 @@ def print_trace(told: Trace) -> None:
         output.note("This trace does not say when its steps began: they are laid end to end.")
     _print_walk(list(told.walk) if told.walk is not None else _end_to_end(told.steps), told.ms)
     line()
-    for said in (_found(told), _written(told.writer), _rejected(told), _outcome(told)):
+    for said in (_found(told), _written(told.writer), _again(told.reuse), _rejected(told), _outcome(told)):
         if said:
             line(said)
     attempts = told.writer.get("attempts", ())
@@ -101,6 +101,14 @@ def _written(writer: dict[str, Any]) -> str:
     if "cost" in writer:
         said.append(f"{writer['cost']} {writer['currency']}")
     return f"written by: {', '.join(said)}"
+
+
+def _again(reuse: dict[str, Any]) -> str:
+    """Of an answer that was written for an earlier question."""
+    if not reuse.get("kind"):
+        return ""
+    of = f", answer {reuse['answer_id']}" if "answer_id" in reuse else ""
+    return f"given again: {reuse['kind']}, similarity {reuse['similarity']:.2f}{of}"
 
 
 def _rejected(told: Trace) -> str:

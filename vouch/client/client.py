@@ -135,7 +135,7 @@ class Client:
 
     def ask(self, question: str, *, filter: Filter | None = None, **options: Any) -> Answer:
         """An answer, or an abstention with its reason. ``options``: ``limit``, ``conversation_id``, ``profile``,
-        ``syntax``."""
+        ``syntax``, ``workflow``, ``fresh``."""
         body = {"question": question, "filter": dict(filter or {}), **options}
         return Answer.model_validate(self._connection.send("POST", "/v1/ask", body))
 

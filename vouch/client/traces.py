@@ -23,6 +23,7 @@ class Trace(Result):
     writer: dict[str, Any] = {}
     outdated: int = 0
     made_by: dict[str, Any] | None = None
+    reuse: dict[str, Any] = {}
     query: str | None = None
     candidates: tuple[dict[str, Any], ...] | None = None
     demoted: tuple[dict[str, Any], ...] | None = None

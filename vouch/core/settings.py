@@ -113,6 +113,12 @@ class Settings(BaseSettings):
         None, ge=0, le=1, description="Answer only above this confidence; unset: the threshold calibrated on data."
     )
 
+    reuse: Literal["off", "exact", "near"] = Field(
+        "exact",
+        description="Whether answers are given again: never, to the same question, or to one that asks the same.",
+    )
+    reuse_max_age_s: int = Field(86_400, ge=60, le=2_592_000, description="Seconds for which an answer is given again.")
+
     keep_traces: str | None = Field(
         None,
         description="How long traces are kept, with answers, feedback and conversations (`90d`); unset: for ever.",

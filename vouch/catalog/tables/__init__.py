@@ -2,7 +2,7 @@
 
 from sqlmodel import SQLModel
 
-from vouch.catalog.tables.answers import Answer, Approval, Citation, Conversation, Feedback, Trace
+from vouch.catalog.tables.answers import Answer, AnswerReuse, Approval, Citation, Conversation, Feedback, Trace
 from vouch.catalog.tables.audit import AuditEntry, AuditHead, BreakGlass, Notification
 from vouch.catalog.tables.directory import (
     ApiKey,
@@ -40,6 +40,7 @@ metadata = SQLModel.metadata
 __all__ = [
     "AclRow",
     "Answer",
+    "AnswerReuse",
     "ApiKey",
     "Approval",
     "AuditEntry",

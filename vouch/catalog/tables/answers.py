@@ -110,3 +110,26 @@ class Feedback(SQLModel, table=True):
     helpful: bool
     comment: str | None = None
     created_at: datetime | None = moment(now=True)
+
+
+class AnswerReuse(SQLModel, table=True):
+    """That an answer may be given again. What it says stands in its own row, and goes with it.
+
+    ``key``: hash of who may have it and how it was made; ``question`` and ``evidence``: hashes of what was searched
+    for and of the passages it was written from. ``vector``: the question's, by the model of the generation in the key;
+    null where only the same question counts.
+    """
+
+    __tablename__ = "answer_reuse"
+    __table_args__ = (
+        within(["answer_id"], "answer"),
+        sa.Index("answer_reuse_by_key", "tenant_id", "key", "created_at"),
+        sa.Index("answer_reuse_by_age", "tenant_id", "created_at"),
+    )
+    tenant_id: str = Field(primary_key=True)
+    answer_id: str = Field(primary_key=True)
+    key: str
+    question: str
+    evidence: str
+    vector: bytes | None = None
+    created_at: datetime | None = moment(now=True)
