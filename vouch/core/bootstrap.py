@@ -8,7 +8,7 @@ side: how often chance alone would show so much, were there no difference
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +40,27 @@ def interval(values: Sequence[float] | Floats, seed: int = SEED) -> Interval:
     low, high = np.percentile(drawn, [2.5, 97.5])
     as_far = int((np.abs(drawn - mean) >= abs(mean) - _EQUAL).sum())
     return Interval(mean, float(low), float(high), (as_far + 1) / (RESAMPLES + 1))
+
+
+def drawn(
+    columns: Sequence[Floats], statistic: Callable[[Sequence[Floats]], Floats], seed: int = SEED
+) -> Interval | None:
+    """As :func:`interval`, of any statistic over questions. ``columns`` have a value of each question, NaN where there
+    is none; ``statistic`` is given them drawn again, a draw a row, and gives a value of each draw. None where it has none
+    of the questions as they are; draws of which it has none are left out."""
+    value = float(statistic([column[None, :] for column in columns])[0])
+    if np.isnan(value):
+        return None
+    rng, count = np.random.default_rng(seed), len(columns[0])
+    blocks: list[Floats] = []
+    for _ in range(RESAMPLES // _BLOCK):
+        rows = rng.integers(0, count, (_BLOCK, count))
+        blocks.append(statistic([column[rows] for column in columns]))
+    values = np.concatenate(blocks)
+    values = values[~np.isnan(values)]
+    low, high = np.percentile(values, [2.5, 97.5])
+    as_far = int((np.abs(values - value) >= abs(value) - _EQUAL).sum())
+    return Interval(value, float(low), float(high), (as_far + 1) / (len(values) + 1))
 
 
 def holm(ps: Sequence[float]) -> list[float]:
