@@ -14,6 +14,7 @@ from acl.caller import Asker
 from acl.proof import digest
 from acl.resolve import Access, resolve
 from retrieval.documents import cards
+from retrieval.metrics import FEEDBACK
 from retrieval.services import Services
 from retrieval.trace import Recorder
 from retrieval.types import Abstention, Card, Citation, CitedClaim, Notice, Question, Released
@@ -121,6 +122,7 @@ def give_feedback(catalog: Catalog, asker: Asker, answer_id: str, helpful: bool,
         )
         detail = {"helpful": helpful, "epoch": access.epoch}
         record(session, asker, "answer.feedback", f"answer:{answer_id}", detail)
+    FEEDBACK.labels("yes" if helpful else "no").inc()
 
 
 def read_conversation(catalog: Catalog, asker: Asker, conversation_id: str) -> list[AnswerRow]:

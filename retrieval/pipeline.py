@@ -29,7 +29,7 @@ from retrieval.highlight import Marked, mark, sought
 from retrieval.leaks import untold
 from retrieval.like import likeness, search_like
 from retrieval.listing import fitting_filters, listing
-from retrieval.metrics import ABSTENTIONS, REJECTED_CLAIMS, SUSPECTED
+from retrieval.metrics import ABSTENTIONS, CLAIMS, REJECTED_CLAIMS, SUSPECTED
 from retrieval.narrow import narrow
 from retrieval.pack import pack
 from retrieval.query import Query, understand, understand_question
@@ -298,5 +298,7 @@ def _count(draft: Draft, verified: Verified, released: Released) -> None:
         SUSPECTED.labels("question" if one.passage is None else "passage").inc()
     for rejection in verified.rejected:
         REJECTED_CLAIMS.labels(rejection.reason).inc()
+    for claim in released.claims:
+        CLAIMS.labels(claim.verdict).inc()
     if released.abstention is not None:
         ABSTENTIONS.labels(released.abstention.reason).inc()
