@@ -65,9 +65,7 @@ def _run(given: argparse.Namespace) -> int:
     if given.kind in (None, "guards") and source.answers and not given.profile:
         reports += _guards(source.answers, [name for name in GUARDS if given.set in (None, name)])
     if not reports:
-        raise InvalidInput(
-            "this leaves nothing to run: profiles are of searches, and guards of our own data"
-        )
+        raise InvalidInput("this leaves nothing to run: profiles are of searches, and guards of our own data")
     ours = source.answers is not None or given.data in sets.SETS
     wanted, references = gates() if ours else ((), {})
     found = {name: value for report in reports for name, value in figures(report).items()}

@@ -56,9 +56,8 @@ def told(one: Planted, found: Outcome) -> dict[str, float]:
     shown = next((pair for pair in found.conflicts if _same(pair, one.pair) or _same(pair[::-1], one.pair)), None)
     if shown is None:
         return {"conflict_shown": 0.0}
-    order = [place.document for place in found.cited]
-    first = order.index(one.pair[0].document) < order.index(one.pair[1].document)
-    return {"conflict_shown": 1.0, "newer_first": float(_same(shown, one.pair) and first)}
+    read = found.cited.index(shown[0]) < found.cited.index(shown[1])
+    return {"conflict_shown": 1.0, "newer_first": float(_same(shown, one.pair) and read)}
 
 
 def _planted(item: AnswerItem, number: int, where: tuple[Span, Span], rng: random.Random) -> Planted:
@@ -69,7 +68,7 @@ def _planted(item: AnswerItem, number: int, where: tuple[Span, Span], rng: rando
     days = rng.randrange(1, _MOST_DAYS) * rng.choice((-1, 1))
     copy = replace(
         original,
-        document_id=f"{original.document_id} copy",
+        document_id=f"{original.document_id} copy for {item.id}",
         title=f"{original.title} (another page)",
         span=Span(0, len(text)),
         text=text,

@@ -140,7 +140,7 @@ def test_failures_say_what_happened_and_no_secret(
 
 def test_every_behaviour_is_tried() -> None:
     lies = {"unknown_passage", "altered_quote", "swapped_ids", "uncited", "half_true"}
-    assert set(BEHAVIOURS) == {"honest", "held", "paraphrased", "insufficient", "obedient", *lies, *FAILURES}
+    assert set(BEHAVIOURS) == {"honest", "held", "paraphrased", "insufficient", "obedient", "lying", *lies, *FAILURES}
 
 
 @pytest.mark.parametrize("output", OUTPUTS)

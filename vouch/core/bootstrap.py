@@ -46,8 +46,8 @@ def drawn(
     columns: Sequence[Floats], statistic: Callable[[Sequence[Floats]], Floats], seed: int = SEED
 ) -> Interval | None:
     """As :func:`interval`, of any statistic over questions. ``columns`` have a value of each question, NaN where there
-    is none; ``statistic`` is given them drawn again, a draw a row, and gives a value of each draw. None where it has none
-    of the questions as they are; draws of which it has none are left out."""
+    is none; ``statistic`` is given them drawn again, a draw a row, and gives a value of each draw. None where it has
+    none of the questions as they are; draws of which it has none are left out."""
     value = float(statistic([column[None, :] for column in columns])[0])
     if np.isnan(value):
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from functools import cached_property
 
 from pydantic_ai import Agent, ModelSettings, NativeOutput, PromptedOutput, ToolOutput, UsageLimits
@@ -83,13 +84,24 @@ class AgentChat:
             )
         usage = result.usage
         return ChatReply(
-            draft=result.output,
-            model=result.response.model_name or self._spec.model,
+            draft=_storable(result.output),
+            model=_text(result.response.model_name or self._spec.model),
             usage=ChatUsage(usage.input_tokens, usage.output_tokens, usage.requests),
         )
 
     def _unavailable(self, reason: str, words: str) -> ModelUnavailable:
         return ModelUnavailable(f"The chat model {self.name} {words}.", reason=reason)
+
+
+def _storable(draft: Draft) -> Draft:
+    """Claims without what the catalog cannot keep, for what is refused is kept too. Quotes stay as they were given: no
+    document has such a character, so none of them holds."""
+    return replace(draft, claims=tuple(replace(claim, text=_text(claim.text)) for claim in draft.claims))
+
+
+def _text(given: str) -> str:
+    """Without null characters and halves of surrogate pairs."""
+    return given.replace("\0", "").encode("utf-8", "ignore").decode()
 
 
 def _why(error: Exception) -> tuple[str, str]:
