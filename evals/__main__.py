@@ -3,7 +3,9 @@ wrong use.
 
 python -m evals                                        every set, standing profiles, every gate
 python -m evals search --data FOLDER --profile NAME    one's own set in BEIR's layout, by one profile
+python -m evals answers --model NAME                   answers of a chat model that is configured
 python -m evals search --data FOLDER                   a set that `vouch eval mine` made, put to the platform that runs
+python -m evals answers --data FOLDER                  the same, answered
 """
 
 from __future__ import annotations
@@ -19,14 +21,29 @@ from evals import profiles, sets
 from evals.answers import AnswerReport
 from evals.gates import Gate, Reference, failed, gates
 from evals.guards import GUARDS, GuardReport
+from evals.handbook_answers import HandbookReport
+from evals.own import asking
 from evals.own import platform as own
 from evals.profiles import Profile
 from evals.reuse import ReuseReport
-from evals.run import ANSWERS, Report, SearchReport, figures, run_answers, run_reuse, run_search, to_json
+from evals.run import (
+    ANSWERS,
+    Report,
+    SearchReport,
+    answer_choices,
+    figures,
+    run_answers,
+    run_reuse,
+    run_search,
+    to_json,
+)
+from evals.run import kept as kept_of
 from evals.runs import Writer
+from retrieval.verify import judge as verified
 from vouch.core.clock import now
 from vouch.core.errors import InvalidInput, VouchError
 from vouch.core.settings import Settings
+from vouch.core.types import Json
 
 KINDS = ("search", "answers", "guards", "reuse")
 
@@ -54,14 +71,15 @@ def _run(given: argparse.Namespace) -> int:
         searches = [name for name in source.names if given.set in (None, name)]
         searched, kept = _searches(source, searches, chosen, given.out)
         reports += searched
-    if given.kind in (None, "answers") and source.answers and not given.profile:
-        reports += _answers(source.answers, [name for name in ANSWERS if given.set in (None, name)])
+    if given.kind in (None, "answers") and not given.profile:
+        answered, judged = _answers(source, given)
+        reports, kept = reports + answered, kept + judged
     if given.kind in (None, "guards") and source.answers and not given.profile:
         reports += _guards(source.answers, [name for name in GUARDS if given.set in (None, name)])
     if given.kind in (None, "reuse") and source.answers and not (given.profile or given.set):
         reports += _reuse(source.answers)
     if not reports:
-        raise InvalidInput("this leaves nothing to run: answers and guards know no profiles and no data but our own")
+        raise InvalidInput("this leaves nothing to run: profiles are of searches, and guards of our own data")
     ours = source.answers is not None or given.data in sets.SETS
     wanted, references = gates() if ours else ((), {})
     found = {name: value for report in reports for name, value in figures(report).items()}
@@ -100,11 +118,27 @@ def _searches(
     return reports, [writer.close() for writer in writers.values()]
 
 
-def _answers(data: Path, names: Sequence[str]) -> Iterator[Report]:
-    for name in names:
-        began = time.monotonic()
-        yield run_answers(name, Settings(), data=data)
-        _took(f"answers {name}", began)
+def _answers(source: sets.Source, given: argparse.Namespace) -> tuple[list[Report], list[Path]]:
+    """Every set, and the folder of the run, which is made once a set has been answered."""
+    reports: list[Report] = []
+    writer: Writer | None = None
+    for report, choices in _answered(source, given):
+        writer = writer or Writer(f"answers-{choices['writer']}", given.out)
+        writer.add(*kept_of(report, choices))
+        reports.append(report)
+    return reports, [writer.close()] if writer is not None else []
+
+
+def _answered(source: sets.Source, given: argparse.Namespace) -> Iterator[tuple[AnswerReport | HandbookReport, Json]]:
+    """A company's own set only where answers are asked for: without a kind its questions are searches."""
+    if source.own is not None and given.kind == "answers":
+        yield asking.run(source.own, verified)
+    for name in ANSWERS if source.answers is not None else ():
+        if given.set in (None, name):
+            began = time.monotonic()
+            report = run_answers(name, Settings(), data=source.answers, model=given.model)
+            yield report, answer_choices(Settings(), given.model)
+            _took(f"answers {name}", began)
 
 
 def _guards(data: Path, names: Sequence[str]) -> Iterator[Report]:
@@ -142,7 +176,9 @@ def remarks(report: Report) -> str:
         rejected = report.results[0].rejected
         return f"{report.name}: not read: {', '.join(rejected)}\n" if rejected else ""
     if isinstance(report, AnswerReport):
-        head = f"{report.name}: threshold {report.threshold:.2f} over {report.items} held-out items\n"
+        if report.threshold is None or not report.curve:
+            return ""
+        head = f"{report.name}: threshold {report.threshold:.2f} over {len(report.ranked.asked)} items\n"
         rows = (f"  {t:.1f}  P {d.precision:.3f}  R {d.recall:.3f}  F1 {d.f1:.3f}\n" for t, d in report.curve.items())
         return head + "".join(rows)
     if isinstance(report, GuardReport | ReuseReport):
@@ -156,6 +192,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--set", help="only this set")
     parser.add_argument(
         "--data", help="a set's name, a folder in BEIR's layout, or the evaluation folder (unset: VOUCH_EVAL_DATA)"
+    )
+    parser.add_argument(
+        "--model", help="who writes the answers, of the models that are configured (default: extractive)"
     )
     parser.add_argument("--profile", action="append", default=[], help="search by this profile; may be repeated")
     parser.add_argument("--profiles", type=Path, default=profiles.FILE, help="file of profiles (default: our own)")

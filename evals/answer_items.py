@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -23,7 +23,8 @@ _FRESH = Freshness("fresh", None, None)
 
 @dataclass(frozen=True, slots=True)
 class AnswerItem:
-    """``gold``: (passage number, span in the document) of each sentence that answers; empty when none does."""
+    """``gold``: (passage number, span in the document) of each sentence that answers; empty when none does.
+    ``texts``: the whole text of each passage's document."""
 
     id: str
     source: str
@@ -32,6 +33,7 @@ class AnswerItem:
     sentences: tuple[tuple[int, Span], ...]
     gold: frozenset[tuple[int, Span]]
     answerable: bool
+    texts: Mapping[str, str]
 
 
 def one_passage(item: SentenceItem) -> AnswerItem:
@@ -41,9 +43,12 @@ def one_passage(item: SentenceItem) -> AnswerItem:
     for text in item.sentences:
         spans.append((1, Span(at, at + len(text))))
         at += len(text) + 1
-    found = _passage(1, item.id, item.title, "\n".join(item.sentences), 0)
+    text = "\n".join(item.sentences)
+    found = _passage(1, item.id, item.title, text, 0)
     gold = frozenset(spans[i] for i in item.gold)
-    return AnswerItem(item.id, item.source, item.question, (found,), tuple(spans), gold, item.answerable)
+    return AnswerItem(
+        item.id, item.source, item.question, (found,), tuple(spans), gold, item.answerable, {item.id: text}
+    )
 
 
 def without_answer(item: SentenceItem) -> SentenceItem:
@@ -61,6 +66,7 @@ def searched(data: SpanSet, embedder: Embedder, *, most: int, seed: int) -> Iter
     always right, while on an organisation's own pages it is right little more than half of the time.
     """
     chunks = [chunk for text_id, (title, text) in data.texts.items() for chunk in _chunks(text_id, title, text)]
+    texts = {text_id: text for text_id, (_, text) in data.texts.items()}
     rng = random.Random(seed)  # noqa: S311
     queries = rng.sample(sorted(data.spans), min(most, len(data.spans)))
     matrix = embedder.embed([f"{c.title}\n{c.text}" for c in chunks])
@@ -74,11 +80,11 @@ def searched(data: SpanSet, embedder: Embedder, *, most: int, seed: int) -> Iter
         if rng.random() < 0.5:
             rng.shuffle(nearest)
         shown = tuple(replace(c, n=n) for n, c in enumerate(nearest, 1))
-        spans = tuple((p.n, s) for p in shown for s in _sentences(p))
+        spans = tuple((p.n, s) for p in shown for s in sentences_of(p))
         by_number = {p.n: p for p in shown}
         gold = frozenset((n, s) for n, s in spans if _overlaps(by_number[n].document_id, s, evidence))
         if bool(gold) == answerable:
-            yield AnswerItem(query, data.name, data.queries[query], shown, spans, gold, answerable)
+            yield AnswerItem(query, data.name, data.queries[query], shown, spans, gold, answerable, texts)
 
 
 def _chunks(text_id: str, title: str, text: str) -> Iterator[Passage]:
@@ -96,7 +102,7 @@ def _passage(n: int, document: str, title: str, text: str, at: int) -> Passage:
     return Passage(n, document, document, 1, title, document, span, text, (), (), 1 / n, None, _FRESH)
 
 
-def _sentences(passage: Passage) -> list[Span]:
+def sentences_of(passage: Passage) -> list[Span]:
     at = passage.span.start
     return [Span(at + s.start, at + s.end) for s in sentences(passage.text)]
 

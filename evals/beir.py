@@ -28,7 +28,7 @@ HEADING = ("query-id", "corpus-id", "score")
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class Row:
     """One line of a file, and what it says."""
 
     file: Path
@@ -80,7 +80,7 @@ def load(folder: Path, name: str) -> RetrievalSet:
 def corpus(folder: Path) -> tuple[RawDocument, ...]:
     """Every document as plain text. One without text stays: a platform refuses it, and reports say so."""
     found: dict[str, RawDocument] = {}
-    for row in _rows(_file(folder, "corpus.jsonl")):
+    for row in rows(_file(folder, "corpus.jsonl")):
         key = _fresh(row, found)
         title = row.text("title") if row.body.get("title") is not None else ""
         found[key] = RawDocument(key, f"{key}.txt", title, row.text("text").encode())
@@ -90,7 +90,7 @@ def corpus(folder: Path) -> tuple[RawDocument, ...]:
 def queries(folder: Path, file: str = "queries.jsonl") -> dict[str, str]:
     """Query id → its text."""
     found: dict[str, str] = {}
-    for row in _rows(_file(folder, file)):
+    for row in rows(_file(folder, file)):
         found[_fresh(row, found)] = row.name("text")
     return found
 
@@ -126,7 +126,7 @@ def _evidence(
         return {}
     lengths = {key: len(document.data.decode()) for key, document in documents.items()}
     found: dict[str, tuple[Evidence, ...]] = {}
-    for row in _rows(_file(folder, "spans.jsonl")):
+    for row in rows(_file(folder, "spans.jsonl")):
         query, document = row.name("query_id"), row.name("doc_id")
         if query not in known:
             raise row.wrong("unknown_query", f"no query has the id {query!r}")
@@ -139,20 +139,20 @@ def _evidence(
     return found
 
 
-def _judgements(path: Path) -> Iterator[_Row]:
+def _judgements(path: Path) -> Iterator[Row]:
     if not path.is_file():
         raise BadEvalSet(f"there is no {path}", file=str(path), line=0, reason="missing_file")
     for number, line in enumerate(_lines(path), 1):
         fields = line.rstrip("\r\n").split("\t")
         if number == 1 and not _is_number(fields[-1]):
             continue  # the heading; a file without one is read as well
-        row = _Row(path, number, dict(zip(HEADING, fields, strict=False)))
+        row = Row(path, number, dict(zip(HEADING, fields, strict=False)))
         if len(fields) != len(HEADING):
             raise row.wrong("wrong_columns", f"{len(fields)} columns instead of {len(HEADING)}, which tabs part")
         yield row
 
 
-def _grade(row: _Row) -> int:
+def _grade(row: Row) -> int:
     text = row.text("score")
     if not _is_number(text):
         raise row.wrong("wrong_type", f"the score {text!r} is not a whole number")
@@ -163,7 +163,7 @@ def _is_number(text: str) -> bool:
     return text.strip().removeprefix("-").isdecimal()
 
 
-def _fresh(row: _Row, found: Mapping[str, Any]) -> str:
+def _fresh(row: Row, found: Mapping[str, Any]) -> str:
     key = row.name("_id")
     if key in found:
         raise row.wrong("duplicate_id", f"the id {key!r} is given twice")
@@ -177,20 +177,20 @@ def _file(folder: Path, name: str) -> Path:
     raise BadEvalSet(f"there is no {folder / name}", file=str(folder / name), line=0, reason="missing_file")
 
 
-def _rows(path: Path) -> Iterator[_Row]:
+def rows(path: Path) -> Iterator[Row]:
     """Rows of a ``.jsonl`` or ``.jsonl.gz`` file, of which there is at least one; blank lines are none."""
     row = None
     for number, line in enumerate(_lines(path), 1):
         if not line.strip():
             continue
-        row = _Row(path, number, {})
+        row = Row(path, number, {})
         try:
             body = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise row.wrong("not_json", "this is not JSON") from error
         if not isinstance(body, dict):
             raise row.wrong("not_json", "this is not a JSON object")
-        row = _Row(path, number, body)
+        row = Row(path, number, body)
         yield row
     if row is None:
         raise BadEvalSet(f"{path} is empty", file=str(path), line=0, reason="no_rows")

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from evals import injection, privacy
+from evals import injection, privacy, quoted
 from evals.injection import InjectionReport
 from evals.privacy import PrivacyReport
+from evals.quoted import QuoteReport
 
-GuardReport = PrivacyReport | InjectionReport
-GUARDS: dict[str, Callable[[Path], GuardReport]] = {"pii": privacy.run, "injection": injection.run}
+GuardReport = PrivacyReport | InjectionReport | QuoteReport
+GUARDS: dict[str, Callable[[Path], GuardReport]] = {
+    "pii": privacy.run,
+    "injection": injection.run,
+    "quotes": quoted.run,
+}

@@ -7,16 +7,20 @@ this is a check on the threshold, not what it was chosen on.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 
 from evals import datasets, sets
+from evals.datasets import RawDocument
+from evals.judged.citations import Judge
+from evals.judged.outcome import Outcome, Wanted, judged
+from evals.judged.walk import Walk
+from evals.ranked import Asked, Ranked
 from evals.search import Searchable, Section, searchable
-from retrieval.extract import extract
-from retrieval.extract_model import load
 from retrieval.fuse import fuse
 from retrieval.pack import PASSAGES
-from retrieval.types import Draft, Freshness, Passage
+from retrieval.types import Freshness, Passage
 from vouch.gateway.embed import Embedder
 
 SEED = 20_260_301
@@ -32,42 +36,48 @@ class HandbookReport:
     name: str
     answerable: int
     unanswerable: int
-    threshold: float
+    ranked: Ranked
+    documents: tuple[RawDocument, ...]
     answered: float
     cites_page: float
     wrongly_answered: float
 
 
-def run(data: Path, embedder: Embedder, *, limit: int | None = None) -> HandbookReport:
-    """``limit`` takes the first of either kind only."""
+def run(data: Path, embedder: Embedder, answering: tuple[Walk, Judge], *, limit: int | None = None) -> HandbookReport:
+    """``limit`` takes the first of either kind only. ``embedder``: what searches."""
+    walk, judge = answering
     questions = sets.handbook_questions(data)
     foreign = datasets.foreign_questions(data)
     picked = random.Random(SEED).sample(sorted(foreign), FOREIGN)[:limit]  # noqa: S311
+    own = [Wanted(q, text, True, questions.qrels[q]) for q, text in list(questions.queries.items())[:limit]]
+    wanted = [*own, *(Wanted(key, foreign[key], False, {}) for key in picked)]
     with searchable(questions.documents, embedder) as found:
-        asked = dict(list(questions.queries.items())[:limit])
-        drafts = {query: _ask(found, text) for query, text in asked.items()}
-        wrong = [_ask(found, foreign[key])[0] for key in picked]
-    citing = [bool(_pages(*drafts[query]) & questions.qrels[query].keys()) for query in drafts]
+        asked = tuple(_judged(one, _ask(found, walk, one.text), judge) for one in wanted)
+    right = [one for one in asked if one.answerable]
+    wrong = [one for one in asked if not one.answerable]
     return HandbookReport(
         "handbook",
-        len(drafts),
+        len(right),
         len(wrong),
-        load().threshold,
-        sum(bool(draft.claims) for draft, _ in drafts.values()) / len(drafts),
-        sum(citing) / len(drafts),
-        sum(bool(draft.claims) for draft in wrong) / len(wrong),
+        Ranked("handbook", asked),
+        questions.documents,
+        fmean(bool(one.said) for one in right),
+        fmean(one.measures["right"] for one in right),
+        fmean(bool(one.said) for one in wrong),
     )
 
 
-def _ask(found: Searchable, question: str) -> tuple[Draft, dict[int, str]]:
-    """The draft, and each passage's document by its number."""
+def _judged(wanted: Wanted, outcome: Outcome, judge: Judge) -> Asked:
+    """Which of a page's sentences answer nobody has marked: to cite the page is right."""
+    cites = any(place.document in wanted.relevant for place in outcome.cited)
+    asked = judged(wanted, outcome, float(cites), judge)
+    return replace(asked, measures={k: v for k, v in asked.measures.items() if not k.startswith("sentence_")})
+
+
+def _ask(found: Searchable, walk: Walk, question: str) -> Outcome:
     best = fuse(found.hits(question))[:PASSAGES]
     shown = [_passage(n, found.sections[c.document_id, c.ordinal]) for n, c in enumerate(best, 1)]
-    return extract(question, tuple(shown), found.embedder), {p.n: p.document_id for p in shown}
-
-
-def _pages(draft: Draft, documents: dict[int, str]) -> frozenset[str]:
-    return frozenset(documents[quote.passage] for claim in draft.claims for quote in claim.quotes)
+    return walk(question, tuple(shown), found.texts)
 
 
 def _passage(n: int, s: Section) -> Passage:

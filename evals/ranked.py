@@ -35,7 +35,10 @@ Search = Callable[[str], Sequence[Found]]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question with what it found. ``passages`` and ``evidence`` are empty where the set knows no evidence."""
+    """One question with what it found. ``passages`` and ``evidence`` are empty where the set knows no evidence.
+
+    Of a question that was answered, ranking and passages are what the answer cites; ``answerable`` says whether it can
+    be, None of a search, and ``said`` is the answer, "" where there was none."""
 
     query: str
     text: str
@@ -44,6 +47,8 @@ class Asked:
     ranking: tuple[tuple[str, float], ...]
     passages: tuple[tuple[Evidence, float], ...]
     measures: Mapping[str, float]
+    answerable: bool | None = None
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)

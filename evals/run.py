@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from evals import answers, datasets, handbook_answers, ranked, reuse
 from evals.answers import AnswerReport
@@ -12,16 +14,25 @@ from evals.datasets import RetrievalSet
 from evals.embedding_cache import CachedEmbedder, cache_folder
 from evals.guards import GuardReport
 from evals.handbook_answers import HandbookReport
+from evals.judged.citations import Judge
+from evals.judged.figures import means as judged_means
+from evals.judged.walk import Walk, Writer, by_model, extractive
 from evals.profiles import ChunkSize, Profile
 from evals.ranked import Ranked
 from evals.reuse import ReuseReport
 from evals.search import search, searchable
+from retrieval.extract_model import load as load_extract_model
+from retrieval.verify import judge as verified
+from vouch import __version__
+from vouch.catalog.blobs import Blobs
 from vouch.core.settings import Settings
 from vouch.core.types import Json
 from vouch.gateway.embed import Embedder, load_embedder
+from vouch.gateway.gateway import Gateway
+from vouch.gateway.model_file import EXTRACTIVE
 from vouch.gateway.rerank import load_reranker
 
-ANSWERS = ("clapnq", "xquad", "chunk-spans", "handbook")
+ANSWERS = ("clapnq", "xquad", "chunk-spans", "handbook", "conflicts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +85,44 @@ def run_search(
 
 
 def run_answers(
-    name: str, settings: Settings, *, data: Path | None = None, limit: int | None = None
+    name: str,
+    settings: Settings,
+    *,
+    data: Path | None = None,
+    limit: int | None = None,
+    model: str | None = None,
+    judge: Judge = verified,
 ) -> AnswerReport | HandbookReport:
-    """Answers and abstentions on one of :data:`ANSWERS`; ``data`` is the evaluation folder.
+    """Answers and abstentions on one of :data:`ANSWERS`; ``data`` is the evaluation folder, ``model`` who writes them
+    (None: the embedded answerer), ``judge`` says what citations support.
 
     Raises :class:`InvalidInput` on another name, :class:`BadConfig` without data.
     """
-    folder, embedder = datasets.data_folder(data), evaluation_embedder(settings)
-    if name == "handbook":
-        return handbook_answers.run(folder, embedder, limit=limit)
-    return answers.run(name, folder, embedder, limit=limit)
+    folder, plain = datasets.data_folder(data), load_embedder(_in_cache(settings))
+    embedder = CachedEmbedder(plain, cache_folder())
+    with TemporaryDirectory() as blobs, _writer(model, settings, plain) as writer:
+        answering = Walk(writer, plain, Blobs(blobs)), judge
+        if name == "handbook":
+            return handbook_answers.run(folder, embedder, answering, limit=limit)
+        return answers.run(name, folder, embedder, answering, limit=limit)
+
+
+def answer_choices(settings: Settings, model: str | None) -> Json:
+    """All that decides what answers a run has."""
+    threshold = None if model else load_extract_model().threshold
+    return {"vouch": __version__, "writer": model or EXTRACTIVE, "embedder": settings.embed_model, "below": threshold}
+
+
+@contextmanager
+def _writer(model: str | None, settings: Settings, embedder: Embedder) -> Iterator[Writer]:
+    if model is None or model == EXTRACTIVE:
+        yield extractive(embedder)
+        return
+    gateway = Gateway.open(settings)
+    try:
+        yield by_model(gateway, model, settings.ask_deadline_s)
+    finally:
+        gateway.close()
 
 
 def run_reuse(settings: Settings, *, data: Path | None = None, limit: int | None = None) -> ReuseReport:
@@ -93,8 +132,7 @@ def run_reuse(settings: Settings, *, data: Path | None = None, limit: int | None
 
 def evaluation_embedder(settings: Settings) -> Embedder:
     """The configured embedder behind the evaluation's cache; its converted graph lives in the cache folder too."""
-    folder = cache_folder()
-    return CachedEmbedder(load_embedder(settings.model_copy(update={"data_dir": folder})), folder)
+    return CachedEmbedder(load_embedder(_in_cache(settings)), cache_folder())
 
 
 def figures(report: Report) -> dict[str, float]:
@@ -104,19 +142,14 @@ def figures(report: Report) -> dict[str, float]:
     if isinstance(report, GuardReport | ReuseReport):
         return report.figures()
     prefix = f"answers.{report.name}"
+    parts = judged_means(report.ranked)
     if isinstance(report, HandbookReport):
-        parts = {name: getattr(report, name) for name in ("answered", "cites_page", "wrongly_answered")}
-    else:
-        parts = {
-            **asdict(report.at_threshold),
-            "citation_f1": report.citation_f1,
-            "citation_f1_all": report.citation_f1_all,
-        }
+        parts |= {name: getattr(report, name) for name in ("answered", "cites_page", "wrongly_answered")}
     return {f"{prefix}.{name}": value for name, value in parts.items()}
 
 
 def to_json(report: Report) -> Json:
-    """The report as JSON, its figures by name beside it; of searches without single questions, which a run keeps."""
+    """The report as JSON, its figures by name beside it; without single questions and texts, which a run keeps."""
     if isinstance(report, SearchReport):
         first = report.results[0]
         body: Json = {
@@ -125,9 +158,24 @@ def to_json(report: Report) -> Json:
             "rejected": list(first.rejected),
             "chunks": {one.profile.name: one.chunks for one in report.results},
         }
-    else:
+    elif isinstance(report, GuardReport | ReuseReport):
         body = asdict(report)
+    else:
+        kept = replace(report, ranked=Ranked(report.name, ()), documents=())
+        body = {name: value for name, value in asdict(kept).items() if name not in ("ranked", "documents")}
+        body["items"] = len(report.ranked.asked)
     return {**body, "figures": figures(report)}
+
+
+def kept(report: AnswerReport | HandbookReport, choices: Json) -> tuple[RetrievalSet, SetResult]:
+    """Answers as a run takes them."""
+    data = RetrievalSet(report.name, report.documents, {}, {})
+    return data, SetResult(Profile("answers"), choices, chunks=0, rejected=(), ranked=(report.ranked,))
+
+
+def _in_cache(settings: Settings) -> Settings:
+    """With the cache's folder for the model's converted graph."""
+    return settings.model_copy(update={"data_dir": cache_folder()})
 
 
 def _alike(profiles: Sequence[Profile], settings: Settings) -> dict[tuple[str, str, ChunkSize], list[Profile]]:

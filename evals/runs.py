@@ -3,7 +3,7 @@
     <folder>/run.json          format, name, when, settings and their fingerprint, git commit, seed, and of each set its
                                hashes and the mean of every measure with its interval
     <folder>/<set>.jsonl.gz    a question a line: its text, what is relevant, the first hundred documents with their
-                               scores, and its measures
+                               scores, and its measures; of answers what was said and cited, and whether it can be
 
 The questions stand in the files as they were asked: a run of a company's own set is as confidential as the set.
 ``run.json`` is written last, so that a folder without it is a run that was broken off.
@@ -23,10 +23,11 @@ from pathlib import Path
 
 from evals.datasets import REPOSITORY, Evidence, RetrievalSet
 from evals.embedding_cache import cache_folder
+from evals.judged.figures import figures, is_judged
 from evals.profiles import fingerprint
 from evals.ranked import Asked, Ranked
 from evals.run import SetResult
-from vouch.core.bootstrap import SEED, interval
+from vouch.core.bootstrap import SEED, Interval, interval
 from vouch.core.clock import now, rfc3339
 from vouch.core.errors import BadEvalRun
 from vouch.core.types import Json, Span
@@ -85,7 +86,7 @@ class Writer:
                     "rejected": list(result.rejected),
                     "questions_sha256": questions_hash(one),
                     "documents_sha256": documents_hash(data),
-                    "figures": {name: _figure(one, name) for name in one.means},
+                    "figures": {name: _told(found) for name, found in _figures(one).items()},
                 }
             )
 
@@ -121,8 +122,12 @@ def load(folder: Path) -> Run:
 
 
 def questions_hash(ranked: Ranked) -> str:
-    """Of what was asked, of what counts as relevant, and of evidence."""
-    asked = sorted([one.query, one.text, sorted(one.relevant.items()), _pieces(one)] for one in ranked.asked)
+    """Of what was asked, of what counts as relevant, of evidence, and of what can be answered."""
+    asked = sorted(
+        [one.query, one.text, sorted(one.relevant.items()), _pieces(one)]
+        + ([] if one.answerable is None else [one.answerable])
+        for one in ranked.asked
+    )
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 
@@ -149,8 +154,14 @@ def git_state() -> Json | None:
         return None
 
 
-def _figure(ranked: Ranked, measure: str) -> Json:
-    found = interval([one.measures[measure] for one in ranked.asked if measure in one.measures])
+def _figures(ranked: Ranked) -> dict[str, Interval]:
+    if is_judged(ranked):
+        return figures(ranked)
+    values = {name: [one.measures[name] for one in ranked.asked if name in one.measures] for name in ranked.means}
+    return {name: interval(each) for name, each in values.items()}
+
+
+def _told(found: Interval) -> Json:
     return {"mean": found.mean, "low": found.low, "high": found.high}
 
 
@@ -164,7 +175,10 @@ def _row(asked: Asked) -> Json:
     }
     if asked.evidence:
         row["evidence"] = _pieces(asked)
+    if asked.evidence or asked.answerable is not None:
         row["passages"] = [[p.document, p.span.start, p.span.end, _short(score)] for p, score in asked.passages]
+    if asked.answerable is not None:
+        row |= {"answerable": asked.answerable, "said": asked.said}
     return row
 
 
@@ -195,6 +209,8 @@ def _asked(row: Json) -> Asked:
         ranking=tuple((document, float(score)) for document, score in row["ranking"]),
         passages=tuple(_passages(row)),
         measures={name: float(value) for name, value in row["measures"].items()},
+        answerable=row.get("answerable"),
+        said=row.get("said", ""),
     )
 
 

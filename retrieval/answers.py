@@ -15,7 +15,7 @@ from acl.proof import digest
 from acl.resolve import Access, resolve
 from retrieval.approval import withheld
 from retrieval.documents import cards
-from retrieval.metrics import APPROVALS
+from retrieval.metrics import APPROVALS, FEEDBACK
 from retrieval.reuse.store import disliked
 from retrieval.services import Services
 from retrieval.trace import Recorder
@@ -156,6 +156,7 @@ def give_feedback(catalog: Catalog, asker: Asker, answer_id: str, helpful: bool,
             disliked(session, asker.tenant, answer_id)
         detail = {"helpful": helpful, "epoch": access.epoch}
         record(session, asker, "answer.feedback", f"answer:{answer_id}", detail)
+    FEEDBACK.labels("yes" if helpful else "no").inc()
 
 
 def read_conversation(catalog: Catalog, asker: Asker, conversation_id: str) -> list[AnswerRow]:

@@ -20,7 +20,7 @@ from retrieval.repair import repair
 from retrieval.reuse.asked import Asked
 from retrieval.reuse.find import given_before
 from retrieval.services import Services
-from retrieval.settle import Settled, Settling
+from retrieval.settle import Checks, Settled, Settling
 from retrieval.texts import Texts
 from retrieval.trace import Recorder
 from retrieval.types import Draft, Hit, Released, Rewritten
@@ -52,7 +52,7 @@ def compose(
         packed = pack(texts, ground.hits, size, around)
     again = given_before(ground.asked, texts, packed, trace)
     if again is not None:
-        return packed, Settling(services, texts, packed, trace.step).settle(again)
+        return packed, Settling(Checks.of(services), texts, packed, trace.step).settle(again)
     settled = _Composing(services, ground, trace, tell).of(packed, texts, writers)
     if not settled.draft.claims and packed.withheld:  # the current documents do not answer: ask the superseded ones
         with trace.step("pack"):
@@ -72,7 +72,7 @@ class _Composing:
 
     def of(self, packed: Packed, texts: Texts, writers: Writers) -> Settled:
         services, asked = self.services, self.ground.rewritten
-        settling = Settling(services, texts, packed, self.trace.step)
+        settling = Settling(Checks.of(services), texts, packed, self.trace.step)
 
         def hear(draft: Draft) -> bool:
             return self._tell(packed, settling.settle(draft))

@@ -15,7 +15,7 @@ from retrieval.difficulty import difficulty
 from retrieval.draft import from_model
 from retrieval.export import Attempt
 from retrieval.extract import extract
-from retrieval.metrics import MODEL_SECONDS
+from retrieval.metrics import FALLBACKS, MODEL_SECONDS
 from retrieval.profiles.profile import CHAT, OURS, ROUTES, Profile
 from retrieval.services import Services
 from retrieval.spend import paying
@@ -135,4 +135,6 @@ def _noted(draft: Draft, question: str, attempts: Sequence[Json]) -> Draft:
     than the one who wrote."""
     asked = tuple(Suspected(None, one.ruse, one.span) for one in injection.find(question))
     usage = {**draft.usage, "attempts": list(attempts)} if len(attempts) > 1 else draft.usage
+    for one in attempts[:-1]:
+        FALLBACKS.labels(one["writer"], one["outcome"]).inc()
     return replace(draft, usage=usage, suspected=(*asked, *draft.suspected))

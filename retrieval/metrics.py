@@ -38,6 +38,15 @@ MODEL_SECONDS = Histogram(
 MODEL_TOKENS = Counter(
     "vouch_model_tokens", "Tokens that chat models read (input) and wrote (output).", ["writer", "kind"]
 )
+MODEL_COST = Counter(
+    "vouch_model_cost", "Money that calls of chat models took, by the price list, failed ones that were read included.",
+    ["writer", "currency"],
+)  # fmt: skip
+FALLBACKS = Counter(
+    "vouch_fallbacks",
+    "Writers that gave way to the next of their chain, by what became of them: abstained, or why they failed.",
+    ["writer", "reason"],
+)
 OVER_BUDGET = Counter("vouch_over_budget", "Calls of models that a hard budget stopped.", ["scope"])
 MADE = Counter(
     "vouch_answers_made",
@@ -71,9 +80,15 @@ REUSED = Counter(
 for _kind in ("exact", "near"):
     REUSED.labels(_kind)
 NOT_REUSED = Counter("vouch_answers_not_reused", "Questions answered anew although answers may be reused.", ["reason"])
+CLAIMS = Counter("vouch_claims", "Claims of answers that were given, by the verdict of verification.", ["verdict"])
+for _verdict in ("supported", "partial"):
+    CLAIMS.labels(_verdict)
 REJECTED_CLAIMS = Counter("vouch_rejected_claims", "Drafted claims or quotes that verification refused.", ["reason"])
 SUSPECTED = Counter(
     "vouch_suspected_injections",
     "Words in a question or a passage that read as if they were meant for a model.",
     ["where"],
 )
+FEEDBACK = Counter("vouch_feedback", "What users said of answers that they were given.", ["helpful"])
+for _helpful in ("yes", "no"):
+    FEEDBACK.labels(_helpful)

@@ -24,7 +24,7 @@ from retrieval.finding import counted, find_all, find_one, list_newest, mean, te
 from retrieval.generate import choose_writers
 from retrieval.guard import guard_input
 from retrieval.highlight import Marked, mark, sought
-from retrieval.metrics import ABSTENTIONS, REJECTED_CLAIMS, SUSPECTED
+from retrieval.metrics import ABSTENTIONS, CLAIMS, REJECTED_CLAIMS, SUSPECTED
 from retrieval.profiles.made_by import made_by
 from retrieval.profiles.shadow import Shown, beside
 from retrieval.query import Query, understand, understand_question
@@ -157,5 +157,7 @@ def _count(draft: Draft, verified: Verified, released: Released) -> None:
         SUSPECTED.labels("question" if one.passage is None else "passage").inc()
     for rejection in verified.rejected:
         REJECTED_CLAIMS.labels(rejection.reason).inc()
+    for claim in released.claims:
+        CLAIMS.labels(claim.verdict).inc()
     if released.abstention is not None:
         ABSTENTIONS.labels(released.abstention.reason).inc()

@@ -6,9 +6,10 @@ been told already, and nothing that is told is taken back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from typing import Self
 
 from retrieval.contrast import Contradiction, contrast
 from retrieval.guard import guard_output
@@ -18,6 +19,8 @@ from retrieval.services import Services
 from retrieval.texts import Texts
 from retrieval.types import Draft, DraftClaim, Rejection, Verified
 from retrieval.verify import verify
+from vouch.gateway.embed import Embedder
+from vouch.gateway.privacy.kinds import Kind
 
 _NOTHING = Verified((), ())
 Step = Callable[[str], AbstractContextManager[None]]
@@ -40,11 +43,23 @@ class Settled:
     left_out: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What drafts are held against besides the documents' text. ``untold``: kinds that no answer may say."""
+
+    embedder: Embedder
+    untold: Collection[Kind] = frozenset()
+
+    @classmethod
+    def of(cls, services: Services) -> Self:
+        return cls(services.embedder, untold(services.settings))
+
+
 class Settling:
     """Of the drafts on one pack of evidence, for one question. Not shared by threads."""
 
-    def __init__(self, services: Services, texts: Texts, packed: Packed, step: Step = _untimed) -> None:
-        self._services, self._texts, self._packed, self._step = services, texts, packed, step
+    def __init__(self, checks: Checks, texts: Texts, packed: Packed, step: Step = _untimed) -> None:
+        self._checks, self._texts, self._packed, self._step = checks, texts, packed, step
         self.draft = Draft((), 0.0, "")
         """As it was written."""
         self.so_far = Settled(self.draft)
@@ -66,10 +81,10 @@ class Settling:
         with self._step("verify"):
             told = {claim.text for claim in before.draft.claims} - {claim.text for claim, _ in before.failed}
             rivals = len(before.contradictions)
-            contrasted, found = contrast(more, self._packed.passages, self._services.embedder, told, rivals)
+            contrasted, found = contrast(more, self._packed.passages, self._checks.embedder, told, rivals)
             verified = verify(self._texts, contrasted, self._packed)
         with self._step("guard"):
-            guarded = guard_output(verified, contrasted, untold(self._services.settings))
+            guarded = guard_output(verified, contrasted, self._checks.untold)
         claims = dict.fromkeys((*before.verified.claims, *guarded.claims))  # what differed as written may not as shown
         return Settled(
             replace(more, claims=(*before.draft.claims, *contrasted.claims)),

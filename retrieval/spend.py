@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from retrieval.draft import Write
-from retrieval.metrics import MODEL_TOKENS, OVER_BUDGET
+from retrieval.metrics import MODEL_COST, MODEL_TOKENS, OVER_BUDGET
 from retrieval.services import Services
 from vouch.catalog import spending
 from vouch.catalog.spending import Amount, Held, OverBudget, Payer
@@ -37,16 +37,17 @@ def paying(services: Services, payer: Payer, name: str, deadline: Deadline) -> W
             reply = services.gateway.write(name, request, deadline, hear)
         except ModelUnavailable as error:
             reason = str(error.extra["reason"])
-            _settle(services, payer, held, reason, _amount(services, name, held.amount.input_tokens, 0, reason in READ))
+            read = _amount(services, name, held.amount.input_tokens, 0, reason in READ)
+            _settle(services, payer, held, (name, reason), read)
             raise
         except ModelWithheld:
-            _settle(services, payer, held, "withheld", Amount())
+            _settle(services, payer, held, (name, "withheld"), Amount())
             raise
         except BaseException:
-            _settle(services, payer, held, ABANDONED, held.amount)
+            _settle(services, payer, held, (name, ABANDONED), held.amount)
             raise
         spent = _amount(services, name, reply.usage.input_tokens, reply.usage.output_tokens)
-        _settle(services, payer, held, "abstained" if reply.draft.insufficient else "wrote", spent)
+        _settle(services, payer, held, (name, "abstained" if reply.draft.insufficient else "wrote"), spent)
         MODEL_TOKENS.labels(name, "input").inc(spent.input_tokens)
         MODEL_TOKENS.labels(name, "output").inc(spent.output_tokens)
         return reply, _told(services, reply, spent, held)
@@ -65,9 +66,12 @@ def _hold(services: Services, payer: Payer, name: str, request: DraftRequest) ->
         raise ModelUnavailable(f"A budget for {name} is used up.", reason="over_budget") from None
 
 
-def _settle(services: Services, payer: Payer, held: Held, outcome: str, spent: Amount) -> None:
+def _settle(services: Services, payer: Payer, held: Held, became: tuple[str, str], spent: Amount) -> None:
+    """``became``: the writer's name and what became of it."""
+    name, outcome = became
     with services.catalog.transaction(payer.tenant) as session:
         spending.settle(session, payer.tenant, held, outcome, spent)
+    MODEL_COST.labels(name, services.gateway.currency).inc(float(spent.money))
 
 
 def _amount(services: Services, name: str, read: int, written: int, counts: bool = True) -> Amount:

@@ -1,4 +1,4 @@
-"""``python -m evals.bench [speed|sources|access|recall|scale|served|rerank|streams]``: measure and print the table.
+"""``python -m evals.bench [MEASUREMENT]``, ``speed`` or another of :data:`MEASUREMENTS`: measure and print the table.
 
 The exit status is 1 when a figure is missed. Without a name every measurement runs, as in `make bench`. Machines are
 noisy: the ratios are what counts.
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from evals.bench import access, recall, rerank, scale, served, sources, speed, streams
+from evals.bench import access, crowd, recall, rerank, scale, served, sources, speed, streams
 from evals.bench.report import Report
 
 
@@ -32,6 +32,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "served": served,
     "rerank": rerank,
     "streams": streams,
+    "crowd": crowd,
 }
 
 

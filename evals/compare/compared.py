@@ -2,9 +2,9 @@
 
 Every figure of every set that both runs have is compared over the same questions: means, the difference with its
 interval and p (`vouch/core/bootstrap.py`), how many questions won, lost and were even. One figure of each set decides:
-nDCG@10, or the recall of evidence where the set knows evidence. **B is worse** when on any set the deciding figure fell
-and its p, held against the number of sets (Holm), is at most .05. A set of fewer than twenty questions never decides:
-so few that happen to agree would pass for certainty.
+nDCG@10, or the recall of evidence where the set knows evidence; of answers whether they are right. **B is worse** when
+on any set the deciding figure fell and its p, held against the number of sets (Holm), is at most .05. A set of fewer
+than twenty questions never decides: so few that happen to agree would pass for certainty.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean as mean
 from typing import Literal
 
+from evals.judged.figures import DECIDES, is_judged, paired
 from evals.ranked import Asked, Ranked
 from evals.runs import KeptSet, Run
 from evals.spans import MEASURES as OF_EVIDENCE
@@ -111,7 +112,9 @@ def compare(a: Run, b: Run, seed: int = SEED) -> Comparison:
 
 
 def decides(ranked: Ranked) -> str:
-    """The measure that a set is decided by: of evidence, where it is known of every question."""
+    """The measure that a set is decided by: of evidence, where it is known of every question, and one of answers."""
+    if is_judged(ranked):
+        return DECIDES
     return OF_EVIDENCE[0] if all(one.evidence for one in ranked.asked) else "ndcg_10"
 
 
@@ -123,6 +126,9 @@ def _same_questions(name: str, a: KeptSet, b: KeptSet) -> None:
 
 
 def _differences(a: Ranked, b: Ranked, seed: int) -> Iterator[Difference]:
+    if is_judged(b):
+        yield from _of_answers(a, b, seed)
+        return
     before = {one.query: one for one in a.asked}
     for measure in b.means:
         told = [one for one in b.asked if measure in one.measures]
@@ -143,6 +149,25 @@ def _differences(a: Ranked, b: Ranked, seed: int) -> Iterator[Difference]:
             wins=wins,
             losses=losses,
             ties=len(gains) - wins - losses,
+        )
+
+
+def _of_answers(a: Ranked, b: Ranked, seed: int) -> Iterator[Difference]:
+    for one in paired(a, b, seed):
+        found = one.difference
+        yield Difference(
+            set=b.name,
+            measure=one.name,
+            queries=one.queries,
+            a=one.a,
+            b=one.b,
+            difference=found.mean,
+            low=found.low,
+            high=found.high,
+            p=found.p,
+            wins=one.wins,
+            losses=one.losses,
+            ties=one.ties,
         )
 
 

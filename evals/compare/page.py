@@ -131,8 +131,16 @@ def _pair(pair: Pair) -> str:
     return (
         f'<h3>{escape(pair.b.text)}</h3><p class="quiet">{escape(pair.set)}, question {escape(pair.b.query)}, '
         f"{pair.gain:+.3f}; relevant: {escape(relevant)}</p>"
-        f'<div class="sides"><div><b>A</b>{_ranking(pair.a)}</div><div><b>B</b>{_ranking(pair.b)}</div></div>'
+        f'<div class="sides"><div><b>A</b>{_said(pair.a)}</div><div><b>B</b>{_said(pair.b)}</div></div>'
     )
+
+
+def _said(asked: Asked) -> str:
+    """The answer, where it is one, over what it cites, or what was found."""
+    if asked.answerable is None:
+        return _ranking(asked)
+    said = f"<p>{escape(asked.said)}</p>" if asked.said else '<p class="quiet">no answer</p>'
+    return said + _ranking(asked)
 
 
 def _ranking(asked: Asked) -> str:

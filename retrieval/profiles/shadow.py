@@ -24,7 +24,7 @@ from retrieval.profiles.profile import Profile
 from retrieval.profiles.serving import Serving
 from retrieval.repair import repair
 from retrieval.services import Services
-from retrieval.settle import Settling
+from retrieval.settle import Checks, Settling
 from retrieval.split import split
 from retrieval.texts import Texts
 from retrieval.types import Draft, Question, Released, Rewritten, Verified
@@ -99,7 +99,7 @@ def _written(services: Services, profile: Profile, shown: Shown) -> tuple[Draft,
     payer = Payer(tenant, "", "", (), WORKFLOW)
     writers = choose_writers(services, payer, shown.question, profile, deadline)
     asked = Rewritten(shown.question.text, "none", parts=split(shown.question.text))
-    settling = Settling(services, Texts(services.blobs, tenant), packed)
+    settling = Settling(Checks.of(services), Texts(services.blobs, tenant), packed)
     settled = settling.settle(generate(services, asked, packed.passages, writers))
     if settled.failed:
         settled = settling.settle(repair(services, asked.query, packed.passages, writers, settling))

@@ -30,6 +30,7 @@ def became(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
             ["run", "--set", "clapnq", "--out", "runs", "--profiles", "p.toml"],
             ("evals", "--set=clapnq", "--profiles=p.toml", "--out=runs"),
         ),
+        (["run", "answers", "--model", "big"], ("evals", "answers", "--model=big")),
         (["compare", "a", "b", "--html", "x.html"], ("evals.compare", "--html=x.html", "--", "a", "b")),
         (
             ["mine", "own", "--as", "alice", "--from", "d.jsonl", "--limit", "9", "--seed", "2", "--accept-all"],

@@ -148,7 +148,7 @@ def test_failures_say_what_happened_and_no_secret(
 def test_every_behaviour_is_tried() -> None:
     lies = {"unknown_passage", "altered_quote", "swapped_ids", "uncited", "half_true"}
     assert set(BEHAVIOURS) == {
-        *("honest", "held", "pauses", "breaks_off", "paraphrased", "insufficient", "obedient"),
+        *("honest", "held", "pauses", "breaks_off", "paraphrased", "insufficient", "obedient", "lying"),
         *lies,
         *FAILURES,
     }

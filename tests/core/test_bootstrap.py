@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vouch.core.bootstrap import RESAMPLES, difference, holm, interval
+from vouch.core.bootstrap import RESAMPLES, difference, drawn, holm, interval
 
 gains = st.lists(st.floats(-1, 1, allow_subnormal=False), min_size=1, max_size=40)
 
@@ -92,3 +92,14 @@ def test_holm_only_ever_doubts_more_and_keeps_the_order(ps: list[float]) -> None
     assert all(p <= a <= 1 for p, a in zip(ps, adjusted, strict=True))
     assert [a for _, a in sorted(zip(ps, adjusted, strict=True))] == sorted(adjusted)
     assert min(adjusted) == pytest.approx(min(1, min(ps) * len(ps)))
+
+
+def test_of_any_statistic_the_draws_are_the_same_and_what_has_no_value_is_left_out() -> None:
+    rng = np.random.default_rng(5)
+    values = rng.normal(0.1, 0.3, 80)
+    assert drawn([values], lambda columns: columns[0].mean(axis=1)) == interval(values)
+    gaps = np.where(np.arange(80) % 2, values, np.nan)
+    found = drawn([gaps], lambda columns: np.asarray(np.nanmean(columns[0], axis=1)))
+    assert found is not None and found.mean == pytest.approx(float(values[1::2].mean()))
+    assert found.high - found.low > interval(values).high - interval(values).low
+    assert drawn([np.full(3, np.nan)], lambda columns: columns[0].mean(axis=1)) is None

@@ -16,7 +16,9 @@ import pytest
 
 from evals import __main__ as evals_main
 from evals import sets
+from evals.compare.__main__ import main as compare_main
 from evals.own import __main__ as own_main
+from evals.own.expected import questions
 from evals.own.folder import OwnSet, document_key, load
 from evals.own.review import Review, standing
 from evals.own.terminal import OwnTerminal
@@ -238,3 +240,72 @@ def test_the_sets_of_the_evaluation_know_it(tmp_path: Path) -> None:
     source = sets.source(str(tmp_path / "mine"))
     assert source.names == ("mine",) and source.own == tmp_path / "mine" and source.answers is None
     assert list(source.load("mine").queries.values()) == ["how long leave is"]
+
+
+def test_its_questions_are_answered_by_the_platform_and_held_against_what_is_expected(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "asked"
+    folder.mkdir()
+    (folder / "own.json").write_text('{"format": 1, "user": "user:alice"}')
+    hotel, leave = "docs/Travel", "docs/Leave"
+    lines: list[dict[str, Any]] = [
+        {"_id": "hotel", "question": "What are hotel costs reimbursed up to per night?",
+         "expected": [{"document": hotel, "text": "reimbursed up to  140 euros"}]},
+        {"_id": "leave", "question": "How many weeks of paid parental leave may every parent take?",
+         "expected": [{"document": leave, "start": 0, "end": 10}]},
+        {"_id": "wrong", "question": "How much are hotel costs reimbursed per night?",
+         "expected": [{"document": leave}]},
+        {"_id": "moon", "question": "Who painted the chapel on the moon?", "answerable": False},
+    ]  # fmt: skip
+    (folder / "answers.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    asked = ["answers", "--data", str(folder), "--out", str(tmp_path / "runs"), "--json"]
+    assert evals_main.main(asked) == 0
+    first = printed(capsys)
+    (kept,) = load_run(Path(first["runs"][0])).sets.values()
+    found = {one.query: one for one in kept.ranked.asked}
+    assert {name: one.measures["right"] for name, one in found.items()} == {
+        "hotel": 1, "leave": 1, "wrong": 0, "moon": 1,
+    }  # fmt: skip
+    assert found["hotel"].said and not found["moon"].said and found["hotel"].ranking[0][0] == hotel
+    assert first["reports"][0]["figures"]["answers.asked.abstention_f1"] == 1.0
+    assert "sentence_f1" in found["hotel"].measures and "sentence_f1" not in found["wrong"].measures
+
+    world.member("hr", remove=["user:alice"])
+    assert evals_main.main(asked) == 0
+    second = printed(capsys)
+    assert (
+        second["reports"][0]["figures"]["answers.asked.right"] < first["reports"][0]["figures"]["answers.asked.right"]
+    )
+    assert compare_main([first["runs"][0], second["runs"][0]]) == 0  # four questions decide nothing
+    assert "asked.abstention_precision" in capsys.readouterr().out
+
+
+def test_without_expectations_the_sets_own_questions_are_answered(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "mine"
+    assert own_main.main([str(folder), "--as", "bob", "--accept-all", "--json"]) == 0
+    capsys.readouterr()
+    assert evals_main.main(["answers", "--data", str(folder), "--out", str(tmp_path / "runs"), "--json"]) == 0
+    (report,) = printed(capsys)["reports"]
+    assert report["items"] == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"_id": "1", "question": ""}', "missing_field"),
+        ('{"_id": "1", "question": "q", "answerable": "no"}', "wrong_type"),
+        ('{"_id": "1", "question": "q", "expected": {"document": "d"}}', "wrong_type"),
+        ('{"_id": "1", "question": "q", "expected": [{"text": "t"}]}', "missing_field"),
+        ('{"_id": "1", "question": "q", "expected": [{"document": "d", "start": 5, "end": 5}]}', "bad_span"),
+        ('{"_id": "1", "question": "q", "answerable": false, "expected": [{"document": "d"}]}', "wrong_type"),
+        ('{"_id": "1", "question": "q"}\n{"_id": "1", "question": "q"}', "duplicate_id"),
+    ],
+)
+def test_a_row_of_answers_that_cannot_be_used_is_named(line: str, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "answers.jsonl").write_text(line)
+    with pytest.raises(BadEvalSet) as caught:
+        questions(tmp_path)
+    assert (caught.value.extra["reason"], caught.value.extra["line"]) == (reason, 1 + line.count("\n"))

@@ -16,7 +16,7 @@ group = typer.Typer(help="Measure quality.", no_args_is_help=True)
 
 @group.command()
 def run(
-    kind: Annotated[Literal["search", "answers"] | None, typer.Argument(help="Only these runs.")] = None,
+    kind: Annotated[Literal["search", "answers", "guards"] | None, typer.Argument(help="Only these runs.")] = None,
     set_: Annotated[str | None, typer.Option("--set", help="Only this set.")] = None,
     data: Annotated[
         str | None,
@@ -28,14 +28,18 @@ def run(
     profile: Annotated[
         list[str] | None, typer.Option(help="Search by this profile; may be repeated. Unset: the standing four.")
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Who writes the answers, of the chat models that are configured; unset: extractive."),
+    ] = None,
     profiles: Annotated[Path | None, typer.Option(help="File of profiles; unset: evals/profiles.toml.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder that runs are kept in; unset: runs in VOUCH_EVAL_CACHE.")
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Run evaluations, keep searches as files and print a table of figures. Exit status 1 when a gate fails."""
-    given = {"--set": set_, "--data": data, "--profiles": profiles, "--out": out}
+    """Run evaluations, keep them as files and print a table of figures. Exit status 1 when a gate fails."""
+    given = {"--set": set_, "--data": data, "--model": model, "--profiles": profiles, "--out": out}
     options = [f"{name}={value}" for name, value in given.items() if value is not None]
     options += [f"--profile={name}" for name in profile or ()]
     become("evals", *([kind] if kind else []), *options, *(["--json"] if json else []))

@@ -8,7 +8,7 @@ side: how often chance alone would show so much, were there no difference
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,10 +46,28 @@ def difference(former: Sequence[float] | Floats, later: Sequence[float] | Floats
     return _about(float(after.mean() - before.mean()), _means(after, rng) - _means(before, rng))
 
 
-def _about(mean: float, drawn: Floats) -> Interval:
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    as_far = int((np.abs(drawn - mean) >= abs(mean) - _EQUAL).sum())
-    return Interval(mean, float(low), float(high), (as_far + 1) / (RESAMPLES + 1))
+def _about(found: float, draws: Floats) -> Interval:
+    low, high = np.percentile(draws, [2.5, 97.5])
+    as_far = int((np.abs(draws - found) >= abs(found) - _EQUAL).sum())
+    return Interval(found, float(low), float(high), (as_far + 1) / (len(draws) + 1))
+
+
+def drawn(
+    columns: Sequence[Floats], statistic: Callable[[Sequence[Floats]], Floats], seed: int = SEED
+) -> Interval | None:
+    """As :func:`interval`, of any statistic over questions. ``columns`` have a value of each question, NaN where there
+    is none; ``statistic`` is given them drawn again, a draw a row, and gives a value of each draw. None where it has
+    none of the questions as they are; draws of which it has none are left out."""
+    value = float(statistic([column[None, :] for column in columns])[0])
+    if np.isnan(value):
+        return None
+    rng, count = np.random.default_rng(seed), len(columns[0])
+    blocks: list[Floats] = []
+    for _ in range(RESAMPLES // _BLOCK):
+        rows = rng.integers(0, count, (_BLOCK, count))
+        blocks.append(statistic([column[rows] for column in columns]))
+    values = np.concatenate(blocks)
+    return _about(value, values[~np.isnan(values)])
 
 
 def holm(ps: Sequence[float]) -> list[float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -107,22 +108,33 @@ class AgentChat:
             async for response in stream.stream_response(debounce_by=_BETWEEN_LOOKS_S):
                 for claim in finished(response)[told:]:
                     told += 1
-                    tell(claim)
+                    tell(_storable(claim))
             draft = await stream.get_output()
             reply = self._reply(draft, stream.response, stream.usage)
         for claim in draft.claims[told:]:
-            tell(claim)
+            tell(_storable(claim))
         return reply
 
     def _reply(self, draft: Draft, response: ModelResponse, usage: RunUsage) -> ChatReply:
         return ChatReply(
-            draft=draft,
-            model=response.model_name or self._spec.model,
+            draft=replace(draft, claims=tuple(map(_storable, draft.claims))),
+            model=_text(response.model_name or self._spec.model),
             usage=ChatUsage(usage.input_tokens, usage.output_tokens, usage.requests),
         )
 
     def _unavailable(self, reason: str, words: str) -> ModelUnavailable:
         return ModelUnavailable(f"The chat model {self.name} {words}.", reason=reason)
+
+
+def _storable(claim: DraftClaim) -> DraftClaim:
+    """Without what the catalog cannot keep, for what is refused is kept too. Quotes stay as they were given: no
+    document has such a character, so none of them holds."""
+    return replace(claim, text=_text(claim.text))
+
+
+def _text(given: str) -> str:
+    """Without null characters and halves of surrogate pairs."""
+    return given.replace("\0", "").encode("utf-8", "ignore").decode()
 
 
 def _why(error: Exception) -> tuple[str, str]:

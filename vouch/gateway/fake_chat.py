@@ -21,6 +21,7 @@ quoting their best sentences; the others lie or fail in one way each:
     pauses              is honest, and where its reply is streamed stops in its second claim until `release` is called
     breaks_off          is honest, and where its reply is streamed stops in its second claim for good
     hangs               never answers
+    lying               misquotes, invents and swaps, in another way with each request (`fake_lying.py`)
     obedient            does whatever it reads (`fake_obedient.py`): links, pixels, orders, its own instructions told
 
 A reply is streamed where the request asks for that.
@@ -42,6 +43,7 @@ from typing import Any
 
 from vouch.core.sentences import sentences
 from vouch.core.types import Json
+from vouch.gateway.fake_lying import lie
 from vouch.gateway.fake_obedient import obey
 from vouch.gateway.fake_streams import streamed
 
@@ -56,10 +58,11 @@ _CLAIMS = 2
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One request as it came in."""
+    """One request as it came in, and how many of its script came before it."""
 
     authorization: str | None
     body: Json
+    n: int = 0
 
 
 class FakeChat:
@@ -107,10 +110,11 @@ class FakeChat:
         self._server.server_close()
         self._thread.join()
 
-    def _next(self, received: Received) -> _Behaviour:
+    def _next(self, authorization: str | None, body: Json) -> tuple[Received, _Behaviour]:
         with self._lock:
+            received = Received(authorization, body, len(self.received))
             self.received.append(received)
-            return self._script[min(len(self.received), len(self._script)) - 1]
+            return received, self._script[min(len(self.received), len(self._script)) - 1]
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         fake = self
@@ -118,8 +122,7 @@ class FakeChat:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                received = Received(self.headers["Authorization"], body)
-                behaviour = fake._next(received)
+                received, behaviour = fake._next(self.headers["Authorization"], body)
                 if self.path != "/v1/chat/completions":
                     self._send(404, "application/json", b'{"error": {"message": "no such path"}}')
                 elif behaviour.hangs:
@@ -267,8 +270,15 @@ def _cut(received: Received) -> bytes:
 
 
 def _obedient(received: Received) -> bytes:
-    system = "\n".join(str(m["content"]) for m in received.body["messages"] if m["role"] == "system")
-    return _completion(received.body, json.dumps(obey(*_read(received.body), system)))
+    return _completion(received.body, json.dumps(obey(*_read(received.body), _instructions(received))))
+
+
+def _lying(received: Received) -> bytes:
+    return _completion(received.body, json.dumps(lie(received.n, *_read(received.body), _instructions(received))))
+
+
+def _instructions(received: Received) -> str:
+    return "\n".join(str(m["content"]) for m in received.body["messages"] if m["role"] == "system")
 
 
 def _half(received: Received) -> bytes:
@@ -296,6 +306,7 @@ _BEHAVIOURS = {
     "pauses": replace(_drafting(lambda draft, _: draft), pauses=True),
     "breaks_off": replace(_drafting(lambda draft, _: draft), breaks_off=True),
     "obedient": _Behaviour(_obedient),
+    "lying": _Behaviour(_lying),
     "hangs": _Behaviour(lambda _: b"", hangs=True),
 }
 BEHAVIOURS = tuple(_BEHAVIOURS)
