@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from acl.audit import record_reading, shown
+from acl.audit import record, shown
 from retrieval.generate import Writers, generate
 from retrieval.neighbours import neighbours
 from retrieval.pack import Packed, pack
@@ -97,6 +97,7 @@ class _Composing:
             self.told = len(released.claims)
             cited = [(one.document.document_id, one.version) for one in released.citations]
             detail = shown(cited, released.proof["epoch"], claims=self.told)
-            record_reading(self.services.catalog, self.trace.asker, "answer.told", f"trace:{self.trace.id}", detail)
+            with self.services.catalog.transaction(self.ground.asked.access.tenant) as session:
+                record(session, self.trace.asker, "answer.told", f"trace:{self.trace.id}", detail)
             self.tell(released, self.trace.id)
         return self.told > 0
