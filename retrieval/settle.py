@@ -69,28 +69,30 @@ class Settling:
         taken, so_far = self.draft.claims, self.so_far
         if draft.claims[: len(taken)] != taken:  # another writer began anew
             taken, so_far = (), Settled(draft)
-        more = draft.claims[len(taken) :]
-        leaked = any(one.reason == "leaked" for one in so_far.verified.rejected)
-        if more and not leaked:
-            so_far = self._with(so_far, replace(draft, claims=more))
-        contrasted = so_far.draft.claims if draft.claims else ()
-        self.draft, self.so_far = draft, replace(so_far, draft=replace(draft, claims=contrasted))
+        if not taken:
+            so_far = replace(so_far, draft=replace(draft, claims=()))
+        for n in range(len(taken), len(draft.claims)):
+            if draft.claims[n] not in draft.claims[:n]:
+                so_far = self._with(so_far, replace(draft, claims=(draft.claims[n],)))
+        self.draft, self.so_far = draft, replace(so_far, draft=replace(draft, claims=so_far.draft.claims))
         return self.so_far
 
-    def _with(self, before: Settled, more: Draft) -> Settled:
+    def _with(self, before: Settled, one: Draft) -> Settled:
+        if any(rejection.reason == "leaked" for rejection in before.verified.rejected):
+            return before
         with self._step("verify"):
             told = {claim.text for claim in before.draft.claims} - {claim.text for claim, _ in before.failed}
             rivals = len(before.contradictions)
-            contrasted, found = contrast(more, self._packed.passages, self._checks.embedder, told, rivals)
+            contrasted, found = contrast(one, self._packed.passages, self._checks.embedder, told, rivals)
             verified = verify(self._texts, contrasted, self._packed)
         with self._step("guard"):
             guarded = guard_output(verified, contrasted, self._checks.untold)
         claims = dict.fromkeys((*before.verified.claims, *guarded.claims))  # what differed as written may not as shown
         return Settled(
-            replace(more, claims=(*before.draft.claims, *contrasted.claims)),
+            replace(one, claims=(*before.draft.claims, *contrasted.claims)),
             (*before.contradictions, *found),
             Verified(tuple(claims), (*before.verified.rejected, *guarded.rejected)),
-            (*before.failed, *_failed(more.claims, verified)),
+            (*before.failed, *_failed(contrasted.claims, verified)),
         )
 
 
