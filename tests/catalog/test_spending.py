@@ -7,11 +7,25 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+import sqlalchemy as sa
 
 from vouch.catalog import budgets
 from vouch.catalog.budgets import Wanted
 from vouch.catalog.database import ACROSS_TENANTS, Catalog
-from vouch.catalog.spending import Amount, By, Held, OverBudget, Payer, Scope, beginning, hold, settle, usage
+from vouch.catalog.spending import (
+    Abandoned,
+    Amount,
+    By,
+    Held,
+    OverBudget,
+    Payer,
+    Scope,
+    abandoned,
+    beginning,
+    hold,
+    settle,
+    usage,
+)
 from vouch.catalog.tables import Tenant
 from vouch.core import clock
 from vouch.core.errors import NotFound
@@ -190,3 +204,36 @@ def test_another_tenant_has_its_own(tenants: Catalog) -> None:
     for _ in range(3):
         held(tenants, other)
     assert spent(tenants) == {"tenant": (0, 0)} and spent(tenants, "b") == {} and not summed(tenants, "total")
+
+
+def left_open(catalog: Catalog, hours: int) -> None:
+    """As if every call that is open had begun so long ago, under the budgets that there are."""
+    with catalog.transaction(ACROSS_TENANTS) as session:
+        for table, column in (("budget", "created_at"), ("model_call", "at")):
+            session.execute(sa.text(f"UPDATE {table} SET {column} = {column} - make_interval(hours => {hours})"))
+
+
+def found(catalog: Catalog) -> list[Abandoned]:
+    now = clock.now()
+    with catalog.transaction(ACROSS_TENANTS) as session:  # which locks them
+        return list(abandoned(session, now - timedelta(days=2), now - timedelta(minutes=5)))
+
+
+def test_what_a_process_left_open_is_found_with_the_budgets_that_it_was_taken_from(tenants: Catalog) -> None:
+    everybody = budget(tenants, Wanted("tenant", "", "month", None, Decimal(1), hard=True))
+    alices = budget(tenants, Wanted("user", "user:alice", "day", 5000, None, hard=True))
+    budget(tenants, Wanted("user", "user:bob", "day", 5000, None, hard=True))
+    one = held(tenants, ALICE)
+    assert found(tenants) == []  # it may be under way
+    left_open(tenants, 1)
+    budget(tenants, Wanted("group", "group:staff", "day", 5000, None, hard=True))  # nothing was taken from this one
+    (call,) = found(tenants)
+    at = clock.now() - timedelta(hours=1)
+    assert (call.tenant, call.model, call.held.call_id, call.held.amount) == ("a", "m", one.call_id, MOST)
+    assert set(call.held.taken) == {(everybody, beginning("month", at)), (alices, beginning("day", at))}
+    settled(tenants, ALICE, call.held, "died", SPENT)
+    assert found(tenants) == []
+    assert summed(tenants, "outcome") == {"died": (1, 450, SPENT.money)}
+    settled(tenants, BOB, held(tenants, BOB))
+    left_open(tenants, 1)
+    assert found(tenants) == []  # settled by who began it

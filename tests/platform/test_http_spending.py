@@ -6,16 +6,21 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
+import httpx
+import psycopg
 import pytest
 
 from tests.platform.conftest import Platform, admin_key, platform_on, problem
 from vouch.core.settings import Settings
+from vouch.embedded.addresses import database_url
 from vouch.gateway.fake_chat import FakeChat
 
 HOTELS = "Hotels are reimbursed up to 140 euros per night."
@@ -163,3 +168,31 @@ def _vouch(platform: Platform, *arguments: str) -> str:
     where = {"VOUCH_URL": str(platform.http.base_url), "VOUCH_API_KEY": admin_key(platform.settings)}
     command = [sys.executable, "-m", "vouch.cli", *arguments]
     return subprocess.run(command, env=own | where, capture_output=True, text=True, check=True).stdout
+
+
+def test_an_api_killed_while_a_model_writes_answers_again_and_the_budget_comes_back(
+    platform: Platform, model: FakeChat
+) -> None:
+    """The asker gets a broken connection and nothing else; what was set aside is given back, less the prompt."""
+    before = platform.ask("bob", WHY)["usage"]
+    bobs = budget(platform, scope="user", subject="user:bob", period="month", tokens=20_000)
+    model.behave("held")
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(platform.post, "bob", "/v1/ask", question=WHY)
+        platform.until(lambda: model.received)
+        taken = platform.ok("GET", "/v1/budgets")["budgets"][0]["spent_tokens"]
+        os.kill(platform.running.supervisor.pids()["api"], signal.SIGKILL)
+        with pytest.raises(httpx.TransportError):
+            asked.result()
+    model.behave("honest")
+    platform.until(lambda: platform.http.get("/readyz").status_code == 200)
+    assert taken > before["input_tokens"] + before["output_tokens"]
+    assert "140 euros" in platform.ask("bob", WHY)["text"]
+
+    with psycopg.connect(database_url(platform.settings)) as connection:  # some minutes have gone by
+        for table, column in (("budget", "created_at"), ("model_call", "at")):
+            connection.execute(f"UPDATE {table} SET {column} = {column} - interval '10 min'")
+    platform.until(lambda: "died" in usage(platform, "outcome"))
+    (left,) = (one for one in platform.ok("GET", "/v1/budgets")["budgets"] if one["id"] == bobs["id"])
+    assert "open" not in usage(platform, "outcome")
+    assert before["input_tokens"] < left["spent_tokens"] < taken + before["input_tokens"] + before["output_tokens"]

@@ -2,7 +2,8 @@
 
 What a call may cost at most is taken from every budget that it falls under, in one transaction: the row of a budget's
 period is locked by the first, so two calls cannot both take what is left for one. What was set aside and not used is
-given back when the call ends. A process that dies in between leaves it taken: too little is spent then, never too much.
+given back when the call ends. A process that dies in between leaves it taken, so that too little is spent and never too
+much, until another finds the call :func:`abandoned` and settles it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ Period = Literal["day", "month"]
 By = Literal["total", "user", "key", "group", "workflow", "model", "outcome", "day", "month"]
 OPEN = "open"
 """Outcome of a call that is under way, or whose process died."""
+DIED = "died"
+"""Outcome of a call whose process did, as far as anybody can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ class OverBudget(Exception):
 # In the order of ids, so that two calls that fall under the same budgets never wait for each other in a circle.
 _BUDGETS = sa.text(
     """
-    SELECT id, scope, period, tokens, money, hard FROM budget
+    SELECT id, scope, period, tokens, money, hard, created_at FROM budget
     WHERE tenant_id = :tenant AND (
         scope = 'tenant' OR (scope = 'user' AND subject = :user) OR (scope = 'key' AND subject = :key)
         OR (scope = 'workflow' AND subject = :workflow) OR (scope = 'group' AND subject = ANY(CAST(:groups AS text[])))
@@ -99,6 +102,14 @@ _SETTLE_CALL = sa.text(
     """
     UPDATE model_call SET outcome = :outcome, input_tokens = :input, output_tokens = :output, cost = :cost
     WHERE tenant_id = :tenant AND id = :id
+    """
+)
+_LEFT_OPEN = sa.text(
+    """
+    SELECT c.tenant_id, c.id, c.at, c.user_id, c.key_id, c.groups, c.workflow, c.model, c.input_tokens,
+        c.output_tokens, c.cost
+    FROM tenant t JOIN model_call c ON c.tenant_id = t.id AND c.at >= :since AND c.at < :before
+    WHERE c.outcome = 'open' ORDER BY c.tenant_id, c.id FOR UPDATE OF c SKIP LOCKED
     """
 )
 _SETTLE_BUDGET = sa.text(
@@ -140,6 +151,29 @@ def settle(session: Session, tenant: str, held: Held, outcome: str, spent: Amoun
     more = {"tokens": spent.tokens - held.amount.tokens, "money": spent.money - held.amount.money}
     for budget_id, began in held.taken:
         session.execute(_SETTLE_BUDGET, {"tenant": tenant, "budget": budget_id, "began": began, **more})
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """A call that nobody will settle, and what is still set aside for it."""
+
+    tenant: str
+    model: str
+    held: Held
+
+
+def abandoned(session: Session, since: datetime, before: datetime) -> Sequence[Abandoned]:
+    """Calls begun from ``since`` to ``before`` that are open still, of all tenants that the session sees; locked, less
+    those that another settles now. They fell under the budgets that there were by then."""
+    rows = session.execute(_LEFT_OPEN, {"since": since, "before": before}).all()
+    return [Abandoned(row.tenant_id, row.model, _held(session, row)) for row in rows]
+
+
+def _held(session: Session, row: Any) -> Held:
+    whose = {"tenant": row.tenant_id, "user": row.user_id, "key": row.key_id, "workflow": row.workflow}
+    budgets = session.execute(_BUDGETS, {**whose, "groups": list(row.groups)}).all()
+    taken = tuple((one.id, beginning(one.period, row.at)) for one in budgets if one.created_at <= row.at)
+    return Held(row.id, Amount(row.input_tokens, row.output_tokens, row.cost), taken, ())
 
 
 def beginning(period: Period, now: datetime) -> date:

@@ -18,6 +18,7 @@ from acl.watch import Watch
 from ingestion.mail.letters import Desk
 from ingestion.metrics import Readings
 from ingestion.services import Services as IngestionServices
+from retrieval.abandoned import Settler
 from retrieval.measuring.runner import Runner
 from retrieval.services import Services as RetrievalServices
 from vouch import __version__
@@ -67,9 +68,12 @@ def create_application(settings: Settings, which: Which = "all") -> FastAPI:
             app.state.retrieval = RetrievalServices.open(settings)
             app.state.evals = Runner(app.state.retrieval, settings.sweep_every_s)
             app.state.evals.start()
+            app.state.abandoned = Settler(app.state.retrieval, 5 * settings.sweep_every_s)
+            app.state.abandoned.start()
         with serving():
             yield
         if which != "ingestion":
+            app.state.abandoned.close()
             app.state.evals.close()
         app.state.watch.close()
         app.state.catalog.close()
