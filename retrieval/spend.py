@@ -29,6 +29,7 @@ def paying(
     does, and with ``over_budget`` before anything is sent; :class:`ModelWithheld` as well."""
 
     def write(request: DraftRequest) -> tuple[ChatReply, Json]:
+        request = services.gateway.salted(name, request, services.secret_key, payer.tenant)
         held = _hold(services, payer, name, request)
         try:
             reply = services.gateway.write(name, request, deadline)

@@ -15,6 +15,7 @@ from vouch.gateway.chat import ChatModel, ChatReply, DraftRequest
 from vouch.gateway.lane import Lane
 from vouch.gateway.loop import Loop
 from vouch.gateway.model_file import EXTRACTIVE, Difficulty, ModelFile, ModelSpec, Route, read_models
+from vouch.gateway.salt import salted
 from vouch.gateway.steady import Steady
 
 USUAL_OUTPUT = 2_048
@@ -79,6 +80,11 @@ class Gateway:
         if spec is not None and sum(self.most(name, request)) > spec.context:
             raise ModelUnavailable(f"The chat model {name} cannot read so much at once.", reason="too_long")
         return self.models[name].write(request, deadline)
+
+    def salted(self, name: str, request: DraftRequest, key: str, tenant: str) -> DraftRequest:
+        """As it is sent for a tenant: its beginning is no other tenant's. ``key``: the platform's secret."""
+        spec = self._specs.get(name)
+        return salted(request, "tenant" if spec is None else spec.cache, key, tenant)
 
     def most(self, name: str, request: DraftRequest) -> tuple[int, int]:
         """Tokens that a call reads, and may write at most: what is set aside for it."""
