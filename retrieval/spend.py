@@ -31,6 +31,7 @@ def paying(services: Services, payer: Payer, name: str, deadline: Deadline) -> W
     does, and with ``over_budget`` before anything is sent; :class:`ModelWithheld` as well."""
 
     def write(request: DraftRequest, hear: Hear | None = None) -> tuple[ChatReply, Json]:
+        request = services.gateway.salted(name, request, services.secret_key, payer.tenant)
         request = services.gateway.fitting(name, request)
         held = _hold(services, payer, name, request)
         try:

@@ -16,6 +16,7 @@ from vouch.gateway.chat import ChatModel, ChatReply, DraftRequest, Hear
 from vouch.gateway.lane import Lane
 from vouch.gateway.loop import Loop
 from vouch.gateway.model_file import EXTRACTIVE, Difficulty, ModelFile, ModelSpec, Route, read_models
+from vouch.gateway.salt import salted
 from vouch.gateway.steady import Steady
 
 USUAL_OUTPUT = 2_048
@@ -98,6 +99,11 @@ class Gateway:
         while spec is not None and len(request.passages) > 1 and sum(self.most(name, request)) > spec.context:
             request = replace(request, passages=request.passages[:-1])
         return request
+
+    def salted(self, name: str, request: DraftRequest, key: str, tenant: str) -> DraftRequest:
+        """As it is sent for a tenant: its beginning is no other tenant's. ``key``: the platform's secret."""
+        spec = self._specs.get(name)
+        return salted(request, "tenant" if spec is None else spec.cache, key, tenant)
 
     def most(self, name: str, request: DraftRequest) -> tuple[int, int]:
         """Tokens that a call reads, and may write at most: what is set aside for it."""

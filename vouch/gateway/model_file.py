@@ -47,6 +47,7 @@ LARGEST = 1_000_000
 Difficulty = Literal["lookup", "synthesis"]
 Provider = Literal["openai", "azure", "anthropic", "google", "bedrock"]
 Output = Literal["tool", "json_schema", "prompted"]
+PromptCache = Literal["tenant", "off"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
 _MILLION = 1_000_000
 
@@ -117,7 +118,7 @@ class ModelSpec(_Part):
     """One model. ``timeout_s`` bounds one call, tries included; ``queue`` calls may wait for the ``concurrency``
     that are under way, and further ones go on to the next model. ``tokenizer``: a ``tokenizer.json`` of the model's, by
     which its prompts are counted. ``context`` is in tokens, ``inside`` says that what is sent there stays in the
-    organisation."""
+    organisation. ``cache``: for whom the server may keep the beginning of a prompt, the tenant or nobody."""
 
     provider: Provider
     model: str = Field(min_length=1, max_length=256)
@@ -136,6 +137,7 @@ class ModelSpec(_Part):
     api_version: str | None = Field(None, max_length=32)
     tenants: tuple[str, ...] | None = None
     inside: bool = False
+    cache: PromptCache = "tenant"
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
