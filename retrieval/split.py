@@ -20,13 +20,14 @@ _ASKS = (
     r"|c[oó]mo|qu[eé]|cu[aá]l(?:es)?|qui[eé]n|cu[aá]ndo|d[oó]nde|por qu[eé]"
     r"|comment|quel(?:le)?s?|qui|quand|o[uù]|pourquoi|combien)"
 )
+_LED = r"(?:(?:in|on|at|for|to|from|by|under|within|f[uü]r|mit|von|bis|en|de|para|por|dans|pour)\s+)?"
+_QUESTION = rf"{_LED}{_ASKS}\b"
 _JOINTS = re.compile(
-    rf"\?\s+(?:(?:and|und|y|et)\s+)?(?=\w)|[,;]?\s+(?:and|und|y|et)\s+(?={_ASKS}\b)|[,;]\s+(?={_ASKS}\b)", re.IGNORECASE
+    rf"\?\s+(?:(?:and|und|y|et)\s+)?(?=\w)|[,;]?\s+(?:and|und|y|et)\s+(?={_QUESTION})|[,;]\s+(?={_QUESTION})",
+    re.IGNORECASE,
 )
 _DEFINITE = re.compile(r"\b(?:the|der|die|das|dem|den|el|la|los|las|le|les)\b", re.IGNORECASE)
-_OPENS = re.compile(
-    rf"(?:{_ASKS}|in|on|at|for|to|from|by|under|within|f[uü]r|mit|von|bis|en|de|para|por|dans|pour)\b", re.I
-)
+_OPENS = re.compile(_QUESTION, re.IGNORECASE)
 
 
 def split(question: str) -> tuple[Part, ...]:

@@ -105,6 +105,7 @@ NOT_SHAPING = {
     "lease_s", "sweep_every_s", "scans_at_once", "scan_limit_s", "max_document_mb", "parse_memory_mb", "parse_cpu_s",
     "outbound_allow", "smtp_host", "smtp_port", "smtp_security", "smtp_user", "smtp_password", "smtp_password_file",
     "smtp_ca_file", "mail_from", "public_url", "otlp_endpoint", "log_level",
+    "approval_workflows", "approval_claim_min", "reuse", "reuse_max_age_s",
     "models", "profiles",  # what stands in these files is in it
 }  # fmt: skip
 

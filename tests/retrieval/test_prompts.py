@@ -18,7 +18,9 @@ from vouch.gateway.chat import Draft
 
 RELEASED = {
     "answer.v1": "4c3e5bbcdbc0305887a1bebebab277803b3e556286292c5f19d612f41a6306d3",
+    "answer.v2": "3adbf22f7244352d9744a7bccc0be22c2138055bd5b2c4d81708c6bc3e552f60",
     "mark.v1": "8e6154957cd1fa0694dde549736effa91e8114f476a9ca81223dbb13e16c3aec",
+    "repair.v1": "3eb7e378a7d3c6ceae5357711be4b84d5fc711ef6491a099bd8c17e5f3e8f05e",
 }
 """Written down a second time, so that a changed prompt with a changed lock is seen too. Only ever added to."""
 

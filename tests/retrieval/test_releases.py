@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY
 
 from retrieval.profiles.aside import Aside
 from retrieval.profiles.profile import Profiles
+from retrieval.prompts import ANSWER
 from tests.retrieval.world import TENANT, World
 from vouch.catalog.budgets import Wanted, put
 from vouch.core.settings import Settings
@@ -135,7 +136,7 @@ def test_what_is_released_serves_the_next_question_and_so_does_what_is_gone_back
     answer = world.ask("bob", HOTEL)
     told = answer["made_by"]
     assert made(answer) == ("careful", "stable") and told["release"] == one["id"]
-    assert (told["prompt"], told["writer"], told["model"]) == ("answer.v1", "chat:small:answer.v1", "fake-chat-1")
+    assert (told["prompt"], told["writer"], told["model"]) == (ANSWER, f"chat:small:{ANSWER}", "fake-chat-1")
     assert len(told["prompt_sha256"]) == 64 and len(told["settings"]) == 16
     rollback(world)
     assert made(world.ask("bob", HOTEL)) == ("routes", "stable")
