@@ -42,7 +42,7 @@ def print_trace(told: Trace) -> None:
         output.note("This trace does not say when its steps began: they are laid end to end.")
     _print_walk(list(told.walk) if told.walk is not None else _end_to_end(told.steps), told.ms)
     line()
-    for said in (_found(told), _written(told.writer), _rejected(told), _outcome(told)):
+    for said in (_found(told), _made(told.made_by), _written(told.writer), _rejected(told), _outcome(told)):
         if said:
             line(said)
     attempts = told.writer.get("attempts", ())
@@ -101,6 +101,11 @@ def _written(writer: dict[str, Any]) -> str:
     if "cost" in writer:
         said.append(f"{writer['cost']} {writer['currency']}")
     return f"written by: {', '.join(said)}"
+
+
+def _made(by: dict[str, Any] | None) -> str:
+    """By which profile, as what it served, and of which settings."""
+    return f"made by: {by['profile']} ({by['arm']}), settings {by['settings']}" if by else ""
 
 
 def _rejected(told: Trace) -> str:
