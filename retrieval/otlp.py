@@ -109,6 +109,8 @@ def _of_question(told: Told) -> dict[str, Any]:
     found |= {f"vouch.{name}": len(facts[name]) for name in COUNTED if name in facts}
     if "index" in facts:
         found |= {"vouch.generation": facts["index"]["generation"]}
+    if made := facts.get("made_by"):
+        found |= {f"vouch.{name}": made[name] for name in ("profile", "arm", "settings")}
     if answer:
         found |= {"vouch.outcome": answer["kind"]}
     if answer.get("abstention"):

@@ -68,7 +68,8 @@ class Services:
 
         Raises :class:`BadConfig` without a secret key, :class:`BadPrompt` for a prompt that is not as it was released,
         :class:`Unavailable` while the catalog cannot be reached or no generation is active, and what loading the models
-        raises."""
+        raises.
+        """
         if settings.secret_key is None:
             raise BadConfig("VOUCH_SECRET_KEY is not set.", field="secret_key")
         untold(settings)

@@ -29,7 +29,8 @@ _USAGE = {
 
 
 class UsageRow(BaseModel):
-    """``value``: what was grouped by; empty for the total, and for calls without a workflow."""
+    """``value``: what was grouped by; empty for the total, for calls without a workflow, and for the user and
+    the key of shadows, which are nobody's."""
 
     value: str
     currency: str

@@ -142,10 +142,12 @@ def test_on_a_terminal_there_are_bars_attempts_and_nothing_that_steers_it(
         "trace_id": "t", "kind": "ask", "created_at": "2026-03-01T12:00:00Z", "ms": 2400.0, "query": "Why\x1b[2J?",
         "steps": [_step("generate", 50, 2300)], "walk": [_step("generate", 50, 2300)], "writer": writer,
         "rejected": rejected, "answer": {"abstention": {"reason": "no_evidence"}},
+        "made_by": {"profile": "care\x1b[2Jful", "arm": "canary", "settings": "9b71d224bd62f378"},
     }  # fmt: skip
     print_trace(Trace.model_validate(told))
     shown = capsys.readouterr().out
     assert re.search(r"generate +50\.0 +2300\.0 +█{38}", shown)
     assert "812 tokens read, 90 written, 0.0004 EUR" in shown and "2 quote_not_found, 1 no_citation" in shown
+    assert "ful (canary), settings 9b71d224bd62f378" in shown
     assert re.search(r"strong +timeout +2000", shown) and "no answer (no_evidence)" in shown
     assert "\x1b" not in shown

@@ -91,6 +91,7 @@ def test_each_try_of_a_model_is_a_span_by_the_conventions(
     assert {span.trace_id for span in (root, *below)} == {UUID(answer["trace_id"]).bytes}
     assert root.span_id == UUID(answer["trace_id"]).bytes[8:] and root.parent_span_id == b""
     assert root.name == "vouch ask" and told(root)["vouch.outcome"] == "answer"
+    assert told(root)["vouch.profile"] == "routes" and len(told(root)["vouch.settings"]) == 16
     assert told(root)["vouch.candidates"] == 1 and told(root)["vouch.generation"] == "g1"
     steps = [span for span in below if "vouch.step" in told(span)]
     walk = world.get(f"/traces/{answer['trace_id']}", None, "admin").json()["walk"]

@@ -42,7 +42,8 @@ def print_trace(told: Trace) -> None:
         output.note("This trace does not say when its steps began: they are laid end to end.")
     _print_walk(list(told.walk) if told.walk is not None else _end_to_end(told.steps), told.ms)
     line()
-    for said in (_found(told), _written(told.writer), _again(told.reuse), _rejected(told), _outcome(told)):
+    again = _again(told.reuse)
+    for said in (_found(told), _made(told.made_by), _written(told.writer), again, _rejected(told), _outcome(told)):
         if said:
             line(said)
     attempts = told.writer.get("attempts", ())
@@ -109,6 +110,11 @@ def _again(reuse: dict[str, Any]) -> str:
         return ""
     of = f", answer {reuse['answer_id']}" if "answer_id" in reuse else ""
     return f"given again: {reuse['kind']}, similarity {reuse['similarity']:.2f}{of}"
+
+
+def _made(by: dict[str, Any] | None) -> str:
+    """By which profile, as what it served, and of which settings."""
+    return f"made by: {by['profile']} ({by['arm']}), settings {by['settings']}" if by else ""
 
 
 def _rejected(told: Trace) -> str:
