@@ -1,4 +1,4 @@
-"""What `/metrics` says about mail, webhooks and evaluations, read from the catalog when it is asked for.
+"""What `/metrics` says about mail, webhooks, evaluations and reviews, read from the catalog when it is asked for.
 
 Workers deliver, and nobody asks them: what became of each delivery stands in its row, so any API process can tell, and
 a restart forgets nothing. All tenants together; no label is made of anything a user wrote.
@@ -39,6 +39,10 @@ EVAL_RUNS = Gauge("vouch_eval_runs", "Runs of evaluation sets that are kept, by 
 EVAL_SETS = Gauge(
     "vouch_eval_sets", "Evaluation sets, by what their last run is beside the one before or the baseline.", ["drift"]
 )
+APPROVALS_WAITING = Gauge("vouch_approvals_waiting", "Answers that wait for a person to approve them.")
+OLDEST_APPROVAL_SECONDS = Gauge(
+    "vouch_approval_oldest_waiting_seconds", "Age of the oldest answer that waits for a person; 0: none does."
+)
 RUN_STATES = ("queued", "running", "succeeded", "failed")
 DRIFTS = ("worse", "better", "even", "unknown")
 
@@ -71,6 +75,9 @@ _EVAL_SETS = sa.text(
 )
 
 
+_APPROVALS = sa.text("SELECT count(*) AS n, min(created_at) AS oldest FROM answer WHERE status = 'awaiting_review'")
+
+
 class Readings:
     """Keeps the gauges as old as :data:`EVERY_S` at most, and empty while the catalog is away."""
 
@@ -90,6 +97,8 @@ class Readings:
             log.warning("nothing is known of deliveries: %s", error.detail)
             for gauge in (DELIVERIES, OLDEST_WAITING_SECONDS, WEBHOOKS, EVAL_RUNS, EVAL_SETS):
                 gauge.clear()
+            for figure in (APPROVALS_WAITING, OLDEST_APPROVAL_SECONDS):
+                figure.set(float("nan"))
         finally:
             self._due = time.monotonic() + EVERY_S
             self._lock.release()
@@ -104,6 +113,9 @@ def read(session: Session) -> None:
             DELIVERIES.labels(channel, state).set(of[state].n if state in of else 0)
         owed = [row.oldest for row in of.values() if row.oldest is not None]
         OLDEST_WAITING_SECONDS.labels(channel).set(max(0.0, (now - min(owed)).total_seconds()) if owed else 0)
+    waiting = session.execute(_APPROVALS).one()
+    APPROVALS_WAITING.set(waiting.n)
+    OLDEST_APPROVAL_SECONDS.set(max(0.0, (now - waiting.oldest).total_seconds()) if waiting.n else 0)
     for gauge, statement, names in (
         (WEBHOOKS, _WEBHOOKS, WEBHOOK_STATES),
         (EVAL_RUNS, _EVAL_RUNS, RUN_STATES),

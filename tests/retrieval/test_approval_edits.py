@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+import retrieval.approvals.edit as module
 from tests.retrieval.reviewing import AHEAD, QUOTE, asked, claimed, review, seen, staffed
 from tests.retrieval.test_answers import chatting
 from tests.retrieval.world import TENANT, World
@@ -180,8 +181,6 @@ def test_only_who_has_it_edits_and_only_what_they_read(world: World, answer: Jso
 def test_a_reviewer_who_loses_access_while_the_edit_is_checked_changes_nothing(
     world: World, answer: Json, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from retrieval.approvals import edit as module
-
     checking = module._verified
 
     def slow(*given: Any) -> Any:
@@ -194,6 +193,24 @@ def test_a_reviewer_who_loses_access_while_the_edit_is_checked_changes_nothing(
         assert _edit(world, answer, {"text": QUOTE, "citations": [1]}).status_code == 404
     world.member("hr", add=["user:dave"])
     assert seen(world, "dave", answer).json()["version"] == 1
+
+
+def test_an_answer_that_is_decided_while_an_edit_is_checked_stays_as_it_was_decided(
+    world: World, answer: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checking = module._verified
+
+    def slow(*given: Any) -> Any:
+        made = checking(*given)
+        assert review(world, "dave", "release", answer, version=1).status_code == 200
+        return made
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_verified", slow)
+        claim = {"text": "Every parent may take 20 weeks of paid parental leave.", "citations": [1]}
+        assert _edit(world, answer, claim).json()["code"] == "already_decided"
+    kept = world.get(f"/answers/{answer['answer_id']}", "alice").json()
+    assert (kept["text"], kept["edited"]) == (f"{QUOTE} [1]", False)
 
 
 def test_a_conflict_is_told_while_both_sides_are_cited(world: World) -> None:

@@ -7,12 +7,15 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from prometheus_client import REGISTRY
 
+from ingestion import metrics
 from retrieval.approval import needs_approval
 from retrieval.types import Abstention, Question, Released
 from tests.retrieval.reviewing import QUESTION, QUOTE, WORKFLOW, asked, claimed, queue, review, seen, staffed
 from tests.retrieval.test_answers import chatting
 from tests.retrieval.world import TENANT, World
+from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.retention import forget
 from vouch.core import clock
 from vouch.core.types import Json
@@ -331,6 +334,24 @@ def test_a_decision_that_cannot_be_logged_is_not_made(world: World, monkeypatch:
     kept = _own(world, answer)
     assert (kept["status"], kept["text"]) == ("awaiting_review", "")
     assert review(world, "dave", "release", answer, version=1).status_code == 200
+
+
+def test_how_many_wait_and_how_long_is_a_figure_to_alert_on(world: World) -> None:
+    names = ("vouch_approvals_waiting", "vouch_approval_oldest_waiting_seconds")
+
+    def figures() -> list[float | None]:
+        with world.catalog.reading(ACROSS_TENANTS) as session:
+            metrics.read(session)
+        return [REGISTRY.get_sample_value(name) for name in names]
+
+    assert figures() == [0, 0]
+    answer = asked(world)
+    with clock.frozen(clock.now() + timedelta(hours=1)):
+        waiting, oldest = figures()
+    assert waiting == 1 and oldest is not None and 3590 < oldest < 3660
+    claimed(world, "dave", answer)
+    assert review(world, "dave", "reject", answer, version=1, reason="No.").status_code == 200
+    assert figures() == [0, 0]
 
 
 def test_it_is_forgotten_with_its_answer(world: World) -> None:

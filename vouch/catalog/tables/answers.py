@@ -26,6 +26,7 @@ class Answer(SQLModel, table=True):
     __table_args__ = (
         sa.Index("answer_by_user", "tenant_id", "user_id", "created_at"),
         sa.Index("answer_by_moment", "tenant_id", "created_at"),
+        sa.Index("answer_awaiting", "created_at", postgresql_where=sa.text("status = 'awaiting_review'")),
     )
     tenant_id: str = Field(primary_key=True, foreign_key="tenant.id")
     id: str = Field(primary_key=True)

@@ -14,6 +14,8 @@ ROLE = "vouch_tenant"
 
 def upgrade() -> None:
     op.add_column("answer", sa.Column("status", sa.String(), server_default="released", nullable=False))
+    awaiting = sa.text("status = 'awaiting_review'")
+    op.create_index("answer_awaiting", "answer", ["created_at"], postgresql_where=awaiting)
     op.create_table(
         "approval",
         *(sa.Column(name, sa.String(), nullable=False) for name in ("tenant_id", "answer_id", "why")),
@@ -37,4 +39,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("approval")
+    op.drop_index("answer_awaiting", "answer")
     op.drop_column("answer", "status")
