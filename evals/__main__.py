@@ -1,4 +1,4 @@
-"""``python -m evals [search|answers|guards]``: figures, gates, runs kept as files; 1 when a gate fails, 2 on wrong use.
+"""``python -m evals [search|answers|guards|groundedness]``: figures, gates, kept runs; 1: a gate fails, 2: wrong use.
 
 python -m evals                                        every set, standing profiles, every gate
 python -m evals search --data FOLDER --profile NAME    one's own set in BEIR's layout, by one profile
@@ -11,22 +11,39 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from evals import profiles, sets
 from evals.answers import AnswerReport
 from evals.gates import Gate, Reference, failed, gates
+from evals.groundedness import GroundednessReport
 from evals.guards import GUARDS, GuardReport
 from evals.own import platform as own
 from evals.profiles import Profile
-from evals.run import ANSWERS, Report, SearchReport, figures, run_answers, run_search, to_json
+from evals.run import (
+    ANSWERS,
+    GROUNDEDNESS,
+    Report,
+    SearchReport,
+    figures,
+    run_answers,
+    run_groundedness,
+    run_search,
+    to_json,
+)
 from evals.runs import Writer
 from vouch.core.clock import now
 from vouch.core.errors import InvalidInput, VouchError
 from vouch.core.settings import Settings
 
-KINDS = ("search", "answers", "guards")
+BESIDE: dict[str, tuple[tuple[str, ...], Callable[[str, Path], Report]]] = {
+    "answers": (ANSWERS, lambda name, data: run_answers(name, Settings(), data=data)),
+    "guards": (tuple(GUARDS), lambda name, data: GUARDS[name](data)),
+    "groundedness": (GROUNDEDNESS, lambda name, data: run_groundedness(name, Settings(), data=data)),
+}
+"""The kinds of runs that know no profiles: their sets, and what runs one."""
+KINDS = ("search", *BESIDE)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     source = sets.source(given.data)
-    if given.set is not None and given.set not in (*source.names, *((*ANSWERS, *GUARDS) if source.answers else ())):
+    beside = [name for names, _ in BESIDE.values() for name in names] if source.answers else []
+    if given.set is not None and given.set not in (*source.names, *beside):
         raise InvalidInput(f"no run has a set called {given.set!r}", field="set")
     names = dict.fromkeys(given.profile or (own.STANDING if source.own else profiles.STANDING))
     chosen = tuple(profiles.profile(name, given.profiles) for name in names)
@@ -52,12 +70,10 @@ def _run(given: argparse.Namespace) -> int:
         searches = [name for name in source.names if given.set in (None, name)]
         searched, kept = _searches(source, searches, chosen, given.out)
         reports += searched
-    if given.kind in (None, "answers") and source.answers and not given.profile:
-        reports += _answers(source.answers, [name for name in ANSWERS if given.set in (None, name)])
-    if given.kind in (None, "guards") and source.answers and not given.profile:
-        reports += _guards(source.answers, [name for name in GUARDS if given.set in (None, name)])
+    if given.kind != "search" and source.answers and not given.profile:
+        reports += _beside(source.answers, [kind for kind in BESIDE if given.kind in (None, kind)], given.set)
     if not reports:
-        raise InvalidInput("this leaves nothing to run: answers and guards know no profiles and no data but our own")
+        raise InvalidInput("this leaves nothing to run: only searches know profiles and data that is not our own")
     ours = source.answers is not None or given.data in sets.SETS
     wanted, references = gates() if ours else ((), {})
     found = {name: value for report in reports for name, value in figures(report).items()}
@@ -96,18 +112,14 @@ def _searches(
     return reports, [writer.close() for writer in writers.values()]
 
 
-def _answers(data: Path, names: Sequence[str]) -> Iterator[Report]:
-    for name in names:
-        began = time.monotonic()
-        yield run_answers(name, Settings(), data=data)
-        _took(f"answers {name}", began)
-
-
-def _guards(data: Path, names: Sequence[str]) -> Iterator[Report]:
-    for name in names:
-        began = time.monotonic()
-        yield GUARDS[name](data)
-        _took(f"guards {name}", began)
+def _beside(data: Path, kinds: Sequence[str], only: str | None) -> Iterator[Report]:
+    for kind in kinds:
+        names, run = BESIDE[kind]
+        for name in names:
+            if only in (None, name):
+                began = time.monotonic()
+                yield run(name, data)
+                _took(f"{kind} {name}", began)
 
 
 def _took(what: str, began: float) -> None:
@@ -135,7 +147,7 @@ def remarks(report: Report) -> str:
         head = f"{report.name}: threshold {report.threshold:.2f} over {report.items} held-out items\n"
         rows = (f"  {t:.1f}  P {d.precision:.3f}  R {d.recall:.3f}  F1 {d.f1:.3f}\n" for t, d in report.curve.items())
         return head + "".join(rows)
-    if isinstance(report, GuardReport):
+    if isinstance(report, GuardReport | GroundednessReport):
         return report.remarks()
     return f"{report.name}: {report.answerable} answerable, {report.unanswerable} unanswerable questions\n"
 

@@ -6,21 +6,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from evals import answers, datasets, handbook_answers, ranked
+from evals import answers, datasets, groundedness, handbook_answers, ranked
 from evals.answers import AnswerReport
 from evals.datasets import RetrievalSet
 from evals.embedding_cache import CachedEmbedder, cache_folder
+from evals.groundedness import GroundednessReport
 from evals.guards import GuardReport
 from evals.handbook_answers import HandbookReport
 from evals.profiles import ChunkSize, Profile
 from evals.ranked import Ranked
 from evals.search import search, searchable
+from vouch.core.errors import BadConfig
 from vouch.core.settings import Settings
 from vouch.core.types import Json
 from vouch.gateway.embed import Embedder, load_embedder
+from vouch.gateway.entail import load_entailer
 from vouch.gateway.rerank import load_reranker
 
 ANSWERS = ("clapnq", "xquad", "chunk-spans", "handbook")
+GROUNDEDNESS = groundedness.SETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class SearchReport:
         return self.data.name
 
 
-Report = SearchReport | AnswerReport | HandbookReport | GuardReport
+Report = SearchReport | AnswerReport | HandbookReport | GuardReport | GroundednessReport
 
 
 def run_search(
@@ -85,6 +89,19 @@ def run_answers(
     return answers.run(name, folder, embedder, limit=limit)
 
 
+def run_groundedness(
+    name: str, settings: Settings, *, data: Path | None = None, limit: int | None = None
+) -> GroundednessReport:
+    """Whether the configured entailer sees what a text does not support, on one of :data:`GROUNDEDNESS`.
+
+    Raises :class:`InvalidInput` on another name, and :class:`BadConfig` without data or without an entailer.
+    """
+    folder, entailer = datasets.data_folder(data), load_entailer(settings)
+    if entailer is None:
+        raise BadConfig("there is no entailer to measure: VOUCH_ENTAILMENT is none", field="entailment")
+    return groundedness.run(name, folder, entailer, limit=limit)
+
+
 def evaluation_embedder(settings: Settings) -> Embedder:
     """The configured embedder behind the evaluation's cache; its converted graph lives in the cache folder too."""
     folder = cache_folder()
@@ -95,7 +112,7 @@ def figures(report: Report) -> dict[str, float]:
     """Every figure of a report by its dotted name, as `gates.toml` writes it."""
     if isinstance(report, SearchReport):
         return dict(_search_figures(report))
-    if isinstance(report, GuardReport):
+    if isinstance(report, GuardReport | GroundednessReport):
         return report.figures()
     prefix = f"answers.{report.name}"
     if isinstance(report, HandbookReport):

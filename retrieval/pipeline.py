@@ -184,7 +184,7 @@ def _answered(
             draft = generate(services, words, packed.passages, writers)
         draft, contradictions = contrast(draft, packed.passages, services.embedder)
     with trace.step("verify"):
-        verified = verify(texts, draft, packed)
+        verified = verify(texts, draft, packed, services.entailer)
     with trace.step("guard"):
         verified = guard_output(verified, draft, untold(services.settings))
     with trace.step("release"):

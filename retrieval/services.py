@@ -22,6 +22,7 @@ from vouch.core.recipe import Recipe
 from vouch.core.settings import Settings
 from vouch.embedded.addresses import blob_url, database_url
 from vouch.gateway.embed import Embedder, load_embedder
+from vouch.gateway.entail import Entailer, load_entailer
 from vouch.gateway.gateway import Gateway
 from vouch.gateway.rerank import Reranker, load_reranker
 from vouch.index.lexical import LEXICAL
@@ -39,7 +40,8 @@ class Services:
     queries are made by. A question is asked of one generation alone, from its first stage to its last: the one that
     :meth:`pinned` finds active. ``embedder``: what sentences are compared with. It is the model of the settings;
     ``query_vectors`` are of the generation's, which is another one while a change of the model is under way.
-    ``exporter`` tells a collector of each question, where there is one.
+    ``exporter`` tells a collector of each question, where there is one. ``entailer`` None: whether a claim follows from
+    its quotes is for rules alone to say.
     """
 
     settings: Settings
@@ -55,6 +57,7 @@ class Services:
     recipe: Recipe = USUAL
     openings: Openings | None = None
     exporter: Exporter | None = None
+    entailer: Entailer | None = None
 
     @classmethod
     def open(cls, settings: Settings) -> Services:
@@ -69,7 +72,7 @@ class Services:
         catalog = Catalog(database_url(settings), audit_key=settings.audit_key)
         with catalog.reading(ACROSS_TENANTS) as session:
             active = active_generation(session)
-        embedder = load_embedder(settings)
+        embedder, gateway = load_embedder(settings), Gateway.open(settings)
         openings = Openings(settings, embedder)
         opened = openings.of(active)
         return cls(
@@ -82,10 +85,11 @@ class Services:
             embedder=embedder,
             query_vectors=opened.query_vectors,
             reranker=load_reranker(settings),
-            gateway=Gateway.open(settings),
+            gateway=gateway,
             recipe=opened.recipe,
             openings=openings,
             exporter=Exporter.open(settings),
+            entailer=load_entailer(settings) if gateway.models else None,
         )
 
     def pinned(self, session: Session) -> Services:

@@ -239,6 +239,7 @@ class Rejection:
         "altered_quote",
         "no_citation",
         "unsupported",
+        "not_entailed",
         "unreadable",
         "superseded",
         "leaked",

@@ -1,4 +1,4 @@
-"""``python -m evals.bench [speed|sources|access|recall|scale|served|rerank|streams]``: measure and print the table.
+"""``python -m evals.bench [speed|sources|access|recall|scale|served|rerank|entail|streams]``: measure, print a table.
 
 The exit status is 1 when a figure is missed. Without a name every measurement runs, as in `make bench`. Machines are
 noisy: the ratios are what counts.
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from evals.bench import access, recall, rerank, scale, served, sources, speed, streams
+from evals.bench import access, entail, recall, rerank, scale, served, sources, speed, streams
 from evals.bench.report import Report
 
 
@@ -31,6 +31,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "scale": scale,
     "served": served,
     "rerank": rerank,
+    "entail": entail,
     "streams": streams,
 }
 

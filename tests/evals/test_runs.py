@@ -16,7 +16,7 @@ from evals.gates import Gate, failed, gates
 from evals.guards import GUARDS
 from evals.profiles import STANDING, ChunkSize, Profile, fingerprint, profile
 from evals.ranked import Found
-from evals.run import ANSWERS, SearchReport, figures, run_answers, run_search
+from evals.run import ANSWERS, GROUNDEDNESS, SearchReport, figures, run_answers, run_groundedness, run_search
 from evals.runs import load
 from tests.evals import data
 from vouch.core.errors import BadConfig, BadEvalSet, InvalidInput
@@ -135,6 +135,7 @@ def test_every_gate_and_reference_is_on_a_figure_that_is_measured(folder: Path) 
     found = {name for report in reports for name in figures(report)}
     found |= {name for each in ANSWERS for name in figures(run_answers(each, Settings(), data=folder, limit=10))}
     found |= {name for run in GUARDS.values() for name in run(folder).figures()}
+    found |= {name for each in GROUNDEDNESS for name in run_groundedness(each, Settings(), data=folder).figures()}
     wanted, references = gates()
     assert {gate.figure for gate in wanted} | set(references) <= found
 

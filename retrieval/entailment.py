@@ -1,0 +1,58 @@
+"""Ask the entailer about claims in a model's own words: do their quotes, read with what stands around them, say it?
+
+It only takes away. What the rules have refused stays refused, whatever a model thinks of it; what they let through is
+refused below the entailer's floor, and is doubted between that and its threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from retrieval.types import Claim, Evidence, Rejection
+from vouch.core.sentences import sentences
+from vouch.core.types import Span
+from vouch.gateway.entail import Entailer, Stated
+
+WORDS = 105
+"""Of evidence beside one claim, about as much as the embedded entailer reads."""
+
+
+def weighed(entailer: Entailer, claims: Sequence[Claim]) -> Iterator[Claim | Rejection]:
+    """Each claim as it is, as a partial one, or refused. One that is nothing but its quotes is not asked about."""
+    own = [claim for claim in claims if not claim.verbatim]
+    judged = iter(entailer.entail([Stated(beside(claim.evidence), claim.text) for claim in own]))
+    for claim in claims:
+        support = 1.0 if claim.verbatim else next(judged).supported
+        if support < entailer.floor:
+            yield Rejection(claim.text, None, "not_entailed")
+        else:
+            yield claim if support >= entailer.threshold else replace(claim, verdict="partial")
+
+
+def beside(evidence: Sequence[Evidence], words: int = WORDS) -> str:
+    """The quotes, each with as many sentences before and after it as leave room for all."""
+    room = max(words - sum(len(one.text.split()) for one in evidence), 0) // max(len(evidence), 1)
+    return " ".join(_widened(one, room) for one in evidence)
+
+
+def _widened(one: Evidence, room: int) -> str:
+    passage = one.passage
+    quote = Span(one.span.start - passage.span.start, one.span.end - passage.span.start)
+    split = sentences(passage.text)
+    start = min([quote.start, *(s.start for s in split if s.start <= quote.start < s.end)])
+    end = max([quote.end, *(s.end for s in split if s.start < quote.end <= s.end)])
+    before = [s for s in split if s.end <= start][::-1]
+    after = [s for s in split if s.start >= end]
+    while before or after:  # nearest first, and first what comes before: it says what "it" is
+        for side in (before, after):
+            nearest = side.pop(0) if side else None
+            if nearest is None:
+                continue
+            cost = len(nearest.of(passage.text).split())
+            if cost > room:
+                side.clear()
+                continue
+            room -= cost
+            start, end = min(start, nearest.start), max(end, nearest.end)
+    return passage.text[start:end]
