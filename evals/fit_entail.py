@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +26,7 @@ import torch
 from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
+from sklearn.linear_model import LogisticRegression
 from tokenizers import Tokenizer
 from torch import nn
 
@@ -39,8 +43,10 @@ from vouch.gateway.entail import Stated
 from vouch.gateway.entail_embedded import (
     CLAIM,
     EVIDENCE,
+    FOUND,
     SHAPE,
     VERSION,
+    Calibration,
     EmbeddedEntailer,
     adapted,
     head_of,
@@ -131,16 +137,16 @@ def train(net: Net, n: int, data: Path) -> None:
 
 def by_source(held: Sequence[Pair], found: np.ndarray) -> Json:
     """AUC and best balanced accuracy of each source of the held-out pairs, and of all."""
-    told: Json = {}
+    figures: Json = {}
     for source in (*sorted({pair.source.split()[0] for pair in held}), ""):
         at = [n for n, pair in enumerate(held) if pair.source.startswith(source)]
         its = quality(np.array([held[n].label == "supported" for n in at]), found[at, 0], None)
-        told[source or "all"] = {
+        figures[source or "all"] = {
             "pairs": len(at),
             "auc": round(its.auc, 3),
             "best": round(its.best_balanced_accuracy, 3),
         }
-    return told
+    return figures
 
 
 def exported(net: Net) -> dict[str, np.ndarray]:
@@ -148,21 +154,46 @@ def exported(net: Net) -> dict[str, np.ndarray]:
     return {name: tensor.detach().numpy().astype(np.float16) for name, tensor in net.trained.items()}
 
 
-def in_float32(trained: dict[str, np.ndarray]) -> tuple[EmbeddedEntailer, EmbeddedEntailer]:
+def in_float32(trained: dict[str, np.ndarray], calibrated: Calibration) -> tuple[EmbeddedEntailer, EmbeddedEntailer]:
     """The entailer of the very numbers that are kept: in numpy, which runtimes are held against, and a faster one."""
     kept = {name: tensor.astype(np.float32) for name, tensor in trained.items()}
     weights = adapted(load_arrays(locate(PACKAGED).folder / "model.safetensors"), kept)
-    bounds, head = (0.5, 0.5), head_of(kept)
+    bounds, head = (0.5, 0.5), head_of(kept, calibrated)
     exact = EmbeddedEntailer(VERSION, bounds, lambda one: states(weights, SHAPE, one), head)
     return exact, EmbeddedEntailer(VERSION, bounds, on_openvino(weights, "f32", torch.get_num_threads()), head)
 
 
-def on_whole_texts(entailer: EmbeddedEntailer, data: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Of the rows held out, truth and support by source, each claim beside all that its text says."""
+def calibration(entailer: EmbeddedEntailer, held: Sequence[Pair], data: Path) -> Calibration:
+    """Fitted on the pairs held out; every source counts alike, and in it either answer."""
+    pairs = [*held, *(pair for pair in copied(data, random.Random(SEED), 10 * COPIED) if pair.held_out)]  # noqa: S311
+    sources = [pair.source.split()[0] for pair in pairs]
+    supported = np.array([pair.label == "supported" for pair in pairs])
+    judged = entailer.entail([Stated(pair.evidence, pair.claim) for pair in pairs])
+    logits = [math.log(max(one.supported, 1e-6) / max(1 - one.supported, 1e-6)) for one in judged]
+    shares = [known_share(row) for row in rows(pairs)]
+    sizes = Counter(zip(sources, supported.tolist(), strict=True))
+    weights = [1 / sizes[key] for key in zip(sources, supported.tolist(), strict=True)]
+    model = LogisticRegression(C=1e6)
+    model.fit(np.column_stack([logits, shares]), supported, sample_weight=np.array(weights) / np.mean(weights))
+    scale, found = (round(float(weight), 4) for weight in model.coef_[0])
+    return Calibration(scale, found, round(float(model.intercept_[0]), 4))
+
+
+def known_share(row: Row) -> float:
+    claim = row.types[row.split :]
+    return sum(kind == FOUND for kind in claim) / len(claim)
+
+
+def on_held_out(entailer: EmbeddedEntailer, data: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Truth and support by source: of the rows held out, each claim beside all that its text says; and of claims made
+    of the passages held out, which are the likest to what a model writes of a quote."""
     found: dict[str, list[Item]] = {}
     for row in pairs_rows(data):
         if kept_apart(group_of(row)):
             found.setdefault(source_of(row), []).append(Item.of(row))
+    for pair in copied(data, random.Random(SEED), 10 * COPIED):  # noqa: S311
+        if pair.held_out:
+            found.setdefault("passage", []).append(Item((pair.evidence,), pair.claim, pair.label == "supported"))
     return {
         source: (np.array([item.supported for item in its]), support(entailer, its)) for source, its in found.items()
     }
@@ -199,8 +230,9 @@ def probes(entailer: EmbeddedEntailer, held: Sequence[Pair]) -> list[Json]:
 def write(net: Net, cycle: int, held: Sequence[Pair], data: Path, folder: Path) -> Json:
     """Adapter and record into ``folder``."""
     trained = exported(net)
-    exact, fast = in_float32(trained)
-    curve = trade_off(on_whole_texts(fast, data))
+    calibrated = calibration(in_float32(trained, Calibration())[1], held, data)
+    exact, fast = in_float32(trained, calibrated)
+    curve = trade_off(on_held_out(fast, data))
     threshold = max(curve, key=lambda step: curve[step][0] - curve[step][1])
     floor = max((step for step in curve if curve[step][0] >= KEPT and step <= threshold), default=0.0)
     adapter = folder / f"{VERSION}.safetensors"
@@ -209,6 +241,7 @@ def write(net: Net, cycle: int, held: Sequence[Pair], data: Path, folder: Path) 
         "version": VERSION,
         "sha256": file_digest(adapter),
         "packaged": locate(PACKAGED).digest,
+        "calibration": asdict(calibrated),
         "threshold": threshold,
         "floor": floor,
         "trained": {
@@ -251,7 +284,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"cycle {n}: {json.dumps(by_source(held, predicted(net, rows(held))))}", flush=True)
         last = n
     body = write(net, last or 0, held, data, given.into)
-    print(json.dumps({name: body[name] for name in ("sha256", "threshold", "floor", "trained")}, indent=2))
+    print(json.dumps({name: part for name, part in body.items() if name != "probes"}, indent=2))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 """Ask the entailer about claims in a model's own words: do their quotes, read with what stands around them, say it?
 
-It only takes away. What the rules have refused stays refused, whatever a model thinks of it; what they let through is
-refused below the entailer's floor, and is doubted between that and its threshold.
+It only takes away. What the rules have refused or doubt stays so, whatever a model thinks of it; what they let through
+is refused below the entailer's floor.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from retrieval.types import Claim, Evidence, Rejection
 from vouch.core.sentences import sentences
@@ -19,7 +18,7 @@ WORDS = 105
 
 
 def weighed(entailer: Entailer, claims: Sequence[Claim]) -> Iterator[Claim | Rejection]:
-    """Each claim as it is, as a partial one, or refused. One that is nothing but its quotes is not asked about."""
+    """Each claim as it is, or refused. One that is nothing but its quotes is not asked about."""
     own = [claim for claim in claims if not claim.verbatim]
     judged = iter(entailer.entail([Stated(beside(claim.evidence), claim.text) for claim in own]))
     for claim in claims:
@@ -27,7 +26,7 @@ def weighed(entailer: Entailer, claims: Sequence[Claim]) -> Iterator[Claim | Rej
         if support < entailer.floor:
             yield Rejection(claim.text, None, "not_entailed")
         else:
-            yield claim if support >= entailer.threshold else replace(claim, verdict="partial")
+            yield claim
 
 
 def beside(evidence: Sequence[Evidence], words: int = WORDS) -> str:

@@ -5,7 +5,7 @@
     a claim            has a quote that holds                           else no_citation
                        says no number that its quotes do not say        else unsupported
                        shares its terms with its quotes                 else partial, or unsupported
-                       follows from its quotes, as a model judges       else partial, or not_entailed
+                       follows from its quotes, as a model judges       else not_entailed
 
 Cheapest first: the model is asked last, about all claims at once, and never about one that is nothing but its quotes.
 Nothing is repaired: what fails is refused and counted. Whether the asker may still read the documents is decided after

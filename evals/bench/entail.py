@@ -22,7 +22,7 @@ from evals.sets import handbook_links
 from retrieval.pack import Packed
 from retrieval.texts import Texts
 from retrieval.types import Draft, DraftClaim, Freshness, Passage, Quote
-from retrieval.verify import verify
+from retrieval.verify import judge, verify
 from vouch.catalog.blobs import Blobs
 from vouch.core.sentences import sentences
 from vouch.core.settings import Settings
@@ -54,8 +54,7 @@ def measure(arguments: argparse.Namespace, report: Report) -> None:
         for n in range(arguments.rounds + 1):
             some = passages[n * CLAIMS : (n + 1) * CLAIMS]
             packed, draft = answer(some, Blobs(folder))
-            first = verify(texts, draft, packed)
-            assert len(first.claims) == CLAIMS, "a claim of the bench is to be one that rules let through"
+            verify(texts, draft, packed, entailer)
             if n:  # the first call of a runtime is slower than any other
                 took["rules alone"].append(milliseconds(verify, texts, draft, packed))
                 took["all"].append(milliseconds(verify, texts, draft, packed, entailer))
@@ -74,7 +73,13 @@ def pieces(pages: Sequence[RawDocument]) -> Iterator[tuple[str, Span]]:
             text = whole[at : at + CHARACTERS]
             fitting = [s for s in sentences(text) if WORDS[0] <= len(s.of(text).split()) <= WORDS[1]]
             if len(fitting) > 2:
-                yield text, fitting[len(fitting) // 2]
+                middle = fitting[len(fitting) // 2]
+                if judge(said(middle.of(text)), [middle.of(text)])[0] != "unsupported":
+                    yield text, middle
+
+
+def said(quote: str) -> str:
+    return f"It is so that {quote}"
 
 
 def answer(some: Sequence[tuple[str, Span]], blobs: Blobs) -> tuple[Packed, Draft]:
@@ -88,5 +93,5 @@ def answer(some: Sequence[tuple[str, Span]], blobs: Blobs) -> tuple[Packed, Draf
         whole = Span(0, len(text))
         passages.append(Passage(n, str(n), str(n), 1, "", "", whole, text, (), (), 1 / n, None, fresh))
         quote = span.of(text)
-        claims.append(DraftClaim(f"It is so that {quote}", (Quote(n, span, quote),), 1.0))
+        claims.append(DraftClaim(said(quote), (Quote(n, span, quote),), 1.0))
     return Packed(tuple(passages), digests, frozenset()), Draft(tuple(claims), 1.0, "bench")

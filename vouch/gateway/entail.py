@@ -42,8 +42,9 @@ UNTOLD = Judged(0.0, 0.0, 1.0)
 class Entailer(Protocol):
     """Judges claims by evidence. Implementations may be shared by threads.
 
-    ``threshold`` and ``floor`` are calibrated on data for this very model and stored with it. From the one on a claim
-    holds; below the other it is not supported for sure enough to be refused; between them lies doubt.
+    ``threshold`` and ``floor`` are calibrated on data for this very model and stored with it: the one parts supported
+    claims from the others best, as groundedness is measured; nearly all supported claims are above the other, so what
+    is below it can be refused.
     """
 
     @property

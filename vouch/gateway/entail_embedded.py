@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -50,6 +51,23 @@ Encode = Callable[[Rows], Floats]
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """What makes a probability of the network's support, fitted on pairs that it was not trained on: the logit is
+    multiplied by ``scale``, the share of the claim's word pieces that are found in the evidence counts ``found``."""
+
+    scale: float = 1.0
+    found: float = 0.0
+    bias: float = 0.0
+
+    def __call__(self, judged: Judged, found: float) -> Judged:
+        sure = min(max(judged.supported, 1e-6), 1 - 1e-6)
+        logit = self.scale * math.log(sure / (1 - sure)) + self.found * found + self.bias
+        supported = 1 / (1 + math.exp(-logit))
+        against = judged.contradicted / max(judged.contradicted + judged.not_enough, 1e-9)
+        return Judged(supported, (1 - supported) * against, (1 - supported) * (1 - against))
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
     """What makes a judgement of the encoder's states. ``word``: how wrong each word piece of the claim is; the worst
     counts ``worst``."""
@@ -59,6 +77,7 @@ class Head:
     whole: Floats
     bias: Floats
     worst: Floats
+    calibrated: Calibration
 
     def __call__(self, found: Floats, rows: Rows) -> list[Judged]:
         claim = ((rows.types == FOUND) | (rows.types == NEW)).astype(np.float32)
@@ -66,7 +85,14 @@ class Head:
         mean = np.matmul(claim[:, None, :], found)[:, 0] / claim.sum(axis=1, keepdims=True)
         logits = np.concatenate([found[:, 0], mean], axis=1) @ self.whole.T + self.bias + wrong[:, None] * self.worst
         powers = np.exp((logits - logits.max(axis=1, keepdims=True)).astype(np.float64))
-        return [Judged(*map(float, row)) for row in powers / powers.sum(axis=1, keepdims=True)]
+        shares = powers / powers.sum(axis=1, keepdims=True)
+        return [self.calibrated(Judged(*map(float, row)), one) for row, one in zip(shares, found_of(rows), strict=True)]
+
+
+def found_of(rows: Rows) -> list[float]:
+    """Of each claim, the share of its word pieces that are found in the evidence."""
+    old, new = (rows.types == FOUND).sum(axis=1), (rows.types == NEW).sum(axis=1)
+    return [float(share) for share in old / (old + new)]
 
 
 class EmbeddedEntailer:
@@ -156,7 +182,8 @@ def read(folder: Path) -> tuple[Json, Weights, Head]:
     if packaged.digest != measured["packaged"]:
         raise WrongWeights(f"{adapter.name} is made for other weights of {PACKAGED}.", file=adapter.name)
     trained = {name: tensor.astype(np.float32) for name, tensor in load_file(adapter).items()}
-    return measured, adapted(load_file(packaged.folder / "model.safetensors"), trained), head_of(trained)
+    head = head_of(trained, Calibration(**measured["calibration"]))
+    return measured, adapted(load_file(packaged.folder / "model.safetensors"), trained), head
 
 
 def adapted(packaged: Weights, trained: Weights) -> Weights:
@@ -169,9 +196,15 @@ def adapted(packaged: Weights, trained: Weights) -> Weights:
     return weights
 
 
-def head_of(trained: Weights) -> Head:
-    names = ("word.weight", "word.bias", "head.weight", "head.bias", "head.worst")
-    return Head(*(trained[name] for name in names))
+def head_of(trained: Weights, calibrated: Calibration) -> Head:
+    return Head(
+        word=trained["word.weight"],
+        word_bias=trained["word.bias"],
+        whole=trained["head.weight"],
+        bias=trained["head.bias"],
+        worst=trained["head.worst"],
+        calibrated=calibrated,
+    )
 
 
 def candidates() -> list[ir.Precision]:
