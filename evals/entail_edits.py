@@ -2,18 +2,19 @@
 
 Each rule changes one thing in a supported claim, as models and hurried readers do: a number, a date, a name, a unit, a
 negation, a quantifier, a modal, a word for its opposite. It says which words are wrong now, so a model can be taught to
-point at them. :func:`shortened` and :func:`reworded` are the counterpart: a claim that says less, or the same in other
-words, and so stays supported.
+point at them. :func:`shortened`, :func:`reworded` and :func:`joined` are the counterpart: a claim that says less, the
+same in other words, or two things at once, and so stays supported.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from evals.entail_words import ALIKE, OPPOSITES, either_way
+from evals.entail_words import LISTS, Words
 from vouch.core.types import Span
 
 
@@ -47,12 +48,15 @@ _UNITS = "seconds minutes hours days weeks months years decades"
 _CIRCLES = [part.split() for part in (_MONTHS, _DAYS, _WORDED, _ORDERED, _UNITS)]
 
 
-def _any_of(words: Iterable[str]) -> re.Pattern[str]:
-    return re.compile(r"\b(?:" + "|".join(sorted(map(re.escape, words), key=len, reverse=True)) + r")\b", re.I)
-
-
-_OPPOSITES, _ALIKE = either_way(OPPOSITES), either_way(ALIKE)
-_OPPOSITE, _SAME = _any_of(_OPPOSITES), _any_of(_ALIKE)
+_FIGURES = {word: str(n) for n, word in enumerate(_WORDED.split(), 1) if n > 1}
+_INSTEAD = {**{figure: word for word, figure in _FIGURES.items()}, " percent": "%", " per cent": "%", "%": " percent"}
+_WRITTEN = re.compile(
+    rf"\b(?:{'|'.join(_FIGURES)})\b|(?<=\d) per ?cent\b|(?<=\d)%|(?<![\w.,$£€])(?:[2-9]|1[0-2])(?![\w.,%]|\.\d)|"
+    r"(?<![\w.,])\d{1,3},\d{3}(?![\w,])",
+    re.I,
+)
+_TWO_NAMES = re.compile(r"(?<![\w.] )\b([A-Z][a-z]+) ([A-Z][a-z]{2,})(?! [A-Z])\b")
+_LEADS = "The A An It He She They This These Those In On At His Her Their There Some Many All We You"
 _ROUND = {word: circle for circle in _CIRCLES for word in circle}
 _CIRCLED = re.compile(r"\b(?:" + "|".join(_ROUND) + r")\b")
 
@@ -113,12 +117,12 @@ def negation(claim: str, at_hand: str, rng: random.Random) -> Edited | None:
     return _replaced(claim, place, f"{place[0]} {rng.choice(('not', 'not', 'never', 'no longer'))}", contradicted=True)
 
 
-def opposite(claim: str, at_hand: str, rng: random.Random) -> Edited | None:
+def opposite(claim: str, at_hand: str, rng: random.Random, words: Words = LISTS) -> Edited | None:
     """A word becomes its opposite, or another of its kind."""
-    place = _any(_OPPOSITE, claim, rng)
+    place = _any(words.some_unlike, claim, rng)
     if place is None:
         return None
-    others = _OPPOSITES.get(place[0]) or _OPPOSITES.get(place[0].lower())
+    others = words.unlike.get(place[0]) or words.unlike.get(place[0].lower())
     if not others:
         return None
     new = rng.choice(others)
@@ -146,9 +150,9 @@ def put_in(claim: str, at_hand: str, rng: random.Random) -> Edited | None:
 RULES: Sequence[Rule] = (number, calendar, name, name, exchanged, negation, opposite, opposite, opposite)
 
 
-def edited(claim: str, at_hand: str, elsewhere: str, rng: random.Random) -> Edited | None:
+def edited(claim: str, at_hand: str, elsewhere: str, rng: random.Random, words: Words = LISTS) -> Edited | None:
     """``claim`` by one rule that fits. ``elsewhere``: another text, of which something may be put in."""
-    rules = [*RULES, put_in]
+    rules = [*(partial(opposite, words=words) if rule is opposite else rule for rule in RULES), put_in]
     rng.shuffle(rules)
     for rule in rules:
         found = rule(claim, elsewhere if rule is put_in or (rule is name and rng.random() < 0.4) else at_hand, rng)
@@ -169,19 +173,49 @@ def shortened(claim: str, rng: random.Random) -> str:
     return rng.choice(fitting) if fitting else claim
 
 
-def reworded(claim: str, rng: random.Random) -> str:
+def reworded(claim: str, rng: random.Random, words: Words = LISTS) -> str:
     """The claim in other words, up to three of them; the claim itself where none is known to have another."""
     for _ in range(rng.choice((1, 2, 3))):
-        place = _any(_SAME, claim, rng)
-        if place is not None and (place.start() == 0 or place[0].islower()):  # else it is of a name
-            new = rng.choice(_ALIKE[place[0].lower()])
-            new = new[0].upper() + new[1:] if place[0][0].isupper() else new
-            claim = claim[: place.start()] + new + claim[place.end() :]
+        way = rng.choice((partial(_alike, words=words),) * 3 + (_by_last_name, _otherwise_written))
+        claim = way(claim, rng)
     return claim
+
+
+def _alike(claim: str, rng: random.Random, words: Words) -> str:
+    place = _any(words.some_alike, claim, rng)
+    if place is None or (place.start() > 0 and not place[0].islower()):  # else it is of a name
+        return claim
+    new = rng.choice(words.alike[place[0].lower()])
+    return _put(claim, place, new[0].upper() + new[1:] if place[0][0].isupper() else new)
+
+
+def _by_last_name(claim: str, rng: random.Random) -> str:
+    """Of two names that it begins with the second: as people are called once they have been introduced."""
+    place = _any(_TWO_NAMES, claim, rng)
+    return claim if place is None else _put(claim, place, place[2])
+
+
+def _otherwise_written(claim: str, rng: random.Random) -> str:
+    """A number in the other way of writing it."""
+    place = _any(_WRITTEN, claim, rng)
+    if place is None:
+        return claim
+    return _put(claim, place, _FIGURES.get(place[0].lower()) or _INSTEAD.get(place[0]) or place[0].replace(",", ""))
+
+
+def joined(first: str, second: str, rng: random.Random) -> tuple[str, Span]:
+    """Two sentences in one, and where the second stands in it."""
+    lead = first.rstrip(".!? ") + rng.choice((", and ", " and ", "; ", ", while "))
+    second = second[0].lower() + second[1:] if second.split()[0] in _LEADS.split() else second
+    return lead + second, Span(len(lead), len(lead) + len(second.rstrip()))
 
 
 def _leading(match: re.Match[str]) -> str:
     return match[1].upper()
+
+
+def _put(claim: str, place: re.Match[str], new: str) -> str:
+    return claim[: place.start()] + new + claim[place.end() :]
 
 
 def _any(pattern: re.Pattern[str], text: str, rng: random.Random) -> re.Match[str] | None:

@@ -7,7 +7,6 @@ the one it was made of.
 
 from __future__ import annotations
 
-import hashlib
 import random
 import re
 from collections.abc import Iterator, Sequence
@@ -17,10 +16,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evals.datasets import json_lines
-from evals.entail_edits import Edited, edited, reworded, shortened
-from evals.entail_evidence import WORDS, chosen
+from evals.entail_edits import Edited, edited, reworded
+from evals.entail_groups import group_of, kept_apart, source_of
+from evals.entail_words import LISTS, Words
 from vouch.core.sentences import sentences
 from vouch.core.types import Json, Span
+from vouch.gateway.entail_reading import WORDS, Text
+from vouch.gateway.entail_reading import lines as lines_of
 
 Label = Literal["supported", "contradicted", "not_enough", "not_supported"]
 """``not_supported``: one of the two before it, nobody knows which."""
@@ -34,8 +36,6 @@ WIDTHS = (60, 80, WORDS)
 """Words of evidence taken of a long text."""
 AROUND = ((-1, 0, 1), (0,), (-1, 0), (0, 1))
 """Sentences beside the one that supports."""
-HELD_OUT = 8
-"""One group of this many is held out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,6 @@ class Pair:
         return kept_apart(self.group)
 
 
-def kept_apart(group: str) -> bool:
-    """Whether a group is held out, by its hash."""
-    return int(hashlib.sha256(group.encode()).hexdigest(), 16) % HELD_OUT == 0
-
-
 def rows(data: Path) -> Iterator[Json]:
     """What people wrote and judged, as it lies there."""
     return json_lines(data / "train" / "groundedness" / "pairs.jsonl.gz")
@@ -70,22 +65,15 @@ def written(data: Path, cycle: int = 0) -> list[Pair]:
     found: dict[str, list[Pair]] = {}
     for row in rows(data):
         rng = random.Random(f"{row['id']} {cycle}")  # noqa: S311
-        found.setdefault(group_of(row), []).extend(_MAKERS[source_of(row)](row, rng))
+        found.setdefault(group_of(row), []).extend(told_of(row, rng))
     rng = random.Random(cycle)  # noqa: S311
     cut = (its if len(its) <= MOST or kept_apart(group) else rng.sample(its, MOST) for group, its in found.items())
     return list(dict.fromkeys(pair for its in cut for pair in its))
 
 
-def source_of(row: Json) -> str:
-    return str(row["meta"]["source"]).partition("/")[0]
-
-
-def group_of(row: Json) -> str:
-    """What must not be torn apart: what is told of one page, of one text, or of one claim beside several texts."""
-    source = source_of(row)
-    if source == "fool-me-twice":
-        return f"page {row['meta']['page']}"
-    return f"text {row['context'][:200]}" if source == "summedits" else f"claim {row['claim_or_answer']}"
+def told_of(row: Json, rng: random.Random) -> Iterator[Pair]:
+    """The pairs of one row."""
+    return _MAKERS[source_of(row)](row, rng)
 
 
 def told(evidence: str, claim: str, change: Edited, rng: random.Random) -> tuple[str, str, Label, tuple[Span, ...]]:
@@ -102,56 +90,16 @@ def told(evidence: str, claim: str, change: Edited, rng: random.Random) -> tuple
     return evidence, change.text, label, change.wrong
 
 
-def made(found: Sequence[Pair], rng: random.Random) -> Iterator[Pair]:
+def made(found: Sequence[Pair], rng: random.Random, words: Words = LISTS) -> Iterator[Pair]:
     """Made by rule of the supported ones: one made wrong each, of some in other words, which are told as well."""
     supported = [pair for pair in found if pair.label == "supported"]
     for pair in supported:
-        claim = reworded(pair.claim, rng) if rng.random() < REWORDED else pair.claim
+        claim = reworded(pair.claim, rng, words) if rng.random() < REWORDED else pair.claim
         if claim != pair.claim:
             yield Pair(pair.group, f"{pair.source} reworded", pair.evidence, claim, "supported", ())
-        change = edited(claim, pair.evidence, rng.choice(supported).evidence, rng)
+        change = edited(claim, pair.evidence, rng.choice(supported).evidence, rng, words)
         if change is not None:
             yield Pair(pair.group, f"{pair.source} edited", *told(pair.evidence, claim, change, rng))
-
-
-def copied(data: Path, rng: random.Random, most: int) -> Iterator[Pair]:
-    """Sentences of passages, whole or shortened, as claims of the passage; every other one made wrong, some without
-    their sentence in the evidence."""
-    passages = list(json_lines(data / "train" / "answer-sentences" / "items.jsonl.gz"))
-    picked = rng.sample(passages, min(most, len(passages)))
-    for row, other in zip(picked, rng.sample(passages, len(picked)), strict=True):
-        at = rng.choice(row["selected"] or range(len(row["sentences"])))
-        text = row["sentences"][at]
-        if not 6 <= len(text.split()) <= 45:
-            continue
-        group, claim = f"passage {row['title']}", shortened(text, rng)
-        claim = reworded(claim, rng) if rng.random() < REWORDED else claim
-        around = row["sentences"][max(0, at - 2) : at + 3]
-        evidence = " ".join(around)
-        change = edited(claim, evidence, " ".join(other["sentences"][:6]), rng)
-        if change is None or rng.random() < 0.35:
-            yield Pair(group, "passage", evidence, claim, "supported", ())
-        elif rng.random() < 0.8 or len(around) < 3:
-            yield Pair(group, "passage edited", *told(evidence, claim, change, rng))
-        else:
-            without = " ".join(sentence for sentence in around if sentence != text)
-            yield Pair(group, "passage less it", without, claim, "not_enough", None)
-
-
-def concluded(data: Path, rng: random.Random, most: int) -> Iterator[Pair]:
-    """What the authors of abstracts conclude, beside the rest of the abstract; and that made wrong."""
-    items = list(json_lines(data / "train" / "pubmedqa" / "items.jsonl.gz"))
-    for row in rng.sample(items, min(most, len(items))):
-        lines = [span.of(text) for text in row["contexts"] for span in sentences(text)]
-        spans = [s for s in sentences(row["long_answer"]) if 6 <= len(s.of(row["long_answer"]).split()) <= 45]
-        if not spans:
-            continue
-        claim, group = rng.choice(spans).of(row["long_answer"]), f"abstract {row['id']}"
-        evidence = chosen(lines, claim, rng.choice(WIDTHS))
-        yield Pair(group, "pubmedqa", evidence, claim, "supported", None)
-        change = edited(claim, evidence, " ".join(rng.choice(items)["contexts"]), rng)
-        if change is not None:
-            yield Pair(group, "pubmedqa edited", *told(evidence, claim, change, rng))
 
 
 def _fool_me_twice(row: Json, rng: random.Random) -> Iterator[Pair]:
@@ -173,26 +121,28 @@ def _scifact(row: Json, rng: random.Random) -> Iterator[Pair]:
     proof = [at for at in (_first(row["supporting_sentences"])) if at < len(lines)]
     wrong = () if label == "supported" else None
     if not proof:
-        yield Pair(group, "scifact", chosen(lines, claim, rng.choice(WIDTHS)), claim, label, wrong)
+        yield Pair(group, "scifact", Text.of(lines).beside(claim, rng.choice(WIDTHS)), claim, label, wrong)
         return
     near = {at + by for at in proof for by in rng.choice(AROUND)}
     evidence = " ".join(lines[at] for at in sorted(near) if 0 <= at < len(lines))
     yield Pair(group, "scifact", evidence, claim, label, wrong)
     without = [line for at, line in enumerate(lines) if at not in near]
     if len(without) > 2:
-        yield Pair(group, "scifact less it", chosen(without, claim, rng.choice(WIDTHS)), claim, "not_enough", None)
+        yield Pair(
+            group, "scifact less it", Text.of(without).beside(claim, rng.choice(WIDTHS)), claim, "not_enough", None
+        )
 
 
 def _summedits(row: Json, rng: random.Random) -> Iterator[Pair]:
     """A pair for each sentence of a summary; of one that was edited, those that differ are what is wrong with it."""
     group = group_of(row)
-    lines = [span.of(row["context"]) for span in sentences(row["context"])]
+    lines = lines_of(row["context"])
     summary, original = row["claim_or_answer"], row["meta"]["original_summary"] or row["claim_or_answer"]
     differing = differences(original, summary)
     for span in sentences(summary):
         claim = span.of(summary)
         inside = [s for s in differing if span.start <= s.start < span.end]
-        evidence = chosen(lines, claim, rng.choice(WIDTHS))
+        evidence = Text.of(lines).beside(claim, rng.choice(WIDTHS))
         if row["label"] == "supported":
             yield Pair(group, "summedits", evidence, claim, "supported", ())
         elif inside:
@@ -215,9 +165,9 @@ def _wice(row: Json, rng: random.Random) -> Iterator[Pair]:
         (wrong if bad else kept).append(Span(start, at))
     proof = [n for n in _first(row.get("supporting_sentences")) if n < len(lines)]
     near = sorted({n + by for n in proof for by in rng.choice(AROUND) if 0 <= n + by < len(lines)})
-    evidence = " ".join(lines[n] for n in near) if proof else chosen(lines, claim)
+    evidence = " ".join(lines[n] for n in near) if proof else Text.of(lines).beside(claim)
     yield Pair(group, "wice", evidence, claim, "not_supported", tuple(wrong))
-    yield Pair(group, "wice", chosen(lines, claim, rng.choice(WIDTHS)), claim, "not_supported", tuple(wrong))
+    yield Pair(group, "wice", Text.of(lines).beside(claim, rng.choice(WIDTHS)), claim, "not_supported", tuple(wrong))
     rest = " ".join(span.of(claim) for span in kept)
     if len(kept) >= 5:
         yield Pair(group, "wice less wrong", evidence, rest, "supported", ())

@@ -6,6 +6,20 @@ always "increased". A model that learns from thousands of such claims is to lear
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import cache
+from pathlib import Path
+from typing import Self
+
+from evals.datasets import json_lines
+from evals.entail_groups import group_of, kept_apart
+from vouch.index.lexical import english_terms
+
+LONGEST = 3
+
 OPPOSITES = """
 increase/decrease increased/decreased increases/decreases increasing/decreasing rise/fall rose/fell higher/lower
 high/low more/less more/fewer most/least larger/smaller largest/smallest bigger/smaller biggest/smallest
@@ -79,11 +93,70 @@ same/identical total/sum average/mean maximum/highest minimum/lowest
 """
 
 
-def either_way(pairs: str) -> dict[str, tuple[str, ...]]:
-    """Word → the words that it is paired with."""
+Others = Mapping[str, tuple[str, ...]]
+"""Word → the words that it is paired with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    alike: Others
+    unlike: Others
+    some_alike: re.Pattern[str]
+    some_unlike: re.Pattern[str]
+
+    @classmethod
+    def of(cls, alike: Iterable[tuple[str, str]], unlike: Iterable[tuple[str, str]]) -> Self:
+        both = either_way(alike), either_way(unlike)
+        return cls(*both, *map(any_of, both))
+
+
+def either_way(pairs: Iterable[tuple[str, str]]) -> Others:
     found: dict[str, set[str]] = {}
-    for pair in pairs.split():
-        one, other = (side.replace("-", " ") for side in pair.split("/"))
+    for one, other in pairs:
         found.setdefault(one, set()).add(other)
         found.setdefault(other, set()).add(one)
     return {word: tuple(sorted(others)) for word, others in found.items()}
+
+
+def any_of(words: Iterable[str]) -> re.Pattern[str]:
+    return re.compile(r"\b(?:" + "|".join(sorted(map(re.escape, words), key=len, reverse=True)) + r")\b", re.I)
+
+
+def listed(pairs: str) -> Iterator[tuple[str, str]]:
+    for pair in pairs.split():
+        one, other = (side.replace("-", " ") for side in pair.split("/"))
+        yield one, other
+
+
+LISTS = Words.of(listed(ALIKE), listed(OPPOSITES))
+
+
+@cache
+def with_replaced(data: Path) -> Words:
+    """The lists, and what those who edited SummEdits' summaries put in the place of other words: harmlessly, or so that
+    the summary was wrong by it alone. Nothing of what is held out."""
+    alike, unlike = [*listed(ALIKE)], [*listed(OPPOSITES)]
+    for row in json_lines(data / "train" / "groundedness" / "pairs.jsonl.gz"):
+        before = row["meta"].get("original_summary")
+        if before and not kept_apart(group_of(row)):
+            replaced, others = replacements(before, row["claim_or_answer"])
+            if row["label"] == "supported":
+                alike += replaced
+            elif len(replaced) == 1 and not others:
+                unlike += replaced
+    return Words.of(alike, unlike)
+
+
+def replacements(before: str, after: str) -> tuple[list[tuple[str, str]], int]:
+    """Words for words, at most :data:`LONGEST` of either and not stop words alone; and how many other differences there
+    are."""
+    old, new = before.lower().split(), after.lower().split()
+    found: list[tuple[str, str]] = []
+    others = 0
+    for kind, a, b, c, d in SequenceMatcher(None, old, new, False).get_opcodes():
+        sides = [" ".join(words).strip(".,;:!?\"'") for words in (old[a:b], new[c:d])]
+        if kind == "replace" and max(b - a, d - c) <= LONGEST and all(map(english_terms, sides)):
+            found.append((sides[0], sides[1]))
+        elif kind != "equal":
+            others += 1
+    return found, others

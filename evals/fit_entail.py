@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import random
 import sys
 import time
@@ -32,27 +31,29 @@ from torch import nn
 
 import vouch.gateway
 from evals.datasets import data_folder
-from evals.entail_evidence import Item
+from evals.entail_copied import concluded, copied
 from evals.entail_net import RANK, Batch, Net, Row, loss, predicted
-from evals.entail_pairs import Label, Pair, concluded, copied, group_of, kept_apart, made, source_of, written
-from evals.entail_pairs import rows as pairs_rows
-from evals.groundedness import quality, support
+from evals.entail_pairs import Label, Pair, made, written
+from evals.entail_shapes import QUOTE, WRITTEN, Item, shapes
+from evals.entail_words import LISTS, with_replaced
+from evals.groundedness import Truth, quality, support
+from evals.measures import Floats
 from vouch.core.types import Json
 from vouch.gateway.bert import states
 from vouch.gateway.entail import Stated
 from vouch.gateway.entail_embedded import (
     CLAIM,
     EVIDENCE,
-    FOUND,
     SHAPE,
     VERSION,
-    Calibration,
     EmbeddedEntailer,
+    Measured,
     adapted,
     head_of,
     kinds,
     on_openvino,
 )
+from vouch.gateway.entail_weighing import Calibration, traits
 from vouch.gateway.weights import PACKAGED, file_digest, locate
 from vouch.gateway.word_pieces import WordPieces
 
@@ -61,13 +62,14 @@ CYCLES = 5
 RATE = 1.2e-3
 WARM = 0.06
 BATCH = 32
-COPIED = 2000
-"""Passages of which a sentence becomes a claim, in each cycle."""
-CONCLUDED = 300
+COPIED_AT_FIRST = 11_000
+"""Texts of which a sentence becomes a claim: more in the first cycle, in which it is learnt where to look."""
+COPIED = 6_000
+CONCLUDED = 600
 """Abstracts of which a conclusion does."""
 PROBES = 24
 KEPT = 0.95
-"""Share of the supported claims that must stay above the floor."""
+"""Share of the supported claims beside quotes that must stay above the floor."""
 STEPS = tuple(round(0.01 * n, 2) for n in range(1, 100))
 ALLOWED: dict[Label, tuple[float, float, float]] = {
     "supported": (1, 0, 0),
@@ -108,9 +110,9 @@ def batches(lengths: Sequence[int], rng: random.Random) -> list[list[int]]:
 def material(n: int, data: Path) -> list[Pair]:
     """What cycle ``n`` goes over."""
     rng = random.Random(SEED + n)  # noqa: S311
-    found = [pair for pair in written(data, n) if not pair.held_out]
-    more = (*copied(data, rng, COPIED), *concluded(data, rng, CONCLUDED))
-    return [*found, *made(found, rng), *(pair for pair in more if not pair.held_out)]
+    found, words = [pair for pair in written(data, n) if not pair.held_out], with_replaced(data) if n else LISTS
+    more = (*copied(data, rng, COPIED if n else COPIED_AT_FIRST, words), *concluded(data, rng, CONCLUDED, words))
+    return [*found, *made(found, rng, words), *(pair for pair in more if not pair.held_out)]
 
 
 def train(net: Net, n: int, data: Path) -> None:
@@ -154,49 +156,32 @@ def exported(net: Net) -> dict[str, np.ndarray]:
     return {name: tensor.detach().numpy().astype(np.float16) for name, tensor in net.trained.items()}
 
 
-def in_float32(trained: dict[str, np.ndarray], calibrated: Calibration) -> tuple[EmbeddedEntailer, EmbeddedEntailer]:
+def in_float32(trained: dict[str, np.ndarray], measured: Measured) -> tuple[EmbeddedEntailer, EmbeddedEntailer]:
     """The entailer of the very numbers that are kept: in numpy, which runtimes are held against, and a faster one."""
     kept = {name: tensor.astype(np.float32) for name, tensor in trained.items()}
-    weights = adapted(load_arrays(locate(PACKAGED).folder / "model.safetensors"), kept)
-    bounds, head = (0.5, 0.5), head_of(kept, calibrated)
-    exact = EmbeddedEntailer(VERSION, bounds, lambda one: states(weights, SHAPE, one), head)
-    return exact, EmbeddedEntailer(VERSION, bounds, on_openvino(weights, "f32", torch.get_num_threads()), head)
+    weights, head = adapted(load_arrays(locate(PACKAGED).folder / "model.safetensors"), kept), head_of(kept)
+    exact = EmbeddedEntailer(VERSION, measured, lambda one: states(weights, SHAPE, one), head)
+    return exact, EmbeddedEntailer(VERSION, measured, on_openvino(weights, "f32", torch.get_num_threads()), head)
 
 
-def calibration(entailer: EmbeddedEntailer, held: Sequence[Pair], data: Path) -> Calibration:
-    """Fitted on the pairs held out; every source counts alike, and in it either answer."""
-    pairs = [*held, *(pair for pair in copied(data, random.Random(SEED), 10 * COPIED) if pair.held_out)]  # noqa: S311
-    sources = [pair.source.split()[0] for pair in pairs]
-    supported = np.array([pair.label == "supported" for pair in pairs])
-    judged = entailer.entail([Stated(pair.evidence, pair.claim) for pair in pairs])
-    logits = [math.log(max(one.supported, 1e-6) / max(1 - one.supported, 1e-6)) for one in judged]
-    shares = [known_share(row) for row in rows(pairs)]
-    sizes = Counter(zip(sources, supported.tolist(), strict=True))
-    weights = [1 / sizes[key] for key in zip(sources, supported.tolist(), strict=True)]
-    model = LogisticRegression(C=1e6)
-    model.fit(np.column_stack([logits, shares]), supported, sample_weight=np.array(weights) / np.mean(weights))
-    scale, found = (round(float(weight), 4) for weight in model.coef_[0])
-    return Calibration(scale, found, round(float(model.intercept_[0]), 4))
-
-
-def known_share(row: Row) -> float:
-    claim = row.types[row.split :]
-    return sum(kind == FOUND for kind in claim) / len(claim)
-
-
-def on_held_out(entailer: EmbeddedEntailer, data: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Truth and support by source: of the rows held out, each claim beside all that its text says; and of claims made
-    of the passages held out, which are the likest to what a model writes of a quote."""
-    found: dict[str, list[Item]] = {}
-    for row in pairs_rows(data):
-        if kept_apart(group_of(row)):
-            found.setdefault(source_of(row), []).append(Item.of(row))
-    for pair in copied(data, random.Random(SEED), 10 * COPIED):  # noqa: S311
-        if pair.held_out:
-            found.setdefault("passage", []).append(Item((pair.evidence,), pair.claim, pair.label == "supported"))
-    return {
-        source: (np.array([item.supported for item in its]), support(entailer, its)) for source, its in found.items()
-    }
+def calibration(entailer: EmbeddedEntailer, held: dict[str, list[Item]]) -> Calibration:
+    """Fitted on claims of every shape that are held out; what people wrote counts twice, else all shapes count alike,
+    and in each either answer."""
+    told, truth, weights = [], [], []
+    for shape, items in held.items():
+        sizes = Counter(item.supported for item in items)
+        for item, (sentences, counted) in zip(items, entailer.read([item.stated for item in items]), strict=True):
+            if sentences:
+                told.append(traits(sentences, counted))
+                truth.append(item.supported)
+                weights.append((2 if shape in WRITTEN else 1) / sizes[item.supported])
+    names = list(told[0])
+    table = np.array([[one[name] for name in names] for one in told])
+    spread = table.std(axis=0)
+    model = LogisticRegression(C=1.0)
+    model.fit(table / spread, truth, sample_weight=np.array(weights) / np.mean(weights))
+    found = {name: round(float(w), 4) for name, w in zip(names, model.coef_[0] / spread, strict=True)}
+    return Calibration(round(float(model.intercept_[0]), 4), found)
 
 
 def trade_off(judged: dict[str, tuple[np.ndarray, np.ndarray]]) -> dict[float, tuple[float, float]]:
@@ -217,6 +202,15 @@ def told(curve: dict[float, tuple[float, float]], *chosen: float) -> Json:
     return {str(step): [round(share, 3) for share in curve[step]] for step in steps}
 
 
+def truth_of(items: Sequence[Item]) -> Truth:
+    return np.array([item.supported for item in items])
+
+
+def measured(truth: Truth, scores: Floats, threshold: float) -> Json:
+    found = quality(truth, scores, threshold)
+    return {"items": len(truth), **{name: round(value, 3) for name, value in asdict(found).items()}}
+
+
 def probes(entailer: EmbeddedEntailer, held: Sequence[Pair]) -> list[Json]:
     """Held-out pairs of every source and length with the support that float32 finds."""
     picked = random.Random(SEED).sample(list(held), PROBES)  # noqa: S311
@@ -230,11 +224,13 @@ def probes(entailer: EmbeddedEntailer, held: Sequence[Pair]) -> list[Json]:
 def write(net: Net, cycle: int, held: Sequence[Pair], data: Path, folder: Path) -> Json:
     """Adapter and record into ``folder``."""
     trained = exported(net)
-    calibrated = calibration(in_float32(trained, Calibration())[1], held, data)
-    exact, fast = in_float32(trained, calibrated)
-    curve = trade_off(on_held_out(fast, data))
+    apart = shapes(data, SEED)
+    calibrated = calibration(in_float32(trained, Measured())[1], apart)
+    exact, fast = in_float32(trained, Measured(calibrated))
+    judged = {shape: (truth_of(items), support(fast, items)) for shape, items in apart.items()}
+    curve, beside_quotes = trade_off(judged), trade_off({QUOTE: judged[QUOTE]})
     threshold = max(curve, key=lambda step: curve[step][0] - curve[step][1])
-    floor = max((step for step in curve if curve[step][0] >= KEPT and step <= threshold), default=0.0)
+    floor = max((step for step in beside_quotes if beside_quotes[step][0] >= KEPT and step <= threshold), default=0.0)
     adapter = folder / f"{VERSION}.safetensors"
     save_arrays(trained, adapter)
     body: Json = {
@@ -253,7 +249,9 @@ def write(net: Net, cycle: int, held: Sequence[Pair], data: Path, folder: Path) 
             "rate": RATE,
             "pairs": len(material(cycle, data)),
             "held_out": by_source(held, predicted(net, rows(held))),
+            "shapes": {shape: measured(*one, threshold) for shape, one in judged.items()},
             "let_through": told(curve, threshold, floor),
+            "let_through_beside_quotes": told(beside_quotes, threshold, floor),
         },
         "probes": probes(exact, held),
     }

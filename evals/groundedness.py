@@ -1,13 +1,13 @@
 """Does the entailer see what a text does not support? WiCE's claims on web pages, SummEdits' edited summaries.
 
 Neither was trained on, nor was anything chosen by them: the model, its threshold and the way long texts are cut come
-from `train/` alone (`evals/fit_entail.py`). A claim is judged by the sentences of the text that it is most likely
-about. Beside it stands overlap: the share of the claim's terms that the text has.
+from `train/` alone (`evals/fit_entail.py`). A claim is judged beside the whole text, of which an entailer reads
+what it can. Beside it stands overlap: the share of the claim's terms that the text has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,14 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from evals.datasets import json_lines
-from evals.entail_evidence import Item, chosen
+from evals.entail_shapes import Item
 from evals.measures import Floats, area
 from vouch.core.errors import InvalidInput
-from vouch.gateway.entail import Entailer, Stated
+from vouch.gateway.entail import Entailer
 from vouch.index.lexical import english_terms
 
 SETS = ("wice", "summedits")
 Truth = npt.NDArray[np.bool_]
+TENTHS = tuple(n / 10 for n in range(1, 10))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class GroundednessReport:
-    """``overlap`` is judged at its best threshold: nobody has calibrated one."""
+    """``overlap`` is judged at its best threshold: nobody has calibrated one. ``curve``: the shares of supported claims
+    and of others that are let through, by threshold."""
 
     name: str
     entailer: str
@@ -46,14 +48,19 @@ class GroundednessReport:
     threshold: float
     found: Quality
     overlap: Quality
+    curve: Mapping[float, tuple[float, float]]
 
     def figures(self) -> dict[str, float]:
         parts = {**asdict(self.found), **{f"overlap.{name}": value for name, value in asdict(self.overlap).items()}}
         return {f"groundedness.{self.name}.{name}": value for name, value in parts.items()}
 
     def remarks(self) -> str:
-        supported = f"{self.supported} of {self.items} claims are supported"
-        return f"{self.name}: {supported}; {self.entailer} lets them through from {self.threshold:.2f} on\n"
+        head = f"{self.name}: {self.supported} of {self.items} claims are supported; {self.entailer}\n"
+        rows = (
+            f"  {at:.2f}  supported {kept:.3f}  others {wrong:.3f}{'  threshold' if at == self.threshold else ''}\n"
+            for at, (kept, wrong) in self.curve.items()
+        )
+        return head + "".join(rows)
 
 
 def run(name: str, data: Path, entailer: Entailer, *, limit: int | None = None) -> GroundednessReport:
@@ -65,14 +72,19 @@ def run(name: str, data: Path, entailer: Entailer, *, limit: int | None = None) 
     scores, shared = support(entailer, found), np.array([overlap(item) for item in found])
     at = entailer.threshold
     return GroundednessReport(
-        name, entailer.name, len(found), int(truth.sum()), at, quality(truth, scores, at), quality(truth, shared, None)
+        name=name,
+        entailer=entailer.name,
+        items=len(found),
+        supported=int(truth.sum()),
+        threshold=at,
+        found=quality(truth, scores, at),
+        overlap=quality(truth, shared, None),
+        curve={step: let_through(truth, scores, step) for step in sorted({*TENTHS, at})},
     )
 
 
 def support(entailer: Entailer, found: Sequence[Item]) -> Floats:
-    """Of each item, by the part of its text that the claim is most likely about."""
-    judged = entailer.entail([Stated(chosen(item.lines, item.claim), item.claim) for item in found])
-    return np.array([one.supported for one in judged])
+    return np.array([one.supported for one in entailer.entail([item.stated for item in found])])
 
 
 def overlap(item: Item) -> float:
@@ -84,6 +96,11 @@ def quality(truth: Truth, scores: Floats, threshold: float | None) -> Quality:
     best = max(balanced_accuracy(truth, scores >= step) for step in np.unique(scores))
     at = best if threshold is None else balanced_accuracy(truth, scores >= threshold)
     return Quality(at, best, area(truth, scores))
+
+
+def let_through(truth: Truth, scores: Floats, threshold: float) -> tuple[float, float]:
+    """The shares of supported claims and of others."""
+    return float((scores[truth] >= threshold).mean()), float((scores[~truth] >= threshold).mean())
 
 
 def balanced_accuracy(truth: Truth, called: Truth) -> float:

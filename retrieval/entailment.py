@@ -6,15 +6,35 @@ is refused below the entailer's floor.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 
-from retrieval.types import Claim, Evidence, Rejection
+from retrieval.metrics import UNJUDGED
+from retrieval.types import Claim, Evidence, Rejection, Verified
+from vouch.core.errors import ModelUnavailable, ModelWithheld
 from vouch.core.sentences import sentences
 from vouch.core.types import Span
 from vouch.gateway.entail import Entailer, Stated
 
+log = logging.getLogger(__name__)
+
 WORDS = 105
 """Of evidence beside one claim, about as much as the embedded entailer reads."""
+
+
+def entailed(entailer: Entailer | None, verified: Verified) -> Verified:
+    """What rules have let through, less what the entailer refuses. Without one, and where it fails, rules decide."""
+    if entailer is None:
+        return verified
+    try:
+        outcomes = list(weighed(entailer, verified.claims))
+    except (ModelUnavailable, ModelWithheld) as error:
+        reason = str(error.extra.get("reason", "withheld"))
+        UNJUDGED.labels(reason).inc(sum(not claim.verbatim for claim in verified.claims))
+        log.warning("claims were not judged by %s: %s", entailer.name, reason)
+        return verified
+    held = tuple(one for one in outcomes if isinstance(one, Claim))
+    return Verified(held, (*verified.rejected, *(one for one in outcomes if isinstance(one, Rejection))))
 
 
 def weighed(entailer: Entailer, claims: Sequence[Claim]) -> Iterator[Claim | Rejection]:

@@ -20,12 +20,14 @@ from retrieval.answers import save_answer
 from retrieval.contrast import contrast
 from retrieval.demote import demote, reach
 from retrieval.depth import Depth
+from retrieval.entailment import entailed
 from retrieval.export import exported
 from retrieval.facets import Fitting, Matched, count, fitting
 from retrieval.fuse import fuse
 from retrieval.generate import Profile, choose_profile, choose_writers, generate
 from retrieval.guard import guard_input, guard_output
 from retrieval.highlight import Marked, mark, sought
+from retrieval.judge import judging
 from retrieval.leaks import untold
 from retrieval.like import likeness, search_like
 from retrieval.listing import fitting_filters, listing
@@ -184,7 +186,7 @@ def _answered(
             draft = generate(services, words, packed.passages, writers)
         draft, contradictions = contrast(draft, packed.passages, services.embedder)
     with trace.step("verify"):
-        verified = verify(texts, draft, packed, services.entailer)
+        verified = entailed(judging(services, writers, deadline), verify(texts, draft, packed))
     with trace.step("guard"):
         verified = guard_output(verified, draft, untold(services.settings))
     with trace.step("release"):

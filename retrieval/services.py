@@ -22,7 +22,7 @@ from vouch.core.recipe import Recipe
 from vouch.core.settings import Settings
 from vouch.embedded.addresses import blob_url, database_url
 from vouch.gateway.embed import Embedder, load_embedder
-from vouch.gateway.entail import Entailer, load_entailer
+from vouch.gateway.entail import CHAT, Entailer, load_entailer
 from vouch.gateway.gateway import Gateway
 from vouch.gateway.rerank import Reranker, load_reranker
 from vouch.index.lexical import LEXICAL
@@ -89,7 +89,7 @@ class Services:
             recipe=opened.recipe,
             openings=openings,
             exporter=Exporter.open(settings),
-            entailer=load_entailer(settings) if gateway.models else None,
+            entailer=entailer_of(settings, gateway),
         )
 
     def pinned(self, session: Session) -> Services:
@@ -124,3 +124,12 @@ class Services:
         if self.exporter is not None:
             self.exporter.close()
         self.catalog.close()
+
+
+def entailer_of(settings: Settings, gateway: Gateway) -> Entailer | None:
+    """The entailer that is loaded; none where no chat model writes. Raises :class:`BadConfig` where the setting names a
+    chat model that there is not, and as :func:`load_entailer`."""
+    name = settings.entailment.removeprefix(CHAT)
+    if settings.entailment.startswith(CHAT) and name not in gateway.models:
+        raise BadConfig(f"VOUCH_ENTAILMENT names {name}, which is no chat model that is set.", field="entailment")
+    return load_entailer(settings) if gateway.models else None

@@ -5,11 +5,11 @@
     a claim            has a quote that holds                           else no_citation
                        says no number that its quotes do not say        else unsupported
                        shares its terms with its quotes                 else partial, or unsupported
-                       follows from its quotes, as a model judges       else not_entailed
 
-Cheapest first: the model is asked last, about all claims at once, and never about one that is nothing but its quotes.
-Nothing is repaired: what fails is refused and counted. Whether the asker may still read the documents is decided after
-this, right before release.
+What is let through and is in a model's own words is asked about by `retrieval/entailment.py`, the dearest check.
+
+Nothing is repaired: what fails is refused and counted. Whether the asker may still read the documents is
+decided after this, right before release.
 """
 
 from __future__ import annotations
@@ -19,14 +19,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from retrieval.entailment import weighed
 from retrieval.pack import Packed
 from retrieval.terms import numbers, stems
 from retrieval.texts import Texts
 from retrieval.types import SOMEWHERE, Claim, Draft, DraftClaim, Evidence, Passage, Quote, Rejection, Verdict, Verified
 from vouch.core.errors import Unavailable
 from vouch.core.types import Span
-from vouch.gateway.entail import Entailer
 
 log = logging.getLogger(__name__)
 
@@ -37,15 +35,15 @@ PARTIAL = 0.4
 _NEGATION = re.compile(r"\b(?:not|no|never|none|nobody|nothing|neither|nor|without|cannot)\b|n['’]t\b", re.IGNORECASE)
 
 
-def verify(texts: Texts, draft: Draft, packed: Packed, entailer: Entailer | None = None) -> Verified:
-    """The claims that hold, each with the quotes that hold, and every refusal. Without an entailer rules decide."""
+def verify(texts: Texts, draft: Draft, packed: Packed) -> Verified:
+    """The claims that hold, each with the quotes that hold, and every refusal."""
     check = _Check(texts, {passage.n: passage for passage in packed.passages}, packed.digests)
     claims: list[Claim] = []
     rejected: list[Rejection] = []
     for drafted in draft.claims:
-        checked = [check.quote(drafted, quote) for quote in drafted.quotes]
-        evidence = tuple(outcome for outcome in checked if isinstance(outcome, Evidence))
-        rejected += [outcome for outcome in checked if isinstance(outcome, Rejection)]
+        outcomes = [check.quote(drafted, quote) for quote in drafted.quotes]
+        evidence = tuple(outcome for outcome in outcomes if isinstance(outcome, Evidence))
+        rejected += [outcome for outcome in outcomes if isinstance(outcome, Rejection)]
         if not evidence:
             rejected += [Rejection(drafted.text, None, "no_citation")] if not drafted.quotes else []
             continue
@@ -54,9 +52,7 @@ def verify(texts: Texts, draft: Draft, packed: Packed, entailer: Entailer | None
             rejected.append(Rejection(drafted.text, None, "unsupported"))
         else:
             claims.append(Claim(drafted.text, evidence, verdict, score))
-    outcomes = claims if entailer is None else list(weighed(entailer, claims))
-    held = tuple(one for one in outcomes if isinstance(one, Claim))
-    return Verified(held, (*rejected, *(one for one in outcomes if isinstance(one, Rejection))))
+    return Verified(tuple(claims), tuple(rejected))
 
 
 def judge(claim: str, quotes: Sequence[str]) -> tuple[Verdict, float]:

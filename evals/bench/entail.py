@@ -19,6 +19,7 @@ from evals.bench.rerank import milliseconds
 from evals.datasets import RawDocument, data_folder
 from evals.embedding_cache import cache_folder
 from evals.sets import handbook_links
+from retrieval.entailment import entailed
 from retrieval.pack import Packed
 from retrieval.texts import Texts
 from retrieval.types import Draft, DraftClaim, Freshness, Passage, Quote
@@ -54,10 +55,11 @@ def measure(arguments: argparse.Namespace, report: Report) -> None:
         for n in range(arguments.rounds + 1):
             some = passages[n * CLAIMS : (n + 1) * CLAIMS]
             packed, draft = answer(some, Blobs(folder))
-            verify(texts, draft, packed, entailer)
+            held = verify(texts, draft, packed)
+            entailed(entailer, held)
             if n:  # the first call of a runtime is slower than any other
                 took["rules alone"].append(milliseconds(verify, texts, draft, packed))
-                took["all"].append(milliseconds(verify, texts, draft, packed, entailer))
+                took["all"].append(took["rules alone"][-1] + milliseconds(entailed, entailer, held))
     for name, its in took.items():
         p50, p95 = np.percentile(its, [50, 95])
         report.add(f"verifying {CLAIMS} claims, {name}, p50", float(p50), "ms")

@@ -6,6 +6,7 @@ from functools import cache
 from importlib.resources import files
 
 ANSWER = "answer.v1"
+JUDGE = "judge.v1"
 
 
 @cache

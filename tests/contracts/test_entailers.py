@@ -89,7 +89,7 @@ def test_what_cannot_be_judged_is_not_enough(entailer: Entailer, pair: Stated) -
     assert other != UNTOLD
 
 
-def test_evidence_that_is_too_long_is_cut_at_its_end(entailer: Entailer) -> None:
+def test_of_evidence_that_is_too_long_a_part_is_read(entailer: Entailer) -> None:
     long = EVIDENCE + " The canteen serves lunch." * 400
     cut, more = entailer.entail([Stated(long, PAIRS[0].claim), Stated(long + " It rains.", PAIRS[0].claim)])
     assert cut.supported == pytest.approx(more.supported, abs=0.01)
@@ -105,6 +105,8 @@ def test_threads_may_share_it(entailer: Entailer) -> None:
 def test_it_says_what_it_is_and_from_where_on_a_claim_holds(entailer: Entailer) -> None:
     assert "@" in entailer.name and " " not in entailer.name
     assert 0 < entailer.floor <= entailer.threshold < 1
+    for at, (kept, wrong) in entailer.let_through.items():
+        assert 0 < at < 1 and 0 <= wrong <= kept <= 1
 
 
 def test_runtimes_of_the_embedded_one_agree(load: Load) -> None:

@@ -10,10 +10,11 @@ import torch
 
 from evals.entail_net import Batch, Net, loss, predicted
 from evals.entail_pairs import Pair
-from evals.fit_entail import ALLOWED, BATCH, batches, exported, in_float32, known_share, rows, told, trade_off
+from evals.entail_shapes import Item
+from evals.fit_entail import ALLOWED, BATCH, batches, calibration, exported, in_float32, rows, told, trade_off
 from vouch.core.types import Span
 from vouch.gateway.entail import Stated
-from vouch.gateway.entail_embedded import FOUND, NEW, Calibration
+from vouch.gateway.entail_embedded import FOUND, NEW, Measured
 
 EVIDENCE = "New parents take twenty weeks of leave. The office opens at nine."
 RIGHT = Pair("g", "s", EVIDENCE, "Parents take twenty weeks.", "supported", ())
@@ -39,7 +40,6 @@ def test_a_row_says_of_each_word_piece_whether_it_is_wrong() -> None:
     assert len(right.ids) == len(right.types) == right.split + len(right.words) + 1
     assert right.types[right.split] == FOUND and wrong.types[wrong.split + 2] == NEW
     assert right.allowed == ALLOWED["supported"]
-    assert known_share(right) == 1 > known_share(unknown)
 
 
 def test_batches_hold_everything_once() -> None:
@@ -53,7 +53,7 @@ def test_batches_hold_everything_once() -> None:
 def test_the_runtime_computes_what_was_trained(net: Net) -> None:
     pairs = [RIGHT, WRONG, UNKNOWN]
     trained = predicted(net, rows(pairs))
-    for entailer in in_float32(exported(net), Calibration()):
+    for entailer in in_float32(exported(net), Measured()):
         found = entailer.entail([Stated(pair.evidence, pair.claim) for pair in pairs])
         given = np.array([(one.supported, one.contradicted, one.not_enough) for one in found])
         assert np.abs(given - trained).max() < 0.01
@@ -94,15 +94,14 @@ def test_sources_count_alike_in_the_trade_off() -> None:
     assert told(curve, 0.85, 0.0) == {**{f"0.{n}": list(curve[n / 10]) for n in range(1, 10)}, "0.85": [0.5, 0.0]}
 
 
-@pytest.mark.parametrize("found", [0.0, 0.3, 1.0])
-def test_a_calibrated_judgement_is_still_one(found: float) -> None:
-    from vouch.gateway.entail import Judged
-
-    judged = Judged(0.3, 0.5, 0.2)
-    same = Calibration()(judged, found)
-    assert (same.supported, same.contradicted, same.not_enough) == pytest.approx((0.3, 0.5, 0.2))
-    other = Calibration(1.4, 2.0, -0.5)(judged, found)
-    assert other.supported + other.contradicted + other.not_enough == pytest.approx(1)
-    assert other.contradicted / other.not_enough == pytest.approx(2.5)
-    assert Calibration(1.0, 2.0, 0.0)(judged, 1.0).supported > Calibration(1.0, 2.0, 0.0)(judged, 0.0).supported
-    assert 0 < Calibration(5.0, 9.0, 0.0)(Judged(1.0, 0.0, 0.0), 1.0).supported <= 1
+def test_a_calibration_weighs_what_tells_the_shapes_apart(net: Net) -> None:
+    """By words that the text has, where the network knows nothing."""
+    lines = ("Parents take leave.", "The office opens at nine.", "Lunch is at noon.")
+    right, wrong = "Lunch is at noon.", "Submarines surface in spring."
+    items = [Item(lines, claim, claim == right) for claim in (right, wrong) for _ in range(9)]
+    entailer, _ = in_float32(exported(net), Measured())
+    found = calibration(entailer, {"wice": items, "other": items[6:12]})
+    assert found.weights["found"] > 0.1
+    calibrated, _ = in_float32(exported(net), Measured(found))
+    held, refused = calibrated.entail([items[0].stated, items[-1].stated])
+    assert held.supported > 0.5 > refused.supported

@@ -104,11 +104,11 @@ def test_a_runtime_that_does_not_agree_is_passed_over(
 
 
 def test_every_runtime_is_held_against_recorded_probabilities() -> None:
-    measured, weights, head = embedded.read(HERE)
-    right = embedded.EmbeddedEntailer("x", (0.5, 0.5), lambda rows: states(weights, embedded.SHAPE, rows), head)
-    few = measured["probes"][:4]
+    _, measured, weights, head = embedded.read(HERE)
+    right = embedded.EmbeddedEntailer("x", measured, lambda rows: states(weights, embedded.SHAPE, rows), head)
+    few = measured.probes[:4]
     assert embedded.off(right, few)[0] < 0.001
-    wrong = embedded.EmbeddedEntailer("x", (0.5, 0.5), lambda rows: 0.5 * states(weights, embedded.SHAPE, rows), head)
+    wrong = embedded.EmbeddedEntailer("x", measured, lambda rows: 0.5 * states(weights, embedded.SHAPE, rows), head)
     assert embedded.off(wrong, few)[0] > embedded.OFF_BY
 
 

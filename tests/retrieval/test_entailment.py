@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
-from retrieval.entailment import beside, weighed
+from retrieval.entailment import beside, entailed, weighed
 from retrieval.pack import pack
 from retrieval.texts import Texts
 from retrieval.types import (
@@ -38,6 +39,7 @@ class Scripted:
     """Supports each claim as it is told, and keeps what it is asked."""
 
     name, threshold, floor = "scripted@1", 0.6, 0.2
+    let_through: Mapping[float, tuple[float, float]] = MappingProxyType({})
 
     def __init__(self, **support: float) -> None:
         self.support, self.asked = support, list[Stated]()
@@ -118,7 +120,7 @@ def verified(folder: Path, entailer: Scripted | None, *drafted: DraftClaim) -> t
         heading_path=(), scores=Scores(fused=1.0), score=1.0, freshness=FRESH,
     )  # fmt: skip
     texts = Texts(blobs, "t")
-    found = verify(texts, Draft(drafted, 1.0, "w"), pack(texts, [hit], 8), entailer)
+    found = entailed(entailer, verify(texts, Draft(drafted, 1.0, "w"), pack(texts, [hit], 8)))
     return [one.text for one in found.claims], [one.reason for one in found.rejected]
 
 

@@ -108,9 +108,9 @@ class Settings(BaseSettings):
     )
     entailment: str = Field(
         "embedded",
-        pattern=r"^(none|embedded|cross-encoder:\S.*)$",
-        description="What judges whether quotes support a claim, after the rules: `none`, `embedded`, or "
-        "`cross-encoder:<hub name or folder>`.",
+        pattern=r"^(none|embedded|(cross-encoder|chat):\S.*)$",
+        description="What judges whether quotes support a claim, after the rules: `none`, `embedded`, "
+        "`cross-encoder:<hub name or folder>`, or `chat:<name of a chat model>`.",
     )
     abstain_below: float | None = Field(
         None, ge=0, le=1, description="Answer only above this confidence; unset: the threshold calibrated on data."

@@ -6,7 +6,7 @@ rules see that a number is another, a model that "bought" is not "sold".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,11 +14,13 @@ from vouch.core.settings import Settings
 from vouch.gateway.weights import locate
 
 CROSS_ENCODER = "cross-encoder:"
+CHAT = "chat:"
+"""Followed by a chat model's name: it is asked for each question anew (`retrieval/judge.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """A claim, one sentence, beside the text that it is said to follow from: a quote with some sentences around it."""
+    """A claim beside what it is said to follow from: a quote with some sentences around it, or a whole text."""
 
     evidence: str
     claim: str
@@ -44,7 +46,8 @@ class Entailer(Protocol):
 
     ``threshold`` and ``floor`` are calibrated on data for this very model and stored with it: the one parts supported
     claims from the others best, as groundedness is measured; nearly all supported claims are above the other, so what
-    is below it can be refused.
+    is below it can be refused. ``let_through``: at some thresholds the shares of supported claims and of others that
+    are above, on data held out; empty where nobody has measured it.
     """
 
     @property
@@ -56,24 +59,28 @@ class Entailer(Protocol):
     @property
     def floor(self) -> float: ...
 
+    @property
+    def let_through(self) -> Mapping[float, tuple[float, float]]: ...
+
     def entail(self, pairs: Sequence[Stated]) -> list[Judged]:
         """One judgement a pair, in their order, whatever the company. Evidence or a claim without words is not enough.
 
-        Evidence longer than the model reads is cut at its end; a claim longer than that is not enough, since nobody has
-        read all of it.
+        Of evidence longer than the model reads it reads a part; a claim longer than that is not enough, since nobody
+        has read all of it.
         """
 
 
 def load_entailer(settings: Settings) -> Entailer | None:
-    """The entailer of ``settings.entailment``: ``none`` gives None, ``embedded`` the one that comes with Vouch, and
-    ``cross-encoder:<hub name or folder>`` a sentence-transformers cross-encoder.
+    """The entailer of ``settings.entailment``: ``embedded`` the one that comes with Vouch, ``cross-encoder:<hub name or
+    folder>`` a sentence-transformers cross-encoder. None with ``none``, and with ``chat:<model>``, which is asked
+    through the gateway.
 
     Raises:
         WrongWeights: files of the packaged model or of the embedded entailer are not those we expect.
         ModelUnavailable: the model is not here, cannot be fetched, or does not say which of its outcomes is support;
             or OpenVINO was demanded and does not serve it.
     """
-    if settings.entailment == "none":
+    if settings.entailment == "none" or settings.entailment.startswith(CHAT):
         return None
     if settings.entailment == "embedded":
         from vouch.gateway.entail_embedded import load_embedded

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
 from vouch.core.errors import ModelUnavailable
 from vouch.gateway.entail import UNTOLD, Judged, Stated
+from vouch.gateway.entail_reading import Text, lines
 from vouch.gateway.weights import ModelFiles
 
 BATCH = 16
@@ -27,6 +29,7 @@ class CrossEncoderEntailer:
 
     threshold = THRESHOLD
     floor = FLOOR
+    let_through: Mapping[float, tuple[float, float]] = MappingProxyType({})
 
     def __init__(self, files: ModelFiles, threads: int) -> None:
         import torch
@@ -47,7 +50,7 @@ class CrossEncoderEntailer:
             read = [at for at, pair in enumerate(pairs) if pair.evidence.strip() and self._fits(pair.claim)]
             found = [UNTOLD] * len(pairs)
             if read:
-                texts = [(pairs[at].evidence, pairs[at].claim) for at in read]
+                texts = [(self._part(pairs[at]), pairs[at].claim) for at in read]
                 scores = self._model.predict(
                     texts,
                     batch_size=BATCH,
@@ -57,6 +60,13 @@ class CrossEncoderEntailer:
                 for at, row in zip(read, np.asarray(scores, np.float64), strict=True):
                     found[at] = self._judged(row)
         return found
+
+    def _part(self, pair: Stated) -> str:
+        """The evidence, or of one that is too long what the claim is likest to; the model's own cut is for the rest."""
+        words = self._longest // 2
+        if len(pair.evidence.split()) <= words:
+            return pair.evidence
+        return Text.of(lines(pair.evidence)).beside(pair.claim, words)
 
     def _fits(self, claim: str) -> bool:
         count = len(self._model.tokenizer(claim, truncation=False, verbose=False)["input_ids"]) if claim.strip() else 0

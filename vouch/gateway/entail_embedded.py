@@ -2,18 +2,17 @@
 
 The adapter (`entail.v1.safetensors`, made by `evals/fit_entail.py`) holds what training has changed: beside each matrix
 of the encoder one of low rank, its small vectors anew, and a head. Beside it lies what was measured
-(`entail.v1.json`): the SHA-256 of the adapter, the threshold, and pairs with the probabilities that float32 gives them,
-which every runtime is held against before it judges anything.
+(`entail.v1.json`): the SHA-256 of the adapter, the calibration with its threshold, and pairs with the probabilities
+that float32 gives them, which every runtime is held against before it judges anything.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import math
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,8 @@ from vouch.gateway import ir
 from vouch.gateway.bert import LINEAR, Floats, Rows, Shape, Weights, graph, layer_name, states
 from vouch.gateway.embed_openvino import length_sorted
 from vouch.gateway.entail import UNTOLD, Judged, Stated
+from vouch.gateway.entail_reading import Counted, Text, lines, parts
+from vouch.gateway.entail_weighing import Calibration
 from vouch.gateway.weights import PACKAGED, file_digest, locate
 from vouch.gateway.word_pieces import PAD_TO, WordPieces
 
@@ -51,23 +52,6 @@ Encode = Callable[[Rows], Floats]
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
-    """What makes a probability of the network's support, fitted on pairs that it was not trained on: the logit is
-    multiplied by ``scale``, the share of the claim's word pieces that are found in the evidence counts ``found``."""
-
-    scale: float = 1.0
-    found: float = 0.0
-    bias: float = 0.0
-
-    def __call__(self, judged: Judged, found: float) -> Judged:
-        sure = min(max(judged.supported, 1e-6), 1 - 1e-6)
-        logit = self.scale * math.log(sure / (1 - sure)) + self.found * found + self.bias
-        supported = 1 / (1 + math.exp(-logit))
-        against = judged.contradicted / max(judged.contradicted + judged.not_enough, 1e-9)
-        return Judged(supported, (1 - supported) * against, (1 - supported) * (1 - against))
-
-
-@dataclass(frozen=True, slots=True)
 class Head:
     """What makes a judgement of the encoder's states. ``word``: how wrong each word piece of the claim is; the worst
     counts ``worst``."""
@@ -77,7 +61,6 @@ class Head:
     whole: Floats
     bias: Floats
     worst: Floats
-    calibrated: Calibration
 
     def __call__(self, found: Floats, rows: Rows) -> list[Judged]:
         claim = ((rows.types == FOUND) | (rows.types == NEW)).astype(np.float32)
@@ -85,34 +68,64 @@ class Head:
         mean = np.matmul(claim[:, None, :], found)[:, 0] / claim.sum(axis=1, keepdims=True)
         logits = np.concatenate([found[:, 0], mean], axis=1) @ self.whole.T + self.bias + wrong[:, None] * self.worst
         powers = np.exp((logits - logits.max(axis=1, keepdims=True)).astype(np.float64))
-        shares = powers / powers.sum(axis=1, keepdims=True)
-        return [self.calibrated(Judged(*map(float, row)), one) for row, one in zip(shares, found_of(rows), strict=True)]
+        return [Judged(*map(float, row)) for row in powers / powers.sum(axis=1, keepdims=True)]
 
 
-def found_of(rows: Rows) -> list[float]:
-    """Of each claim, the share of its word pieces that are found in the evidence."""
-    old, new = (rows.types == FOUND).sum(axis=1), (rows.types == NEW).sum(axis=1)
-    return [float(share) for share in old / (old + new)]
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was found by held-out data, see :class:`vouch.gateway.entail.Entailer`. ``probes``: pairs with float32's
+    probabilities."""
+
+    calibration: Calibration = field(default_factory=Calibration)
+    threshold: float = 0.5
+    floor: float = 0.0
+    let_through: Mapping[float, tuple[float, float]] = field(default_factory=dict)
+    probes: Sequence[Json] = ()
+
+    @classmethod
+    def of(cls, record: Json) -> Measured:
+        curve = {float(at): (shares[0], shares[1]) for at, shares in record["trained"]["let_through"].items()}
+        calibration = Calibration(**record["calibration"])
+        return cls(calibration, float(record["threshold"]), float(record["floor"]), curve, record["probes"])
 
 
 class EmbeddedEntailer:
     """An :class:`vouch.gateway.entail.Entailer` over ``encode``, which threads may share."""
 
-    def __init__(self, name: str, bounds: tuple[float, float], encode: Encode, head: Head) -> None:
+    def __init__(self, name: str, measured: Measured, encode: Encode, head: Head) -> None:
         self.name = name
-        self.threshold, self.floor = bounds
+        self.threshold, self.floor, self.let_through = measured.threshold, measured.floor, measured.let_through
+        self._calibrated = measured.calibration
         self._encode = encode
         self._head = head
         # Nothing is added and nothing cut: what goes where is decided here.
         self._pieces = WordPieces(locate(PACKAGED).folder, EVIDENCE + 2)
 
     def entail(self, pairs: Sequence[Stated]) -> list[Judged]:
-        found = [UNTOLD] * len(pairs)
+        return [self._calibrated(told, counted) if told else UNTOLD for told, counted in self.read(pairs)]
+
+    def read(self, pairs: Sequence[Stated]) -> list[tuple[list[Judged], Counted]]:
+        """Of each pair what the network says of the claim's sentences, and what is counted; of what cannot be read,
+        nothing."""
+        texts = [Text.of(lines(pair.evidence)) for pair in pairs]
+        split = [parts(pair.claim) for pair in pairs]
+        asked = [Stated(text.beside(part), part) for text, its in zip(texts, split, strict=True) for part in its]
+        judged = iter(self._judged(asked))
+        found: list[tuple[list[Judged], Counted]] = []
+        for pair, text, its in zip(pairs, texts, split, strict=True):
+            told = [next(judged) for _ in its]
+            whole = [one for one in told if one is not None]
+            found.append((whole if len(whole) == len(told) else [], text.counted(pair.claim)))
+        return found
+
+    def _judged(self, pairs: Sequence[Stated]) -> list[Judged | None]:
+        """In batches of about the same length, whichever claim they are of. None of what cannot be read."""
+        found: list[Judged | None] = [None] * len(pairs)
         if not pairs:
             return found
         evidence = self._pieces.ids([pair.evidence for pair in pairs])
         claims = self._pieces.ids([pair.claim for pair in pairs])
-        readable = [at for at, pair in enumerate(pairs) if len(evidence[at]) > 2 and 2 < len(claims[at]) <= CLAIM + 2]
+        readable = [at for at in range(len(pairs)) if len(evidence[at]) > 2 and 2 < len(claims[at]) <= CLAIM + 2]
         lengths = [len(evidence[at]) + len(claims[at]) for at in readable]
         for batch in length_sorted(lengths, BATCH):
             at = [readable[n] for n in batch]
@@ -150,16 +163,15 @@ def load_embedded(settings: Settings) -> EmbeddedEntailer:
         WrongWeights: the packaged model or the adapter is not the one we expect.
         ModelUnavailable: OpenVINO was demanded and does not serve it.
     """
-    measured, weights, head = read(Path(__file__).parent)
-    bounds = float(measured["threshold"]), float(measured["floor"])
-    name, why_not = f"{VERSION}@{measured['sha256'][:16]}", "as configured"
+    digest, measured, weights, head = read(Path(__file__).parent)
+    name, why_not = f"{VERSION}@{digest[:16]}", "as configured"
     if settings.embed_runtime != "sentence-transformers":
         why_not = "openvino is not installed"
         if find_spec("openvino"):
             for precision in candidates():
                 encode = on_openvino(weights, precision, settings.embed_threads)
-                entailer = EmbeddedEntailer(name, bounds, encode, head)
-                worst, mean = off(entailer, measured["probes"])
+                entailer = EmbeddedEntailer(name, measured, encode, head)
+                worst, mean = off(entailer, measured.probes)
                 if worst <= OFF_BY and mean <= OFF_ON_MEAN:
                     log.info("entailment on OpenVINO in %s: at most %.4f from float32", precision, worst)
                     return entailer
@@ -167,23 +179,23 @@ def load_embedded(settings: Settings) -> EmbeddedEntailer:
         if settings.embed_runtime == "openvino":
             raise ModelUnavailable(f"OpenVINO cannot serve {VERSION}: {why_not}.")
     log.warning("entailment in numpy, which is slow: %s", why_not)
-    return EmbeddedEntailer(name, bounds, lambda rows: states(weights, SHAPE, rows), head)
+    return EmbeddedEntailer(name, measured, lambda rows: states(weights, SHAPE, rows), head)
 
 
-def read(folder: Path) -> tuple[Json, Weights, Head]:
-    """What was measured, the encoder with the adapter in it, and the head.
+def read(folder: Path) -> tuple[str, Measured, Weights, Head]:
+    """The adapter's SHA-256, what was measured, the encoder with the adapter in it, and the head.
 
     Raises :class:`WrongWeights` where the adapter's SHA-256 is not the recorded one, or it is made for other weights.
     """
-    measured: Json = json.loads((folder / f"{VERSION}.json").read_text(encoding="utf-8"))
+    record: Json = json.loads((folder / f"{VERSION}.json").read_text(encoding="utf-8"))
     adapter, packaged = folder / f"{VERSION}.safetensors", locate(PACKAGED)
-    if (found := file_digest(adapter)) != measured["sha256"]:
-        raise WrongWeights(f"{adapter} has SHA-256 {found}; {measured['sha256']} is expected.", file=adapter.name)
-    if packaged.digest != measured["packaged"]:
+    if (found := file_digest(adapter)) != record["sha256"]:
+        raise WrongWeights(f"{adapter} has SHA-256 {found}; {record['sha256']} is expected.", file=adapter.name)
+    if packaged.digest != record["packaged"]:
         raise WrongWeights(f"{adapter.name} is made for other weights of {PACKAGED}.", file=adapter.name)
     trained = {name: tensor.astype(np.float32) for name, tensor in load_file(adapter).items()}
-    head = head_of(trained, Calibration(**measured["calibration"]))
-    return measured, adapted(load_file(packaged.folder / "model.safetensors"), trained), head
+    weights = adapted(load_file(packaged.folder / "model.safetensors"), trained)
+    return found, Measured.of(record), weights, head_of(trained)
 
 
 def adapted(packaged: Weights, trained: Weights) -> Weights:
@@ -196,14 +208,13 @@ def adapted(packaged: Weights, trained: Weights) -> Weights:
     return weights
 
 
-def head_of(trained: Weights, calibrated: Calibration) -> Head:
+def head_of(trained: Weights) -> Head:
     return Head(
         word=trained["word.weight"],
         word_bias=trained["word.bias"],
         whole=trained["head.weight"],
         bias=trained["head.bias"],
         worst=trained["head.worst"],
-        calibrated=calibrated,
     )
 
 

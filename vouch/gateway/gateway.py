@@ -68,9 +68,14 @@ class Gateway:
     def chain(self, call: Call) -> tuple[str, ...]:
         """Names in the order to try; ``extractive`` is the embedded answerer. It alone where no route fits."""
         route = next((route for route in self._routes if _fits(route, call)), Route(models=(EXTRACTIVE,)))
-        allowed = tuple(name for name in route.models if name == EXTRACTIVE or self._serves(name, call.tenant))
+        allowed = tuple(name for name in route.models if name == EXTRACTIVE or self.serves(name, call.tenant))
         last = (EXTRACTIVE,) if route.last_resort and EXTRACTIVE not in allowed else ()
         return (*allowed, *last)
+
+    def serves(self, name: str, tenant: str) -> bool:
+        """Whether a model is one that the tenant may be answered by."""
+        spec = self._specs.get(name)
+        return spec is None or spec.tenants is None or tenant in spec.tenants
 
     def write(self, name: str, request: DraftRequest, deadline: Deadline) -> ChatReply:
         """Raises :class:`vouch.core.errors.ModelUnavailable` as :meth:`Steady.write`, and with ``too_long`` what is
@@ -100,10 +105,6 @@ class Gateway:
     def close(self) -> None:
         if self._loop is not None:
             self._loop.close()
-
-    def _serves(self, name: str, tenant: str) -> bool:
-        spec = self._specs.get(name)
-        return spec is None or spec.tenants is None or tenant in spec.tenants
 
 
 def _steady(model: ChatModel, spec: ModelSpec) -> Steady:
