@@ -1,5 +1,5 @@
-"""``python -m evals [search|answers|guards|reuse]``: figures, gates, runs kept as files; 1 when a gate fails, 2 on
-wrong use.
+"""``python -m evals [search|answers|guards|groundedness|reuse]``: figures, gates, runs kept as files; 1 when a gate
+fails, 2 on wrong use.
 
 python -m evals                                        every set, standing profiles, every gate
 python -m evals search --data FOLDER --profile NAME    one's own set in BEIR's layout, by one profile
@@ -14,12 +14,13 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from evals import profiles, sets
 from evals.answers import AnswerReport
 from evals.gates import Gate, Reference, failed, gates
+from evals.groundedness import GroundednessReport
 from evals.guards import GUARDS, GuardReport
 from evals.handbook_answers import HandbookReport
 from evals.own import asking
@@ -28,11 +29,13 @@ from evals.profiles import Profile
 from evals.reuse import ReuseReport
 from evals.run import (
     ANSWERS,
+    GROUNDEDNESS,
     Report,
     SearchReport,
     answer_choices,
     figures,
     run_answers,
+    run_groundedness,
     run_reuse,
     run_search,
     to_json,
@@ -45,7 +48,13 @@ from vouch.core.errors import InvalidInput, VouchError
 from vouch.core.settings import Settings
 from vouch.core.types import Json
 
-KINDS = ("search", "answers", "guards", "reuse")
+BESIDE: dict[str, tuple[tuple[str, ...], Callable[[str, Path], Report]]] = {
+    "guards": (tuple(GUARDS), lambda name, data: GUARDS[name](data)),
+    "groundedness": (GROUNDEDNESS, lambda name, data: run_groundedness(name, Settings(), data=data)),
+    "reuse": (("paraphrases",), lambda _, data: run_reuse(Settings(), data=data)),
+}
+"""The kinds of runs that are of our own data alone: their sets, and what runs one."""
+KINDS = ("search", "answers", *BESIDE)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,7 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     source = sets.source(given.data)
-    if given.set is not None and given.set not in (*source.names, *((*ANSWERS, *GUARDS) if source.answers else ())):
+    beside = [name for names, _ in BESIDE.values() for name in names] if source.answers else []
+    if given.set is not None and given.set not in (*source.names, *beside):
         raise InvalidInput(f"no run has a set called {given.set!r}", field="set")
     names = dict.fromkeys(given.profile or (own.STANDING if source.own else profiles.STANDING))
     chosen = tuple(profiles.profile(name, given.profiles) for name in names)
@@ -74,12 +84,10 @@ def _run(given: argparse.Namespace) -> int:
     if given.kind in (None, "answers") and not given.profile:
         answered, judged = _answers(source, given)
         reports, kept = reports + answered, kept + judged
-    if given.kind in (None, "guards") and source.answers and not given.profile:
-        reports += _guards(source.answers, [name for name in GUARDS if given.set in (None, name)])
-    if given.kind in (None, "reuse") and source.answers and not (given.profile or given.set):
-        reports += _reuse(source.answers)
+    if given.kind not in ("search", "answers") and source.answers and not given.profile:
+        reports += _beside(source.answers, [kind for kind in BESIDE if given.kind in (None, kind)], given.set)
     if not reports:
-        raise InvalidInput("this leaves nothing to run: profiles are of searches, and guards of our own data")
+        raise InvalidInput("this leaves nothing to run: profiles are of searches, and all else of our own data")
     ours = source.answers is not None or given.data in sets.SETS
     wanted, references = gates() if ours else ((), {})
     found = {name: value for report in reports for name, value in figures(report).items()}
@@ -141,17 +149,14 @@ def _answered(source: sets.Source, given: argparse.Namespace) -> Iterator[tuple[
             _took(f"answers {name}", began)
 
 
-def _guards(data: Path, names: Sequence[str]) -> Iterator[Report]:
-    for name in names:
-        began = time.monotonic()
-        yield GUARDS[name](data)
-        _took(f"guards {name}", began)
-
-
-def _reuse(data: Path) -> Iterator[Report]:
-    began = time.monotonic()
-    yield run_reuse(Settings(), data=data)
-    _took("reuse", began)
+def _beside(data: Path, kinds: Sequence[str], only: str | None) -> Iterator[Report]:
+    for kind in kinds:
+        names, run = BESIDE[kind]
+        for name in names:
+            if only in (None, name):
+                began = time.monotonic()
+                yield run(name, data)
+                _took(f"{kind} {name}", began)
 
 
 def _took(what: str, began: float) -> None:
@@ -181,7 +186,7 @@ def remarks(report: Report) -> str:
         head = f"{report.name}: threshold {report.threshold:.2f} over {len(report.ranked.asked)} items\n"
         rows = (f"  {t:.1f}  P {d.precision:.3f}  R {d.recall:.3f}  F1 {d.f1:.3f}\n" for t, d in report.curve.items())
         return head + "".join(rows)
-    if isinstance(report, GuardReport | ReuseReport):
+    if isinstance(report, GuardReport | ReuseReport | GroundednessReport):
         return report.remarks()
     return f"{report.name}: {report.answerable} answerable, {report.unanswerable} unanswerable questions\n"
 

@@ -64,6 +64,15 @@ def sentence_f1(cited: frozenset[int], gold: frozenset[int]) -> float:
     return _f1(both / max(len(cited), 1), both / max(len(gold), 1))
 
 
+def area(truth: npt.NDArray[np.bool_], scores: Floats) -> float:
+    """The area under the ROC curve: how often what is true scores higher than what is not, ties counting half."""
+    _, place, count = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(count) - (count - 1) / 2)[place]
+    true = int(truth.sum())
+    above = float(ranks[truth].sum()) - true * (true + 1) / 2
+    return above / (true * (len(truth) - true))
+
+
 def best_threshold(labels: Floats, scores: Floats, weights: Floats) -> float:
     """The lowest score whose weighted balanced accuracy is within a hundredth of the best, rounded to a hundredth.
 

@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from evals import answers, datasets, handbook_answers, ranked, reuse
+from evals import answers, datasets, groundedness, handbook_answers, ranked, reuse
 from evals.answers import AnswerReport
 from evals.datasets import RetrievalSet
 from evals.embedding_cache import CachedEmbedder, cache_folder
+from evals.groundedness import GroundednessReport
 from evals.guards import GuardReport
 from evals.handbook_answers import HandbookReport
 from evals.judged.citations import Judge
@@ -25,14 +26,17 @@ from retrieval.extract_model import load as load_extract_model
 from retrieval.verify import judge as verified
 from vouch import __version__
 from vouch.catalog.blobs import Blobs
+from vouch.core.errors import BadConfig
 from vouch.core.settings import Settings
 from vouch.core.types import Json
 from vouch.gateway.embed import Embedder, load_embedder
+from vouch.gateway.entail import load_entailer
 from vouch.gateway.gateway import Gateway
 from vouch.gateway.model_file import EXTRACTIVE
 from vouch.gateway.rerank import load_reranker
 
 ANSWERS = ("clapnq", "xquad", "chunk-spans", "handbook", "conflicts")
+GROUNDEDNESS = groundedness.SETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class SearchReport:
         return self.data.name
 
 
-Report = SearchReport | AnswerReport | HandbookReport | GuardReport | ReuseReport
+Report = SearchReport | AnswerReport | HandbookReport | GuardReport | ReuseReport | GroundednessReport
 
 
 def run_search(
@@ -130,6 +134,19 @@ def run_reuse(settings: Settings, *, data: Path | None = None, limit: int | None
     return reuse.run(datasets.data_folder(data), evaluation_embedder(settings), limit=limit)
 
 
+def run_groundedness(
+    name: str, settings: Settings, *, data: Path | None = None, limit: int | None = None
+) -> GroundednessReport:
+    """Whether the configured entailer sees what a text does not support, on one of :data:`GROUNDEDNESS`.
+
+    Raises :class:`InvalidInput` on another name, and :class:`BadConfig` without data or without an entailer.
+    """
+    folder, entailer = datasets.data_folder(data), load_entailer(settings)
+    if entailer is None:
+        raise BadConfig("there is no entailer to measure: VOUCH_ENTAILMENT is none", field="entailment")
+    return groundedness.run(name, folder, entailer, limit=limit)
+
+
 def evaluation_embedder(settings: Settings) -> Embedder:
     """The configured embedder behind the evaluation's cache; its converted graph lives in the cache folder too."""
     return CachedEmbedder(load_embedder(_in_cache(settings)), cache_folder())
@@ -139,7 +156,7 @@ def figures(report: Report) -> dict[str, float]:
     """Every figure of a report by its dotted name, as `gates.toml` writes it."""
     if isinstance(report, SearchReport):
         return dict(_search_figures(report))
-    if isinstance(report, GuardReport | ReuseReport):
+    if isinstance(report, GuardReport | ReuseReport | GroundednessReport):
         return report.figures()
     prefix = f"answers.{report.name}"
     parts = judged_means(report.ranked)
@@ -158,7 +175,7 @@ def to_json(report: Report) -> Json:
             "rejected": list(first.rejected),
             "chunks": {one.profile.name: one.chunks for one in report.results},
         }
-    elif isinstance(report, GuardReport | ReuseReport):
+    elif isinstance(report, GuardReport | ReuseReport | GroundednessReport):
         body = asdict(report)
     else:
         kept = replace(report, ranked=Ranked(report.name, ()), documents=())

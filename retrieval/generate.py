@@ -35,12 +35,14 @@ AFTERWARDS_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Writers:
-    """Who is to write, in the order that they are tried, by when, and who pays for it; ``profile`` says how. ``tried``
-    hears of each try, ``hear`` of a draft that grows while it is written, and says whether any of it was told."""
+    """Who is to write, in the order that they are tried, by when, and who pays for it; ``profile`` says how, ``whole``
+    is what the question has in all. ``tried`` hears of each try, ``hear`` of a draft that grows while it is written,
+    and says whether any of it was told."""
 
     names: tuple[str, ...]
     deadline: Deadline
     payer: Payer
+    whole: Deadline
     tried: Callable[[Attempt], None] = lambda _: None
     profile: Profile = OURS[0]
     hear: Callable[[Draft], bool] | None = None
@@ -52,14 +54,14 @@ def choose_writers(
     """``question``: as it is searched for; by its workflow, not its payer's, models are routed."""
     wanted, gateway = profile.spec.writers, services.gateway
     if wanted == EXTRACTIVE:
-        return Writers((EXTRACTIVE,), deadline, payer, profile=profile)
+        return Writers((EXTRACTIVE,), deadline, payer, deadline, profile=profile)
     if wanted in (ROUTES, CHAT):
         names = gateway.chain(Call(payer.tenant, difficulty(question.text), question.workflow))
     else:
         names = gateway.allowed(wanted, payer.tenant)
     if wanted == CHAT:  # prose was asked for: sentences are the last resort, never the first
         names = (*(name for name in names if name != EXTRACTIVE), *(name for name in names if name == EXTRACTIVE))
-    return Writers(names, deadline.keeping(AFTERWARDS_S), payer, profile=profile)
+    return Writers(names, deadline.keeping(AFTERWARDS_S), payer, deadline, profile=profile)
 
 
 def generate(services: Services, asked: Rewritten, passages: Sequence[Passage], writers: Writers) -> Draft:

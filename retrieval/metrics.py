@@ -84,6 +84,9 @@ CLAIMS = Counter("vouch_claims", "Claims of answers that were given, by the verd
 for _verdict in ("supported", "partial"):
     CLAIMS.labels(_verdict)
 REJECTED_CLAIMS = Counter("vouch_rejected_claims", "Drafted claims or quotes that verification refused.", ["reason"])
+UNJUDGED = Counter(
+    "vouch_unjudged_claims", "Claims that the chat model which judges them failed on; rules alone decided.", ["reason"]
+)
 SUSPECTED = Counter(
     "vouch_suspected_injections",
     "Words in a question or a passage that read as if they were meant for a model.",

@@ -25,6 +25,7 @@ from vouch.core.recipe import Recipe
 from vouch.core.settings import Settings
 from vouch.embedded.addresses import blob_url, database_url
 from vouch.gateway.embed import Embedder, load_embedder
+from vouch.gateway.entail import CHAT, Entailer, load_entailer
 from vouch.gateway.gateway import Gateway
 from vouch.gateway.rerank import Reranker, load_reranker
 from vouch.index.lexical import LEXICAL
@@ -43,7 +44,8 @@ class Services:
     :meth:`pinned` finds active. ``embedder``: what sentences are compared with. It is the model of the settings;
     ``query_vectors`` are of the generation's, which is another one while a change of the model is under way.
     ``exporter`` tells a collector of each question, where there is one. ``profiles``: how answers may be made;
-    ``aside``: where those run that nobody sees, None: they do not.
+    ``aside``: where those run that nobody sees, None: they do not. ``entailer`` None: whether a claim follows from
+    its quotes is for rules alone to say.
     """
 
     settings: Settings
@@ -61,6 +63,7 @@ class Services:
     exporter: Exporter | None = None
     profiles: Profiles = field(default_factory=Profiles)
     aside: Aside | None = None
+    entailer: Entailer | None = None
 
     @classmethod
     def open(cls, settings: Settings) -> Services:
@@ -77,9 +80,8 @@ class Services:
         catalog = Catalog(database_url(settings), audit_key=settings.audit_key)
         with catalog.reading(ACROSS_TENANTS) as session:
             active = active_generation(session)
-        embedder = load_embedder(settings)
+        embedder, gateway = load_embedder(settings), Gateway.open(settings)
         openings = Openings(settings, embedder)
-        gateway = Gateway.open(settings)
         opened = openings.of(active)
         return cls(
             settings=settings,
@@ -97,6 +99,7 @@ class Services:
             exporter=Exporter.open(settings),
             profiles=Profiles.open(settings, gateway),
             aside=Aside(),
+            entailer=entailer_of(settings, gateway),
         )
 
     def pinned(self, session: Session) -> Services:
@@ -133,3 +136,12 @@ class Services:
         if self.exporter is not None:
             self.exporter.close()
         self.catalog.close()
+
+
+def entailer_of(settings: Settings, gateway: Gateway) -> Entailer | None:
+    """The entailer that is loaded; none where no chat model writes. Raises :class:`BadConfig` where the setting names a
+    chat model that there is not, and as :func:`load_entailer`."""
+    name = settings.entailment.removeprefix(CHAT)
+    if settings.entailment.startswith(CHAT) and name not in gateway.models:
+        raise BadConfig(f"VOUCH_ENTAILMENT names {name}, which is no chat model that is set.", field="entailment")
+    return load_entailer(settings) if gateway.models else None

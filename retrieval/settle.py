@@ -6,13 +6,16 @@ been told already, and nothing that is told is taken back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Self
 
 from retrieval.contrast import Contradiction, contrast
+from retrieval.entailment import entailed
+from retrieval.generate import Writers
 from retrieval.guard import guard_output
+from retrieval.judge import judging
 from retrieval.leaks import untold
 from retrieval.pack import Packed
 from retrieval.services import Services
@@ -20,6 +23,7 @@ from retrieval.texts import Texts
 from retrieval.types import Draft, DraftClaim, Rejection, Verified
 from retrieval.verify import verify
 from vouch.gateway.embed import Embedder
+from vouch.gateway.entail import Entailer
 from vouch.gateway.privacy.kinds import Kind
 
 _NOTHING = Verified((), ())
@@ -49,10 +53,20 @@ class Checks:
 
     embedder: Embedder
     untold: Collection[Kind] = frozenset()
+    entailer: Entailer | None = None
 
     @classmethod
-    def of(cls, services: Services) -> Self:
-        return cls(services.embedder, untold(services.settings))
+    def of(cls, services: Services, writers: Writers) -> Self:
+        return cls(services.embedder, untold(services.settings), judging(services, writers))
+
+
+@dataclass(frozen=True, slots=True)
+class _One:
+    """A claim as it was drafted, with what contradicts it, and what verification says of both."""
+
+    draft: Draft
+    contradictions: tuple[Contradiction, ...]
+    verified: Verified
 
 
 class Settling:
@@ -64,36 +78,59 @@ class Settling:
         """As it was written."""
         self.so_far = Settled(self.draft)
 
-    def settle(self, draft: Draft) -> Settled:
-        """All of ``draft``, of which no claim that was settled before is settled again."""
+    def settle(self, draft: Draft, *, again: bool = False) -> Settled:
+        """All of ``draft``, of which no claim that was settled before is settled again. ``again``: what is new takes
+        the place of claims that failed, and may say the same."""
         taken, so_far = self.draft.claims, self.so_far
         if draft.claims[: len(taken)] != taken:  # another writer began anew
             taken, so_far = (), Settled(draft)
         if not taken:
             so_far = replace(so_far, draft=replace(draft, claims=()))
-        for n in range(len(taken), len(draft.claims)):
-            if draft.claims[n] not in draft.claims[:n]:
-                so_far = self._with(so_far, replace(draft, claims=(draft.claims[n],)))
+        new = [one for n, one in enumerate(draft.claims) if n >= len(taken) and one not in draft.claims[:n]]
+        if new:
+            with self._step("verify"):
+                checked = self._verified(so_far, replace(draft, claims=tuple(new)), again=again)
+            with self._step("guard"):
+                for one in checked:
+                    so_far = self._guarded(so_far, one)
         self.draft, self.so_far = draft, replace(so_far, draft=replace(draft, claims=so_far.draft.claims))
         return self.so_far
 
-    def _with(self, before: Settled, one: Draft) -> Settled:
+    def _verified(self, before: Settled, more: Draft, *, again: bool) -> list[_One]:
+        """Each claim by itself, but that the entailer is asked about all of them at once."""
+        told = {claim.text for claim in before.draft.claims}
+        if again:
+            told -= {claim.text for claim, _ in before.failed}
+        rivals = len(before.contradictions)
+        found: list[_One] = []
+        for claim in more.claims:
+            one, against = contrast(
+                replace(more, claims=(claim,)), self._packed.passages, self._checks.embedder, told, rivals
+            )
+            told, rivals = told | {claim.text for claim in one.claims}, rivals + len(against)
+            found.append(_One(one, against, verify(self._texts, one, self._packed)))
+        claims = tuple(claim for one in found for claim in one.verified.claims)
+        refused = entailed(self._checks.entailer, Verified(claims, ())).rejected
+        return [_without(one, {rejection.claim: rejection for rejection in refused}) for one in found]
+
+    def _guarded(self, before: Settled, one: _One) -> Settled:
         if any(rejection.reason == "leaked" for rejection in before.verified.rejected):
             return before
-        with self._step("verify"):
-            told = {claim.text for claim in before.draft.claims} - {claim.text for claim, _ in before.failed}
-            rivals = len(before.contradictions)
-            contrasted, found = contrast(one, self._packed.passages, self._checks.embedder, told, rivals)
-            verified = verify(self._texts, contrasted, self._packed)
-        with self._step("guard"):
-            guarded = guard_output(verified, contrasted, self._checks.untold)
+        guarded = guard_output(one.verified, one.draft, self._checks.untold)
         claims = dict.fromkeys((*before.verified.claims, *guarded.claims))  # what differed as written may not as shown
         return Settled(
-            replace(one, claims=(*before.draft.claims, *contrasted.claims)),
-            (*before.contradictions, *found),
+            replace(one.draft, claims=(*before.draft.claims, *one.draft.claims)),
+            (*before.contradictions, *one.contradictions),
             Verified(tuple(claims), (*before.verified.rejected, *guarded.rejected)),
-            (*before.failed, *_failed(contrasted.claims, verified)),
+            (*before.failed, *_failed(one.draft.claims, one.verified)),
         )
+
+
+def _without(one: _One, refused: Mapping[str, Rejection]) -> _One:
+    """``refused``: by the text of claims."""
+    held = tuple(claim for claim in one.verified.claims if claim.text not in refused)
+    gone = tuple(refused[claim.text] for claim in one.verified.claims if claim.text in refused)
+    return replace(one, verified=Verified(held, (*one.verified.rejected, *gone)))
 
 
 def _failed(claims: Sequence[DraftClaim], verified: Verified) -> tuple[tuple[DraftClaim, str], ...]:

@@ -266,6 +266,7 @@ class Rejection:
         "altered_quote",
         "no_citation",
         "unsupported",
+        "not_entailed",
         "unreadable",
         "superseded",
         "leaked",

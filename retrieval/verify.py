@@ -9,6 +9,8 @@
                        denies what they deny, and nothing else          else partial
                        shares its terms with its quotes                 else partial, or unsupported
 
+What is let through and is in a model's own words is asked about by `retrieval/entailment.py`, the dearest check.
+
 Nothing is repaired here: what fails is refused and counted. Whether the asker may still read the documents is
 decided after this, right before release.
 """

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from evals.bench import access, crowd, recall, rerank, scale, served, sources, speed, streams
+from evals.bench import access, crowd, entail, recall, rerank, scale, served, sources, speed, streams
 from evals.bench.report import Report
 
 
@@ -31,6 +31,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "scale": scale,
     "served": served,
     "rerank": rerank,
+    "entail": entail,
     "streams": streams,
     "crowd": crowd,
 }

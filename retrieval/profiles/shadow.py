@@ -99,10 +99,10 @@ def _written(services: Services, profile: Profile, shown: Shown) -> tuple[Draft,
     payer = Payer(tenant, "", "", (), WORKFLOW)
     writers = choose_writers(services, payer, shown.question, profile, deadline)
     asked = Rewritten(shown.question.text, "none", parts=split(shown.question.text))
-    settling = Settling(Checks.of(services), Texts(services.blobs, tenant), packed)
+    settling = Settling(Checks.of(services, writers), Texts(services.blobs, tenant), packed)
     settled = settling.settle(generate(services, asked, packed.passages, writers))
     if settled.failed:
-        settled = settling.settle(repair(services, asked.query, packed.passages, writers, settling))
+        settled = settling.settle(repair(services, asked.query, packed.passages, writers, settling), again=True)
     return settled.draft, settled.verified
 
 

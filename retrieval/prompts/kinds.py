@@ -26,6 +26,11 @@ class AnswerPrompt:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgePrompt:
+    """Takes nothing: what is judged is in the message."""
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """``takes``: the type of what its prompts are rendered with; ``yields``: the schema of the reply. ``ends_with``:
     versions of what is put below each of them, and is no prompt by itself."""
@@ -38,6 +43,7 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "answer": Kind(AnswerPrompt, Draft, ("mark.v1",)),
     "repair": Kind(AnswerPrompt, Draft, ("mark.v1",)),
+    "judge": Kind(JudgePrompt, Draft),
 }
 
 

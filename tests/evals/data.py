@@ -35,6 +35,8 @@ def write(folder: Path) -> Path:
         spans(folder / name)
     _reports(folder / "sec-10q")
     _guarded(folder)
+    for name in ("wice", "summedits"):
+        claims(folder / name)
     return folder
 
 
@@ -85,6 +87,18 @@ def _clapnq(folder: Path) -> None:
         }
 
     rows = (row(key, number, answerable) for key in TOPICS for number in range(6) for answerable in (True, False))
+    _zipped(folder / "pairs.jsonl.gz", rows)
+
+
+def claims(folder: Path) -> None:
+    """Every topic's sentence beside its own text, and beside another's."""
+    others = [text for _, text in TOPICS.values()]
+    rows = (
+        {"id": f"{key}-{own}", "context": f"{FILLER} {text if own else other}", "claim_or_answer": text,
+         "label": "supported" if own else "not_supported"}
+        for (key, (_, text)), other in zip(TOPICS.items(), others[1:] + others[:1], strict=True)
+        for own in (True, False)
+    )  # fmt: skip
     _zipped(folder / "pairs.jsonl.gz", rows)
 
 

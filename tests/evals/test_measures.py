@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.measures import best_threshold, by_query, detection, means, sentence_f1
+from evals.measures import area, best_threshold, by_query, detection, means, sentence_f1
 
 
 def test_a_query_without_a_ranking_counts_as_nothing() -> None:
@@ -64,3 +64,11 @@ def test_no_threshold_is_much_better(rows: list[tuple[bool, float]]) -> None:
 
     best = max(accuracy(step) for step in np.round(np.arange(0.05, 0.96, 0.01), 2))
     assert accuracy(best_threshold(labels, scores, np.ones(len(rows)))) >= best - 0.02 - 1e-9
+
+
+def test_the_area_under_the_curve_is_the_share_of_pairs_in_order() -> None:
+    rng = np.random.default_rng(5)
+    truth, scores = rng.random(60) < 0.4, rng.integers(0, 9, 60) / 9
+    pairs = [(a > b) + (a == b) / 2 for a in scores[truth] for b in scores[~truth]]
+    assert area(truth, scores) == pytest.approx(np.mean(pairs))
+    assert area(np.array([True, False]), np.array([0.0, 0.0])) == 0.5

@@ -17,7 +17,16 @@ from evals.guards import GUARDS
 from evals.profiles import STANDING, ChunkSize, Profile, fingerprint, profile
 from evals.quoted import QuoteReport
 from evals.ranked import Found
-from evals.run import ANSWERS, SearchReport, figures, run_answers, run_reuse, run_search
+from evals.run import (
+    ANSWERS,
+    GROUNDEDNESS,
+    SearchReport,
+    figures,
+    run_answers,
+    run_groundedness,
+    run_reuse,
+    run_search,
+)
 from evals.runs import load
 from tests.evals import data
 from vouch.core.errors import BadConfig, BadEvalSet, InvalidInput
@@ -138,6 +147,7 @@ def test_every_gate_and_reference_is_on_a_figure_that_is_measured(folder: Path) 
     found |= {name for guard, run in GUARDS.items() if guard != "quotes" for name in run(folder).figures()}
     found |= QuoteReport("quotes", 1, 1, 1, 0, {}).figures().keys()  # of a platform of its own, so not begun here
     found |= figures(run_reuse(Settings(), data=folder, limit=3)).keys()
+    found |= {name for each in GROUNDEDNESS for name in figures(run_groundedness(each, Settings(), data=folder))}
     wanted, references = gates()
     assert {gate.figure for gate in wanted} | set(references) <= found
 

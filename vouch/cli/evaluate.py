@@ -16,7 +16,9 @@ group = typer.Typer(help="Measure quality.", no_args_is_help=True)
 
 @group.command()
 def run(
-    kind: Annotated[Literal["search", "answers", "guards"] | None, typer.Argument(help="Only these runs.")] = None,
+    kind: Annotated[
+        Literal["search", "answers", "guards", "groundedness", "reuse"] | None, typer.Argument(help="Only these runs.")
+    ] = None,
     set_: Annotated[str | None, typer.Option("--set", help="Only this set.")] = None,
     data: Annotated[
         str | None,

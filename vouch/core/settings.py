@@ -109,6 +109,12 @@ class Settings(BaseSettings):
         pattern=r"^(none|document|lexical|cross-encoder:\S.*)$",
         description="Default rerank stage: `none`, `document`, `lexical`, or `cross-encoder:<hub name or folder>`.",
     )
+    entailment: str = Field(
+        "embedded",
+        pattern=r"^(none|embedded|(cross-encoder|chat):\S.*)$",
+        description="What judges whether quotes support a claim, after the rules: `none`, `embedded`, "
+        "`cross-encoder:<hub name or folder>`, or `chat:<name of a chat model>`.",
+    )
     abstain_below: float | None = Field(
         None, ge=0, le=1, description="Answer only above this confidence; unset: the threshold calibrated on data."
     )

@@ -76,7 +76,12 @@ class Gateway:
 
     def allowed(self, names: Iterable[str], tenant: str) -> tuple[str, ...]:
         """Those of ``names`` that may answer a tenant's questions."""
-        return tuple(name for name in names if name == EXTRACTIVE or self._serves(name, tenant))
+        return tuple(name for name in names if name == EXTRACTIVE or self.serves(name, tenant))
+
+    def serves(self, name: str, tenant: str) -> bool:
+        """Whether a model is one that the tenant may be answered by."""
+        spec = self._specs.get(name)
+        return spec is None or spec.tenants is None or tenant in spec.tenants
 
     def described(self) -> Json:
         """The file of models as JSON, without anything of its keys."""
@@ -125,10 +130,6 @@ class Gateway:
     def close(self) -> None:
         if self._loop is not None:
             self._loop.close()
-
-    def _serves(self, name: str, tenant: str) -> bool:
-        spec = self._specs.get(name)
-        return spec is None or spec.tenants is None or tenant in spec.tenants
 
 
 def _steady(model: ChatModel, spec: ModelSpec) -> Steady:

@@ -99,8 +99,10 @@ def fast_precision() -> Precision:
     return "bf16" if "BF16" in capabilities else "f32"
 
 
-def compile_graph(graph: Path, precision: Precision, threads: int) -> Any:
-    """The compiled model: one stream over all threads, which serves one query soonest and batches as well as any.
+def compile_graph(graph: Path | Any, precision: Precision, threads: int) -> Any:
+    """The compiled model, of a file or of a graph at hand.
+
+    It has one stream over all threads, which serves one query soonest and batches as well as any.
 
     Threads are not pinned: every process would pin its own to the same first cores, and two workers share one.
     """
@@ -110,4 +112,5 @@ def compile_graph(graph: Path, precision: Precision, threads: int) -> Any:
         "NUM_STREAMS": 1,
         "ENABLE_CPU_PINNING": False,
     }
-    return load_openvino().Core().compile_model(str(graph), "CPU", hints)
+    source = str(graph) if isinstance(graph, Path) else graph
+    return load_openvino().Core().compile_model(source, "CPU", hints)
