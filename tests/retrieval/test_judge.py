@@ -112,7 +112,7 @@ def test_a_tenant_that_may_not_use_it_is_judged_by_rules(world: World, monkeypat
 
 
 def test_only_a_passage_that_was_shown_can_be_named() -> None:
-    def write(request: DraftRequest) -> tuple[ChatReply, Json]:
+    def write(request: DraftRequest, hear: object = None) -> tuple[ChatReply, Json]:
         claim = DraftClaim("x", (DraftCitation("2", "x"), DraftCitation("9", "x"), DraftCitation("3", "x")))
         return ChatReply(Draft((claim,), False), "m", ChatUsage(0, 0, 1)), {}
 
