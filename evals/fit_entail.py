@@ -3,7 +3,7 @@
 It learns in cycles. Each goes once over what people wrote and judged, and over claims made wrong by rule, made anew for
 it, while the rate of learning rises and falls to nothing; each can be the last. One group of texts in eight is held
 out: by it cycles are compared, the threshold is chosen, and the figures in the JSON are told. Evaluation sets take no
-part. A cycle takes five minutes of one core; ``--keep FOLDER`` keeps the state after each, ``--after N`` goes on from
+part. A cycle takes ten minutes of one core; ``--keep FOLDER`` keeps the state after each, ``--after N`` goes on from
 there, and ``--write N`` writes the entailer of cycle N.
 """
 
@@ -14,7 +14,6 @@ import json
 import random
 import sys
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -25,19 +24,18 @@ import torch
 from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
-from sklearn.linear_model import LogisticRegression
 from tokenizers import Tokenizer
 from torch import nn
 
 import vouch.gateway
 from evals.datasets import data_folder
+from evals.entail_calibrating import calibration, measured, read, told, trade_off
 from evals.entail_copied import concluded, copied
 from evals.entail_net import RANK, Batch, Net, Row, loss, predicted
 from evals.entail_pairs import Label, Pair, made, written
-from evals.entail_shapes import QUOTE, WRITTEN, Item, shapes
+from evals.entail_shapes import QUOTE, shapes
 from evals.entail_words import LISTS, with_replaced
-from evals.groundedness import Truth, quality, support
-from evals.measures import Floats
+from evals.groundedness import quality
 from vouch.core.types import Json
 from vouch.gateway.bert import states
 from vouch.gateway.entail import Stated
@@ -53,12 +51,11 @@ from vouch.gateway.entail_embedded import (
     kinds,
     on_openvino,
 )
-from vouch.gateway.entail_weighing import Calibration, traits
 from vouch.gateway.weights import PACKAGED, file_digest, locate
 from vouch.gateway.word_pieces import WordPieces
 
 SEED = 20_261_122
-CYCLES = 5
+CYCLES = 2
 RATE = 1.2e-3
 WARM = 0.06
 BATCH = 32
@@ -70,7 +67,6 @@ CONCLUDED = 600
 PROBES = 24
 KEPT = 0.95
 """Share of the supported claims beside quotes that must stay above the floor."""
-STEPS = tuple(round(0.01 * n, 2) for n in range(1, 100))
 ALLOWED: dict[Label, tuple[float, float, float]] = {
     "supported": (1, 0, 0),
     "contradicted": (0, 1, 0),
@@ -164,53 +160,6 @@ def in_float32(trained: dict[str, np.ndarray], measured: Measured) -> tuple[Embe
     return exact, EmbeddedEntailer(VERSION, measured, on_openvino(weights, "f32", torch.get_num_threads()), head)
 
 
-def calibration(entailer: EmbeddedEntailer, held: dict[str, list[Item]]) -> Calibration:
-    """Fitted on claims of every shape that are held out; what people wrote counts twice, else all shapes count alike,
-    and in each either answer."""
-    told, truth, weights = [], [], []
-    for shape, items in held.items():
-        sizes = Counter(item.supported for item in items)
-        for item, (sentences, counted) in zip(items, entailer.read([item.stated for item in items]), strict=True):
-            if sentences:
-                told.append(traits(sentences, counted))
-                truth.append(item.supported)
-                weights.append((2 if shape in WRITTEN else 1) / sizes[item.supported])
-    names = list(told[0])
-    table = np.array([[one[name] for name in names] for one in told])
-    spread = table.std(axis=0)
-    model = LogisticRegression(C=1.0)
-    model.fit(table / spread, truth, sample_weight=np.array(weights) / np.mean(weights))
-    found = {name: round(float(w), 4) for name, w in zip(names, model.coef_[0] / spread, strict=True)}
-    return Calibration(round(float(model.intercept_[0]), 4), found)
-
-
-def trade_off(judged: dict[str, tuple[np.ndarray, np.ndarray]]) -> dict[float, tuple[float, float]]:
-    """Threshold → share of supported claims let through, share of the others let through; each source counts alike."""
-    both = [judged[source] for source in judged if judged[source][0].any() and not judged[source][0].all()]
-    return {
-        step: (
-            float(np.mean([(scores[truth] >= step).mean() for truth, scores in both])),
-            float(np.mean([(scores[~truth] >= step).mean() for truth, scores in both])),
-        )
-        for step in STEPS
-    }
-
-
-def told(curve: dict[float, tuple[float, float]], *chosen: float) -> Json:
-    """The curve by tenths, and at what was chosen of it."""
-    steps = sorted({*(step for step in curve if round(step * 100) % 10 == 0), *chosen} & curve.keys())
-    return {str(step): [round(share, 3) for share in curve[step]] for step in steps}
-
-
-def truth_of(items: Sequence[Item]) -> Truth:
-    return np.array([item.supported for item in items])
-
-
-def measured(truth: Truth, scores: Floats, threshold: float) -> Json:
-    found = quality(truth, scores, threshold)
-    return {"items": len(truth), **{name: round(value, 3) for name, value in asdict(found).items()}}
-
-
 def probes(entailer: EmbeddedEntailer, held: Sequence[Pair]) -> list[Json]:
     """Held-out pairs of every source and length with the support that float32 finds."""
     picked = random.Random(SEED).sample(list(held), PROBES)  # noqa: S311
@@ -224,10 +173,9 @@ def probes(entailer: EmbeddedEntailer, held: Sequence[Pair]) -> list[Json]:
 def write(net: Net, cycle: int, held: Sequence[Pair], data: Path, folder: Path) -> Json:
     """Adapter and record into ``folder``."""
     trained = exported(net)
-    apart = shapes(data, SEED)
-    calibrated = calibration(in_float32(trained, Measured())[1], apart)
-    exact, fast = in_float32(trained, Measured(calibrated))
-    judged = {shape: (truth_of(items), support(fast, items)) for shape, items in apart.items()}
+    apart = read(in_float32(trained, Measured())[1], shapes(data, SEED))
+    calibrated = calibration(apart)
+    judged = {name: shape.judged(calibrated) for name, shape in apart.items()}
     curve, beside_quotes = trade_off(judged), trade_off({QUOTE: judged[QUOTE]})
     threshold = max(curve, key=lambda step: curve[step][0] - curve[step][1])
     floor = max((step for step in beside_quotes if beside_quotes[step][0] >= KEPT and step <= threshold), default=0.0)
@@ -247,13 +195,12 @@ def write(net: Net, cycle: int, held: Sequence[Pair], data: Path, folder: Path) 
             "cycles": cycle + 1,
             "rank": RANK,
             "rate": RATE,
-            "pairs": len(material(cycle, data)),
             "held_out": by_source(held, predicted(net, rows(held))),
             "shapes": {shape: measured(*one, threshold) for shape, one in judged.items()},
             "let_through": told(curve, threshold, floor),
             "let_through_beside_quotes": told(beside_quotes, threshold, floor),
         },
-        "probes": probes(exact, held),
+        "probes": probes(in_float32(trained, Measured(calibrated))[0], held),
     }
     (folder / f"{VERSION}.json").write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return body

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 
 import pytest
@@ -15,7 +16,9 @@ from evals.entail_groups import kept_apart
 from evals.entail_pairs import differences, made, told, written
 from evals.entail_shapes import QUOTE, Item, shapes
 from evals.entail_words import Words, replacements, with_replaced
-from evals.groundedness import overlap, quality, support
+from evals.groundedness import overlap, quality, run, support
+from tests.evals import data
+from vouch.core.errors import InvalidInput
 from vouch.gateway.entail import Judged, Stated
 
 CLAIM = "In March 2014 the first office of Acme Corp in Berlin was opened by Jane Roe, and more than 40 people came."
@@ -179,6 +182,16 @@ def test_a_claim_is_judged_beside_the_whole_text() -> None:
     assert support(entailer, items).tolist() == [1.0, 0.0]
     assert entailer.asked[0] == Stated("\n".join(lines), "Lunch is at noon.")
     assert support(entailer, []).tolist() == []
+
+
+def test_the_report_has_figures_and_the_trade_off(tmp_path: Path) -> None:
+    data.claims(tmp_path / "wice")
+    report = run("wice", tmp_path, Overlap())
+    assert (report.items, report.supported) == (2 * len(data.TOPICS), len(data.TOPICS))
+    assert report.figures()["groundedness.wice.balanced_accuracy"] == 1 == report.overlap.auc
+    assert "  0.80  supported 1.000  others 0.000  threshold\n" in report.remarks()
+    with pytest.raises(InvalidInput):
+        run("wikipedia", tmp_path, Overlap())
 
 
 def test_quality_at_a_threshold_and_at_the_best() -> None:

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from evals.entail_calibrating import calibration, read, told, trade_off
 from evals.entail_net import Batch, Net, loss, predicted
 from evals.entail_pairs import Pair
 from evals.entail_shapes import Item
-from evals.fit_entail import ALLOWED, BATCH, batches, calibration, exported, in_float32, rows, told, trade_off
+from evals.fit_entail import ALLOWED, BATCH, batches, exported, in_float32, rows
 from vouch.core.types import Span
 from vouch.gateway.entail import Stated
 from vouch.gateway.entail_embedded import FOUND, NEW, Measured
@@ -100,7 +101,7 @@ def test_a_calibration_weighs_what_tells_the_shapes_apart(net: Net) -> None:
     right, wrong = "Lunch is at noon.", "Submarines surface in spring."
     items = [Item(lines, claim, claim == right) for claim in (right, wrong) for _ in range(9)]
     entailer, _ = in_float32(exported(net), Measured())
-    found = calibration(entailer, {"wice": items, "other": items[6:12]})
+    found = calibration(read(entailer, {"wice": items, "other": items[6:12]}))
     assert found.weights["found"] > 0.1
     calibrated, _ = in_float32(exported(net), Measured(found))
     held, refused = calibrated.entail([items[0].stated, items[-1].stated])
