@@ -61,11 +61,13 @@ def with_profiles(world: World, folder: Path) -> Iterator[dict[str, FakeChat]]:
         (folder / "profiles.toml").write_text(PROFILES)
         gateway, aside = Gateway.open(Settings(models=folder / "models.toml")), Aside()
         world.use(gateway=gateway, profiles=configured(folder, gateway), aside=aside)
-        yield {"small": small, "other": other}
-        for one in (small, other):
-            one.release()
-        aside.close()
-        gateway.close()
+        try:
+            yield {"small": small, "other": other}
+        finally:
+            for one in (small, other):
+                one.release()
+            aside.close()
+            gateway.close()
 
 
 def configured(folder: Path, gateway: Gateway) -> Profiles:

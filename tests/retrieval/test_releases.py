@@ -113,7 +113,7 @@ def test_a_stable_profile_that_is_not_as_it_was_released_fails_loudly(world: Wor
 def test_one_person_sees_one_way_of_answering_in_one_conversation(world: World) -> None:
     released(world, "extractive", canary=("strict", 50))
     arms = {}
-    for talk in (f"talk-{n}" for n in range(14)):
+    for talk in (f"talk-{n}" for n in range(10)):
         seen = {made(world.ask("bob", HOTEL, conversation_id=talk)) for _ in range(2)}
         assert len(seen) == 1
         arms[talk] = seen.pop()
@@ -171,24 +171,22 @@ def test_every_release_is_history_and_in_the_audit_log(world: World) -> None:
     assert profiles["brief"]["passages"] == 1 and set(profiles) >= {"routes", "chat", "extractive", "careful"}
 
 
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
+def test_a_release_that_makes_no_sense_is_refused(world: World) -> None:
+    tried = {"profile": "brief", "percent": 10}
+    senseless: list[tuple[Json, str]] = [
         ({}, "stable"),
         ({"stable": "poet"}, "stable"),
         ({"stable": "routes", "canary": {"profile": "poet", "percent": 10}}, "canary.profile"),
         ({"stable": "routes", "canary": {"profile": "routes", "percent": 10}}, "canary.profile"),
         ({"stable": "routes", "shadow": {"profile": "routes", "percent": 10}}, "shadow.profile"),
-        ({"stable": "routes", "canary": {"profile": "brief", "percent": 0}}, "canary.percent"),
-        ({"stable": "routes", "canary": {"profile": "brief", "percent": 101}}, "canary.percent"),
-        ({"stable": None, "canary": {"profile": "brief", "percent": 10}}, "stable"),
+        ({"stable": "routes", "canary": {**tried, "percent": 0}}, "canary.percent"),
+        ({"stable": "routes", "canary": {**tried, "percent": 101}}, "canary.percent"),
+        ({"stable": None, "canary": tried}, "stable"),
         ({"stable": "routes", "workflow": "Not a name!"}, "workflow"),
         ({"stable": "routes", "workflow": "shadow"}, "workflow"),
-    ],
-)
-def test_a_release_that_makes_no_sense_is_refused(world: World, body: Json, field: str) -> None:
-    refused = admin(world, "PUT", status=422, json=body)
-    assert refused["field"] == field
+    ]
+    for body, field in senseless:
+        assert admin(world, "PUT", status=422, json=body)["field"] == field, body
     assert admin(world, "GET")["releases"] == []
 
 
