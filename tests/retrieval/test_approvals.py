@@ -9,7 +9,9 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client import REGISTRY
 
+from acl.caller import Caller
 from ingestion import metrics
+from ingestion.reports.staleness import staleness
 from retrieval.approval import needs_approval
 from retrieval.types import Abstention, Question, Released
 from tests.retrieval.reviewing import QUESTION, QUOTE, WORKFLOW, asked, claimed, queue, review, seen, staffed
@@ -17,6 +19,7 @@ from tests.retrieval.test_answers import chatting
 from tests.retrieval.world import TENANT, World
 from vouch.catalog.database import ACROSS_TENANTS
 from vouch.catalog.retention import forget
+from vouch.catalog.tables import Feedback
 from vouch.core import clock
 from vouch.core.types import Json
 
@@ -63,6 +66,26 @@ def test_nothing_of_it_is_told_before_a_person_has_decided(world: World) -> None
     assert world.get("/evals/proposals?asked=true", "alice").json()["proposals"] == []
     for response in (str(answer), str(kept), trace.text):
         assert QUOTE not in response
+
+
+def test_it_is_no_use_of_a_document_and_proposes_nothing_before_it_is_released(world: World) -> None:
+    answer = asked(world)
+    with world.catalog.transaction(TENANT) as session:  # as no route lets it be said
+        session.add(Feedback(tenant_id=TENANT, answer_id=answer["answer_id"], user_id="user:alice", helpful=True))
+
+    def uses() -> int:
+        with world.catalog.reading(TENANT) as session:
+            reader = Caller(TENANT, "key", frozenset({"reports"}), None)
+            return sum(one.questions for one in staleness(session, reader, None, limit=10).documents)
+
+    def proposed() -> list[str]:
+        found = world.get("/evals/proposals?asked=true", "alice").json()["proposals"]
+        return [one["question"] for one in found]
+
+    assert (uses(), proposed()) == (0, [])
+    claimed(world, "dave", answer)
+    assert review(world, "dave", "release", answer, version=1).status_code == 200
+    assert (uses(), proposed()) == (1, [QUESTION])
 
 
 def test_a_stream_ends_with_the_same_and_holds_no_more(world: World) -> None:
