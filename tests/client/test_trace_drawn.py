@@ -22,8 +22,8 @@ from vouch.core.types import Json
 
 QUESTION = "Up to how much are hotel costs reimbursed per night?"
 ASKED = (
-    "resolve", "rewrite", "search", "fuse", "recheck", "rerank", "recheck", "demote", "pack", "reuse", "generate",
-    "verify", "guard", "release",
+    "resolve", "rewrite", "search", "fuse", "recheck", "rerank", "recheck", "demote", "pack", "generate", "verify",
+    "guard", "release",
 )  # fmt: skip
 
 

@@ -144,11 +144,11 @@ class Platform:
 
 @contextmanager
 def running_on(data_dir: Path, model_settings: Settings, **given: Any) -> Iterator[Running]:
-    """Every part on ``data_dir``; ``given`` are further settings."""
+    """Every part on ``data_dir``; ``given`` are further settings. What is asked twice is answered twice."""
     data_dir.mkdir(mode=0o700, exist_ok=True)
     if not (data_dir / "models").exists():
         shutil.copytree(model_settings.models_dir, data_dir / "models")
-    settings = Settings(data_dir=data_dir, port=0, lease_s=4, sweep_every_s=0.5, **given)
+    settings = Settings(data_dir=data_dir, port=0, lease_s=4, sweep_every_s=0.5, **{"reuse": "off", **given})
     with running_platform(settings, PARTS, prepare=prepare_in_child, durable=True) as running:
         yield running
 

@@ -53,7 +53,6 @@ def test_a_trace_loses_what_its_asker_may_no_longer_read(world: World) -> None:
         "rerank",
         "demote",
         "pack",
-        "reuse",
         "generate",
         "verify",
         "guard",

@@ -82,6 +82,7 @@ def test_it_is_streamed_as_others_are(world: World) -> None:
 
 
 def test_the_embedded_answerers_sentences_are_given_again_too(world: World) -> None:
+    world.use(settings=world.services.settings.model_copy(update={"reuse": "exact"}))
     first, again = world.ask("bob", HOTEL), world.ask("bob", HOTEL)
     assert (kind(first), kind(again), said(again)) == (None, "exact", said(first))
 

@@ -215,7 +215,7 @@ def open_world(catalog: Catalog, embedder: Embedder, folder: Path) -> Iterator[W
         directory.put_group(session, TENANT, "group:hr", name="HR", members=["user:alice"], actor="test")
     index = EdgeIndex(folder / "index", "g1")
     services = Services(
-        settings=Settings(data_dir=folder, reranker="lexical"),
+        settings=Settings(data_dir=folder, reranker="lexical", reuse="off"),  # what is asked twice is answered twice
         secret_key=SECRET,
         catalog=catalog,
         blobs=Blobs(str(folder / "blobs")),

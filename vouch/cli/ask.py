@@ -28,11 +28,13 @@ def ask(
     conversation: Annotated[
         str | None, typer.Option(help="An id of your own for questions that belong together.")
     ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Written anew, whatever was answered before.")] = False,
     json: AsJson = False,
 ) -> None:
     """Ask a question. Exit status 1 when there is no answer, or none yet."""
     with connect(as_user) as vouch:
         options: dict[str, Any] = {"filter": _filter(vouch, source), "conversation_id": conversation}
+        options |= {"fresh": True} if fresh else {}
         answer = _watched(vouch, question, options) if output.on_terminal() else vouch.ask(question, **options)
     if json:
         output.as_json(answer)
