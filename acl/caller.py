@@ -18,12 +18,10 @@ from acl.who import Asker as Asker
 from acl.who import Caller as Caller
 from vouch.catalog import epoch as epochs
 from vouch.catalog.database import Catalog
-from vouch.catalog.tables import ApiKey, Issuer
+from vouch.catalog.tables import ApiKey, Issuer, User
 from vouch.core import clock
 from vouch.core.errors import ActsForNobody, Forbidden, InvalidInput, Unauthenticated
 from vouch.core.types import principal_name
-
-_ACTIVE = sa.text("SELECT id FROM app_user WHERE tenant_id = :t AND id = ANY(CAST(:u AS text[])) AND active")
 
 _bearer = HTTPBearer(auto_error=False, description="An API key, `vouch_…`, or an access token of a configured issuer")
 
@@ -74,7 +72,25 @@ def require_standing(session: Session, caller: Caller | Asker) -> None:
     if not stands:
         raise Unauthenticated()
     named = _involved(caller, bound)
-    _require_active(named, _active(session, caller.tenant, named))
+    users = (session.get(User, (caller.tenant, user)) for user in named)
+    _require_active(named, [user.id for user in users if user is not None and user.active])
+
+
+def standing_of(session: Session, tenant: str, callers: Collection[Caller | Asker]) -> list[object]:
+    """All that :func:`require_standing` looks at for these callers, in three queries: in this session, and as long as
+    the rows are held, it asks nothing more. Where access changes, hundreds of streams are decided about at once."""
+    named = {caller.key_id for caller in callers}
+    issuers = {one.removeprefix(OIDC) for one in named if one.startswith(OIDC)}
+    keys = session.scalars(sa.select(ApiKey).where(_in(ApiKey, tenant, named))).all()
+    users = {user for one in keys for user in (one.user_id,) if user is not None}
+    users |= {caller.user for caller in callers if caller.user is not None}
+    trusted = session.scalars(sa.select(Issuer).where(_in(Issuer, tenant, issuers))).all()
+    return [*keys, *trusted, *session.scalars(sa.select(User).where(_in(User, tenant, users))).all()]
+
+
+def _in(table: type[ApiKey | Issuer | User], tenant: str, ids: Collection[str]) -> sa.ColumnElement[bool]:
+    columns = sa.inspect(table).columns
+    return sa.and_(columns.tenant_id == tenant, columns.id.in_(sorted(ids)))
 
 
 def _named(acts_for: str | None) -> str | None:
@@ -95,10 +111,6 @@ def _for_user(caller: Caller, wanted: str | None) -> Caller:
 def _involved(caller: Caller | Asker, bound: str | None) -> frozenset[str]:
     """Whom the request acts for, and whose the key is: with a user every credential of theirs ends."""
     return frozenset(user for user in (caller.user, bound) if user is not None)
-
-
-def _active(session: Session, tenant: str, named: Collection[str]) -> Collection[str]:
-    return session.execute(_ACTIVE, {"t": tenant, "u": list(named)}).scalars().all()
 
 
 def _require_active(named: Collection[str], active: Collection[str]) -> None:

@@ -29,7 +29,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from acl.caller import Asker, Caller
+from acl.caller import Asker, Caller, standing_of
 from vouch.catalog.database import ACROSS_TENANTS, Catalog
 from vouch.core import clock
 from vouch.core.errors import Unauthenticated, Unavailable, VouchError
@@ -63,9 +63,8 @@ def event(name: str, data: Json) -> bytes:
 class _Open:
     """A stream as the watch knows it."""
 
-    tenant: str
+    caller: Caller | Asker
     check: Check
-    expires_at: datetime | None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     epoch: int | None = None
@@ -73,6 +72,14 @@ class _Open:
     sure: float = field(default_factory=time.monotonic)
     """Up to when it is known to have been in order (``time.monotonic``)."""
     error: VouchError | None = None
+
+    @property
+    def tenant(self) -> str:
+        return self.caller.tenant
+
+    @property
+    def expires_at(self) -> datetime | None:
+        return self.caller.expires_at
 
     async def lost(self) -> VouchError:
         """Wait until the stream has to end. Returns why."""
@@ -148,6 +155,7 @@ class Watch:
 
     def _decide(self, tenant: str, streams: Collection[_Open], epoch: int | None, began: float) -> None:
         with self._catalog.reading(tenant) as session:
+            held = standing_of(session, tenant, [stream.caller for stream in streams])
             for stream in streams:
                 try:
                     stream.check(session)
@@ -155,6 +163,7 @@ class Watch:
                     self._end(stream, error)
                 else:
                     stream.epoch, stream.sure = epoch, began
+            del held  # what a session has read it keeps only as long as somebody does
 
     def _end(self, stream: _Open, error: VouchError) -> None:
         with self._lock:
@@ -205,7 +214,7 @@ class Watched(Response):
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> VouchError | None:
         """The error that the stream has to end with; none when it has ended by itself."""
-        opened = _Open(self.caller.tenant, self.check, self.caller.expires_at)
+        opened = _Open(self.caller, self.check)
         with self.watch.over(opened), anyio.CancelScope() as while_in_order:
 
             async def cut() -> None:

@@ -11,11 +11,12 @@ from typing import Any
 
 import anyio
 import pytest
+import sqlalchemy as sa
 from fastapi.responses import StreamingResponse
 from sqlmodel import Session
 
 from acl import directory
-from acl.caller import Caller, require_standing
+from acl.caller import Caller, require_standing, standing_of
 from acl.keys import create_key, revoke_key
 from acl.watch import Check, Watch, Watched, event
 from tests.acl.wire import Connection
@@ -293,3 +294,28 @@ def test_nobody_is_watched_when_no_stream_is_open(catalog: Catalog, caller: Call
             thread.join(GUARD_S)
             assert not thread.is_alive()
         assert watch._thread is None and not watch._streams
+
+
+def test_many_streams_are_decided_about_in_a_few_queries(catalog: Catalog, caller: Caller) -> None:
+    """Else hundreds of them, looked at one by one on a machine that has much to do, would all end for being late."""
+    users = [f"reader-{n}" for n in range(30)]
+    for user in users:
+        _put(catalog, "t", user, active=user != "reader-7")
+    with catalog.transaction("t") as session:
+        key = create_key(session, "secret", "t", name="app", scopes=["ask", "act_as"], actor="test")
+    callers = [caller, *(replace(caller, key_id=key.id, user=f"user:{user}") for user in users)]
+    asked: list[str] = []
+    with catalog.reading("t") as session:
+        session.connection()
+        sa.event.listen(session.get_bind(), "before_cursor_execute", lambda *given: asked.append(given[2]))
+        held = standing_of(session, "t", callers)
+        gone = [one.user for one in callers if not _stands(session, one)]
+    assert gone == ["user:reader-7"] and len(asked) == 3 and len(held) == 33
+
+
+def _stands(session: Session, caller: Caller) -> bool:
+    try:
+        require_standing(session, caller)
+    except Unauthenticated:
+        return False
+    return True
