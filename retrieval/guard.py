@@ -91,7 +91,10 @@ def guard_output(verified: Verified, draft: Draft = _NOBODY, refused: Collection
         if reason := _amiss(text, quotes, refused, draft.prompt or ANSWER):
             rejections.append(Rejection(claim.text if reason == "unsupported" else _WITHHELD, None, reason))
         else:
-            claims.setdefault((text, claim.evidence), replace(claim, text=text))
+            shown = replace(claim, text=text)
+            if shown.verbatim and not claim.verbatim:  # what was told of its words does not hold of the document's
+                shown = replace(shown, verdict="supported", score=1.0)
+            claims.setdefault((text, claim.evidence), shown)
     return Verified(tuple(claims.values()), (*verified.rejected, *rejections))
 
 

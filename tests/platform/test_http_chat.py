@@ -33,7 +33,13 @@ def platform(
     tmp_path_factory: pytest.TempPathFactory, model_settings: Settings, embedder: object, model: FakeChat
 ) -> Iterator[Platform]:
     """One whose answers are written by ``model``."""
-    given = {"chat_url": model.url, "chat_model": "some-model", "chat_api_key": KEY, "chat_timeout_s": 2}
+    given = {
+        "chat_url": model.url,
+        "chat_model": "some-model",
+        "chat_api_key": KEY,
+        "chat_timeout_s": 2,
+        "reuse": "off",
+    }
     with platform_on(tmp_path_factory.mktemp("platform") / "data", model_settings, **given) as platform:
         source = platform.source("travel")
         for name, (text, who) in DOCUMENTS.items():

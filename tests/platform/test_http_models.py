@@ -84,7 +84,7 @@ def platform(
     file.write_text(FILE.format(strong=models[0].url, small=models[1].url))
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("KEY_OF_THE_STRONG", "sk-of-the-strong-one")
-        given = {"models": file, "ask_deadline_s": DEADLINE_S}
+        given = {"models": file, "ask_deadline_s": DEADLINE_S, "reuse": "off"}
         with platform_on(folder / "data", model_settings, **given) as platform:
             source = platform.source("travel")
             for name, text in DOCUMENTS.items():

@@ -48,7 +48,7 @@ def platform(
 ) -> Iterator[Platform]:
     folder = tmp_path_factory.mktemp("paid")
     (folder / "models.toml").write_text(FILE.format(url=model.url))
-    with platform_on(folder / "data", model_settings, models=folder / "models.toml") as platform:
+    with platform_on(folder / "data", model_settings, models=folder / "models.toml", reuse="off") as platform:
         source = platform.source("travel")
         platform.pushed(source, "hotels", f"# Hotels\n\n{HOTELS}\n", "authenticated")
         yield platform

@@ -41,7 +41,7 @@ def platform(
     tmp_path_factory: pytest.TempPathFactory, model_settings: Settings, embedder: object, model: FakeChat
 ) -> Iterator[Platform]:
     """One whose answers are written by ``model``, when it is let."""
-    given = {"chat_url": model.url, "chat_model": "some-model", "chat_timeout_s": 2 * GUARD_S}
+    given = {"chat_url": model.url, "chat_model": "some-model", "chat_timeout_s": 2 * GUARD_S, "reuse": "off"}
     with platform_on(tmp_path_factory.mktemp("platform") / "data", model_settings, **given) as platform:
         yield platform
 

@@ -11,7 +11,8 @@ from prometheus_client import REGISTRY
 from tests.retrieval.world import TENANT, World
 from vouch.core.errors import ModelUnavailable
 from vouch.core.types import Json
-from vouch.gateway.chat import ChatReply, ChatUsage, Draft, DraftCitation, DraftClaim, DraftRequest
+from vouch.gateway.chat import ChatReply, ChatUsage, Draft, DraftCitation, DraftClaim, DraftRequest, Hear
+from vouch.gateway.fake_chat import turned
 from vouch.gateway.gateway import Gateway
 
 LEAVE = "How many weeks of paid parental leave may a parent take?"
@@ -35,14 +36,14 @@ class CountingChat:
     def calls(self) -> int:
         return len(self.asked)
 
-    def write(self, request: DraftRequest, timeout_s: float) -> ChatReply:
+    def write(self, request: DraftRequest, timeout_s: float, hear: Hear | None = None) -> ChatReply:
         if self.down:
             raise ModelUnavailable("The chat model is down.", reason="server_error")
         self.asked.append(request.question)
         words = set(request.question.lower().rstrip("?").split())
         lines = [(one.id, line) for one in request.passages for line in one.text.split("\n\n")]
         passage, line = max(lines, key=lambda one: len(words & set(one[1].lower().rstrip(".").split())))
-        said = line if self.verbatim else f"It is {SURELY[self.calls % len(SURELY)]} so: {line}"
+        said = line if self.verbatim else f"It is {SURELY[self.calls % len(SURELY)]} so: {turned(line)}"
         claims = [DraftClaim(said, (DraftCitation(passage, line),))]
         if self.misquotes:
             claims.append(DraftClaim("Nothing of this is true.", (DraftCitation(passage, "Nothing of this."),)))

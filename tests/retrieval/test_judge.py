@@ -35,7 +35,7 @@ class Chat:
     fails: str | None = None
     asked: list[DraftRequest] = field(default_factory=list)
 
-    def write(self, request: DraftRequest, timeout_s: float) -> ChatReply:
+    def write(self, request: DraftRequest, timeout_s: float, hear: object = None) -> ChatReply:
         self.asked.append(request)
         if self.fails is not None:
             raise ModelUnavailable("It fails.", reason=self.fails)

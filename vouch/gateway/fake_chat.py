@@ -243,10 +243,10 @@ def _altered(quote: str) -> str:
 
 
 def _paraphrased(draft: Json, _: list[Json]) -> Json:
-    return {**draft, "claims": [{**c, "text": _turned(c["text"])} for c in draft["claims"]]}
+    return {**draft, "claims": [{**c, "text": turned(c["text"])} for c in draft["claims"]]}
 
 
-def _turned(text: str) -> str:
+def turned(text: str) -> str:
     """Its words in another order: the last ones first."""
     words = text.rstrip(".").split()
     half = -(-len(words) // 2)
