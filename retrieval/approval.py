@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+from retrieval.metrics import APPROVALS
 from retrieval.types import Need, Question, Released
 from vouch.core.settings import Settings
 from vouch.gateway.model_file import EXTRACTIVE
@@ -33,7 +34,10 @@ def needs_approval(
 def held(settings: Settings, question: Question, released: Released, *, by_profile: bool = False) -> Released:
     """``released``, marked where it waits for a person."""
     workflows = frozenset(filter(None, (one.strip() for one in settings.approval_workflows.split(","))))
-    return replace(released, awaits=needs_approval(workflows, question, released, by_profile=by_profile))
+    need = needs_approval(workflows, question, released, by_profile=by_profile)
+    if need is not None:
+        APPROVALS.labels("held").inc()
+    return replace(released, awaits=need)
 
 
 def withheld(released: Released) -> Released:

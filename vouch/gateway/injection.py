@@ -170,5 +170,5 @@ def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 def _folded(text: str) -> str:
     """``text`` with letters of other widths and styles as plain ones, where that keeps every character's place."""
-    plain = {c: one for c in set(text) if len(one := unicodedata.normalize("NFKC", c)) == 1}
-    return text.translate(str.maketrans(plain))
+    plain = {ord(c): one for c in set(text) if len(one := unicodedata.normalize("NFKC", c)) == 1}
+    return text.translate(plain)
