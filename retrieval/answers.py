@@ -15,7 +15,7 @@ from acl.proof import digest
 from acl.resolve import Access, resolve
 from retrieval.approval import withheld
 from retrieval.documents import cards
-from retrieval.metrics import APPROVALS, FEEDBACK
+from retrieval.metrics import FEEDBACK
 from retrieval.reuse.store import disliked
 from retrieval.services import Services
 from retrieval.trace import Recorder
@@ -85,8 +85,6 @@ def save_answer(services: Services, access: Access, question: Question, released
         held = {"awaits": released.awaits} if released.awaits else {}
         detail = shown([] if held else _cited(released), released.proof["epoch"], **told, **held)
         record(session, trace.asker, "ask", f"answer:{released.id}", detail | {"made_by": released.made_by})
-    if held:
-        APPROVALS.labels("held").inc()
 
 
 def _hold(session: Session, tenant: str, released: Released) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+from retrieval.metrics import APPROVALS
 from retrieval.types import Need, Question, Released
 from vouch.core.settings import Settings
 from vouch.gateway.model_file import EXTRACTIVE
@@ -38,7 +39,10 @@ def may_need(settings: Settings, question: Question, *, by_profile: bool) -> boo
 
 def held(settings: Settings, question: Question, released: Released, *, by_profile: bool = False) -> Released:
     """``released``, marked where it waits for a person."""
-    return replace(released, awaits=needs_approval(_workflows(settings), question, released, by_profile=by_profile))
+    need = needs_approval(_workflows(settings), question, released, by_profile=by_profile)
+    if need is not None:
+        APPROVALS.labels("held").inc()
+    return replace(released, awaits=need)
 
 
 def _workflows(settings: Settings) -> frozenset[str]:

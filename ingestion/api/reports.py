@@ -14,12 +14,12 @@ from pydantic import AfterValidator, BaseModel, Field, PlainSerializer
 from acl.audit import record_reading
 from acl.caller import Caller, asker_of, calling, scope
 from ingestion.api.requests import Cursor, ServicesDep, possible
+from ingestion.api.suspected import ReportedSuspect
 from ingestion.api.twins import ReportedConflict, ReportedDuplicate
 from ingestion.reports.broken_links import BrokenLink
 from ingestion.reports.delimited import as_csv
 from ingestion.reports.html import as_html
 from ingestion.reports.staleness import FIRST, Listed, Position, Quarantined, Report, staleness
-from ingestion.reports.suspected import SuspectedDocument
 from vouch.core.clock import rfc3339
 from vouch.core.errors import AccessIncomplete, ActsForNobody, Forbidden, InvalidInput, NotFound
 from vouch.core.freshness import State
@@ -100,24 +100,6 @@ class ReportedLink(_Document):
 
     @classmethod
     def of(cls, row: BrokenLink) -> Self:
-        return cls(**asdict(row))
-
-
-class SuspectedPlace(BaseModel):
-    ruse: str = Field(description="What the words read like: `override`, `steering`, `disclosure`, …")
-    start: int
-    end: int
-
-
-class ReportedSuspect(_Document):
-    """A document that holds words which read as if they were meant for a model."""
-
-    places: list[SuspectedPlace] = Field(description="In its text, in characters; none: the request acts for nobody.")
-    places_in_all: int
-    looked_at: int | None = Field(description="Characters from the beginning, where the text is longer than that.")
-
-    @classmethod
-    def of(cls, row: SuspectedDocument) -> Self:
         return cls(**asdict(row))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import sqlalchemy as sa
 from httpx2 import Response
 
 from acl import directory
@@ -54,3 +55,22 @@ def claimed(world: World, who: str, answer: Json) -> Json:
     assert response.status_code == 200, response.text
     found: Json = response.json()
     return found
+
+
+def own(world: World, answer: Json, user: str = "alice") -> Json:
+    response = world.get(f"/answers/{answer['answer_id']}", user)
+    assert response.status_code == 200, response.text
+    found: Json = response.json()
+    return found
+
+
+def problem(response: Response, status: int, code: str) -> Json:
+    body: Json = response.json()
+    assert (body["status"], body["code"]) == (status, code), body
+    return body
+
+
+def trail(world: World, answer: Json) -> list[str]:
+    with world.catalog.reading(TENANT) as session:
+        told = sa.text("SELECT action FROM audit_entry WHERE subject = :of ORDER BY seq")
+        return list(session.execute(told, {"of": f"answer:{answer['answer_id']}"}).scalars())
