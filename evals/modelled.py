@@ -30,12 +30,6 @@ class Modelled:
     def user(self, name: str, active: bool = True) -> None:
         self.http.put(f"/v1/directory/users/{name}", json={"name": name, "active": active}).raise_for_status()
 
-    def key(self, name: str, *scopes: str) -> Mapping[str, str]:
-        """A key of the user's own: ``id`` and ``key``."""
-        body = {"name": name, "scopes": list(scopes), "user": f"user:{name}"}
-        made: dict[str, str] = self.http.post("/v1/keys", json=body).raise_for_status().json()
-        return made
-
     def push(self, documents: Mapping[str, tuple[str, tuple[str, ...]]]) -> None:
         """Text and who may read it, by external id; searchable when it returns."""
         source = self.http.post("/v1/sources", json={"name": "made", "kind": "push"}).raise_for_status().json()["id"]

@@ -11,22 +11,20 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import numpy as np
 
 from evals.bench.report import Report
-from vouch.cli.platform import prepare_in_child
-from vouch.core.settings import Settings
-from vouch.embedded.addresses import http_url
-from vouch.embedded.platform import API, INDEX, SCHEDULER, SERVERS, WORKER, running_platform
+from evals.modelled import EVERYONE, modelled
 from vouch.gateway.fake_chat import FakeChat
 
 AT_ONCE = 10
 WITHIN_MS = 1000.0
 QUESTION = "How much is reimbursed for a hotel per night?"
+DOCUMENTS = {"hotels": ("Hotels are reimbursed up to 140 euros per night.", EVERYONE)}
+"""One that everyone may read, so that the model is asked."""
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -36,37 +34,20 @@ def options(parser: argparse.ArgumentParser) -> None:
 def measure(arguments: argparse.Namespace, report: Report) -> None:
     """Cut streams by deactivating their users and by revoking their keys, in turn."""
     took: list[float] = []
-    with tempfile.TemporaryDirectory() as folder, FakeChat("held") as model, _platform(Path(folder), model) as http:
-        _document(http)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        FakeChat("held") as model,
+        modelled(Path(folder), model, chat_timeout_s=600) as platform,
+    ):
+        platform.push(DOCUMENTS)
         for first in range(0, arguments.streams, AT_ONCE):
             model.behave("held")
-            took += _cut(http, range(first, min(first + AT_ONCE, arguments.streams)))
+            took += _cut(platform.http, range(first, min(first + AT_ONCE, arguments.streams)))
             model.release()
     milliseconds = 1000 * np.array(took)
     report.add("open stream cut, p50", float(np.percentile(milliseconds, 50)), "ms")
     report.add("open stream cut, p95", float(np.percentile(milliseconds, 95)), "ms")
     report.add("open stream cut, slowest", float(milliseconds.max()), "ms", at_most=WITHIN_MS)
-
-
-@contextmanager
-def _platform(folder: Path, model: FakeChat) -> Iterator[httpx.Client]:
-    settings = Settings(data_dir=folder / "data", port=0, chat_url=model.url, chat_model="held", chat_timeout_s=600)
-    settings.data_dir.mkdir(mode=0o700)
-    with running_platform(settings, (*SERVERS, INDEX, WORKER, SCHEDULER, API), prepare=prepare_in_child) as running:
-        key = (settings.data_dir / "admin.key").read_text().strip()
-        with httpx.Client(
-            base_url=http_url(running.settings), headers={"Authorization": f"Bearer {key}"}, timeout=60
-        ) as http:
-            yield http
-
-
-def _document(http: httpx.Client) -> None:
-    """One that everyone may read, so that the model is asked."""
-    source = _ok(http.post("/v1/sources", json={"name": "travel", "kind": "push"})).json()["id"]
-    body = {"text": "Hotels are reimbursed up to 140 euros per night.", "access": [{"allow": ["authenticated"]}]}
-    job = _ok(http.put(f"/v1/sources/{source}/documents/hotels", json=body)).json()["job_id"]
-    while _ok(http.get(f"/v1/jobs/{job}")).json()["state"] in ("queued", "running"):
-        time.sleep(0.1)
 
 
 def _cut(http: httpx.Client, numbers: range) -> list[float]:

@@ -21,7 +21,8 @@ def _money(*, nullable: bool = False) -> Any:
 
 class ModelCall(SQLModel, table=True):
     """One call of a chat model. ``groups``: those of its asker at that time. ``outcome``: ``wrote``, ``abstained``, why
-    it failed, or ``open`` while it is under way; tokens and ``cost`` are then what was set aside for it."""
+    it failed, ``died`` where its process did, or ``open`` while it is under way; tokens and ``cost`` are then what was
+    set aside for it."""
 
     __tablename__ = "model_call"
     __table_args__ = (sa.Index("model_call_at", "tenant_id", "at"),)
