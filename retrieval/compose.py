@@ -47,7 +47,7 @@ def compose(
     access, size = ground.asked.access, ground.asked.question.limit
     texts = Texts(services.blobs, access.tenant)
     with trace.step("pack"):
-        prose = writers.names[0] != EXTRACTIVE  # who takes whole sentences needs none around them
+        prose = writers.names[:1] != (EXTRACTIVE,)  # who takes whole sentences needs none around them
         around = neighbours(services, access, ground.hits) if prose else {}
         packed = pack(texts, ground.hits, size, around)
     again = given_before(ground.asked, texts, packed, trace)
