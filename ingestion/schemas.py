@@ -10,6 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from vouch.catalog.tables import Document
 from vouch.core.clock import utc
+from vouch.core.data_class import DataClass
 from vouch.core.errors import InvalidInput
 from vouch.core.freshness import InSearch
 from vouch.core.types import Acl, Clause, Json
@@ -126,6 +127,9 @@ class SourceIn(Input):
         None, description="When access rules and groups alone are read, as `schedule`."
     )
     priority: Priority = "normal"
+    data_class: DataClass | None = Field(
+        None, description="Of its documents, a name of your own: models may be shown some classes alone."
+    )
 
 
 class SourcePatch(Input):
@@ -141,6 +145,7 @@ class SourcePatch(Input):
     deletion_guard: Share | None = None
     access_schedule: Annotated[str, Field(max_length=100)] | None = None
     priority: Priority | None = None
+    data_class: DataClass | None = None
     state: Literal["active", "paused"] | None = None
 
 
@@ -165,6 +170,7 @@ class SourceOut(BaseModel):
     access_schedule: str | None
     next_access_at: str | None
     priority: Priority
+    data_class: str | None
     failing: FailingOut | None = Field(description="Set while its scans fail; `open`: none is started by schedule.")
     state: str
     documents: dict[str, int] = Field(description="Documents by state, and how many are readable by nobody.")

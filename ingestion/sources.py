@@ -67,6 +67,7 @@ def create(session: Session, tenant: str, asked: SourceIn, settings: Settings | 
         acl_max_age_s=_seconds(asked.acl_max_age, "acl_max_age"),
         deletion_guard=asked.deletion_guard,
         priority=asked.priority,
+        data_class=asked.data_class,
     )
     source.next_sync_at = next_sync(source.schedule, clock.now())
     _schedule_access(source, asked.access_schedule)
@@ -109,6 +110,8 @@ def change(
         source.deletion_guard = 0.5 if asked.deletion_guard is None else asked.deletion_guard
     if "priority" in given:
         source.priority = asked.priority or "normal"
+    if "data_class" in given:
+        source.data_class = asked.data_class
     if asked.state is not None:
         source.state = asked.state
     source.updated_at = clock.now()
@@ -201,6 +204,7 @@ def shown(session: Session, source: Source) -> Json:
         "access_schedule": source.access_schedule,
         "next_access_at": rfc3339(source.next_access_at),
         "priority": source.priority,
+        "data_class": source.data_class,
         "failing": failing(source),
         "state": source.state,
         "documents": dict(zip(("live", "pending", "quarantined", "readable_by_nobody"), counts, strict=True)),

@@ -9,6 +9,7 @@ from decimal import Decimal
 from retrieval.leaks import unused_word
 from retrieval.prompts import ANSWER, REPAIR, AnswerPrompt, render
 from retrieval.types import SOMEWHERE, Draft, DraftClaim, Passage, Quote, Suspected
+from vouch.core.data_class import classes
 from vouch.core.types import Json, Span
 from vouch.gateway import chat, injection
 from vouch.gateway.chat import ChatReply, DraftRequest, FailedClaim, PassageText
@@ -44,9 +45,8 @@ def from_model(
         if hear is not None:
             hear(replace(draft, claims=tuple(heard), confidence=1.0))
 
-    reply, usage = write(
-        DraftRequest(question, shown, render(version, AnswerPrompt(canary))), None if hear is None else listen
-    )
+    request = DraftRequest(question, shown, render(version, AnswerPrompt(canary)), data_classes=classes_of(passages))
+    reply, usage = write(request, None if hear is None else listen)
     # The model's own words on what is missing are prose that nothing verifies: they are not passed on. One that says
     # that nothing answers, and answers, is taken at its first word, unless its second was heard by then.
     claims = tuple(_claim(one, numbered) for one in reply.draft.claims if heard or not reply.draft.insufficient)
@@ -61,7 +61,8 @@ def mended(
     shown = _shown(passages, draft.suspected)
     canary = unused_word()
     again = tuple(FailedClaim(claim.text, tuple(one.text for one in claim.quotes), why) for claim, why in failed)
-    reply, usage = write(DraftRequest(question, shown, render(REPAIR, AnswerPrompt(canary)), again), None)
+    system = render(REPAIR, AnswerPrompt(canary))
+    reply, usage = write(DraftRequest(question, shown, system, again, classes_of(passages)), None)
     numbered = {passage.id: n for n, passage in enumerate(shown, 1)}
     claims = () if reply.draft.insufficient else tuple(_claim(one, numbered) for one in reply.draft.claims)
     return replace(draft, claims=(*draft.claims, *claims), usage=_both(draft.usage, usage), canary=canary)
@@ -87,6 +88,10 @@ def _shown(passages: Sequence[Passage], suspected: Sequence[Suspected]) -> tuple
         )
         for passage in passages
     )
+
+
+def classes_of(passages: Sequence[Passage]) -> frozenset[str]:
+    return classes(passage.data_class for passage in passages)
 
 
 def _claim(claim: chat.DraftClaim, numbered: Mapping[str, int]) -> DraftClaim:

@@ -48,17 +48,19 @@ class Writers:
     hear: Callable[[Draft], bool] | None = None
 
 
-def choose_writers(
-    services: Services, payer: Payer, question: Question, profile: Profile, deadline: Deadline
-) -> Writers:
-    """``question``: as it is searched for; by its workflow, not its payer's, models are routed."""
+def routed_by(tenant: str, question: Question, data_classes: frozenset[str]) -> Call:
+    """``question``: as it is searched for; by its workflow, not its payer's, models are routed. ``data_classes``: of
+    what it may be answered from."""
+    return Call(tenant, difficulty(question.text), question.workflow, data_classes)
+
+
+def choose_writers(services: Services, payer: Payer, call: Call, profile: Profile, deadline: Deadline) -> Writers:
+    """By the profile, and by the file's routes where it leaves it to them. Which of them may be shown the evidence is
+    decided as each is asked, by :meth:`vouch.gateway.gateway.Gateway.write`."""
     wanted, gateway = profile.spec.writers, services.gateway
     if wanted == EXTRACTIVE:
         return Writers((EXTRACTIVE,), deadline, payer, deadline, profile=profile)
-    if wanted in (ROUTES, CHAT):
-        names = gateway.chain(Call(payer.tenant, difficulty(question.text), question.workflow))
-    else:
-        names = gateway.allowed(wanted, payer.tenant)
+    names = gateway.chain(call) if wanted in (ROUTES, CHAT) else gateway.allowed(wanted, payer.tenant)
     if wanted == CHAT:  # prose was asked for: sentences are the last resort, never the first
         names = (*(name for name in names if name != EXTRACTIVE), *(name for name in names if name == EXTRACTIVE))
     return Writers(names, deadline.keeping(AFTERWARDS_S), payer, deadline, profile=profile)

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from retrieval.draft import Write
+from retrieval.draft import Write, classes_of
 from retrieval.generate import Writers
 from retrieval.prompts import JUDGE, JudgePrompt, render
 from retrieval.services import Services
 from retrieval.spend import paying
+from retrieval.types import Passage
+from vouch.core.data_class import UNCLASSIFIED
 from vouch.core.errors import ModelUnavailable
 from vouch.core.types import Json
 from vouch.gateway.chat import ChatReply, DraftRequest, Hear, PassageText
@@ -33,9 +35,9 @@ class ChatJudge:
     floor = 0.5
     let_through: Mapping[float, tuple[float, float]] = MappingProxyType({})
 
-    def __init__(self, name: str, write: Write) -> None:
+    def __init__(self, name: str, write: Write, data_classes: frozenset[str] = frozenset((UNCLASSIFIED,))) -> None:
         self.name = f"{CHAT}{name}@{JUDGE}"
-        self._write = write
+        self._write, self._data_classes = write, data_classes
 
     def entail(self, pairs: Sequence[Stated]) -> list[Judged]:
         """Raises as ``write``: :class:`ModelUnavailable`, :class:`vouch.core.errors.ModelWithheld`."""
@@ -43,13 +45,14 @@ class ChatJudge:
         if not asked:
             return [UNTOLD] * len(pairs)
         shown = tuple(PassageText(id=n, title=pair.claim, text=pair.evidence) for n, pair in asked.items())
-        reply, _ = self._write(DraftRequest(QUESTION, shown, render(JUDGE, JudgePrompt())), None)
+        request = DraftRequest(QUESTION, shown, render(JUDGE, JudgePrompt()), data_classes=self._data_classes)
+        reply, _ = self._write(request, None)
         draft = reply.draft
         follow = set() if draft.insufficient else {one.passage for claim in draft.claims for one in claim.citations}
         return [_FOLLOWS if n in follow & asked.keys() else UNTOLD for n in map(str, range(1, len(pairs) + 1))]
 
 
-def judging(services: Services, writers: Writers) -> Entailer | None:
+def judging(services: Services, writers: Writers, passages: Sequence[Passage]) -> Entailer | None:
     """Who judges the claims of a question: the chat model that is set to, by what is left of the question's time and at
     the expense of who pays for it; else the entailer that is loaded, if any."""
     setting = services.settings.entailment
@@ -58,7 +61,9 @@ def judging(services: Services, writers: Writers) -> Entailer | None:
     name = setting.removeprefix(CHAT)
     if not services.gateway.serves(name, writers.payer.tenant):
         return ChatJudge(name, _not_served)
-    return ChatJudge(name, paying(services, writers.payer, name, writers.whole.keeping(RELEASE_S)))
+    return ChatJudge(
+        name, paying(services, writers.payer, name, writers.whole.keeping(RELEASE_S)), classes_of(passages)
+    )
 
 
 def _not_served(request: DraftRequest, hear: Hear | None = None) -> tuple[ChatReply, Json]:

@@ -10,6 +10,7 @@ from typing import Self
 from retrieval.terms import numbers, stems
 from retrieval.texts import Texts
 from retrieval.types import ChunkKey, Hit, Passage
+from vouch.core.data_class import classes
 from vouch.core.errors import Unavailable
 from vouch.core.types import Span
 
@@ -48,9 +49,7 @@ def pack(
     """The first ``size`` hits that differ, and then what is ``around`` them, within :data:`MAX_CHARACTERS`. A
     superseded document gives way to its successor where both are among ``hits``, unless ``outdated`` asks for it
     too."""
-    present = {hit.document_id for hit in hits}
-    replaced = frozenset(hit.document_id for hit in hits if hit.freshness.superseded_by in present)
-    withheld = frozenset[str]() if outdated else replaced
+    withheld = frozenset[str]() if outdated else _replaced(hits)
     passages: list[Passage] = []
     digests: dict[int, str] = {}
     chosen = _chosen([hit for hit in hits if hit.document_id not in withheld], size)
@@ -60,6 +59,22 @@ def pack(
             passages.append(passage)
             digests[passage.n] = run[0].text_digest
     return Packed(tuple(passages), digests, withheld)
+
+
+def packable(hits: Sequence[Hit], size: int) -> frozenset[str]:
+    """The classes of data of all that :func:`pack` may take of ``hits``, superseded documents included: what is around
+    a hit is of its document."""
+    every = classes(hit.data_class for hit in hits)
+    if len(every) < 2:
+        return every
+    replaced = _replaced(hits)
+    current = [hit for hit in hits if hit.document_id not in replaced]
+    return classes(hit.data_class for hit in (*_chosen(current, size), *_chosen(hits, size)))
+
+
+def _replaced(hits: Sequence[Hit]) -> frozenset[str]:
+    present = {hit.document_id for hit in hits}
+    return frozenset(hit.document_id for hit in hits if hit.freshness.superseded_by in present)
 
 
 def _chosen(hits: Iterable[Hit], size: int) -> list[Hit]:
@@ -144,4 +159,5 @@ def _passage(texts: Texts, run: Sequence[Hit], n: int) -> Passage | None:
         modified_at=best.freshness.modified_at,
         freshness=best.freshness,
         owner=best.owner,
+        data_class=best.data_class,
     )

@@ -21,10 +21,11 @@ from retrieval.compose import Ground, Tell, compose
 from retrieval.export import exported
 from retrieval.facets import Matched, count
 from retrieval.finding import counted, find_all, find_one, list_newest, mean, texts_of
-from retrieval.generate import choose_writers
+from retrieval.generate import choose_writers, routed_by
 from retrieval.guard import guard_input
 from retrieval.highlight import Marked, mark, sought
 from retrieval.metrics import ABSTENTIONS, CLAIMS, REJECTED_CLAIMS, SUSPECTED
+from retrieval.pack import packable
 from retrieval.profiles.made_by import made_by
 from retrieval.profiles.shadow import Shown, beside
 from retrieval.query import Query, understand, understand_question
@@ -130,8 +131,10 @@ def _answered(services: Services, question: Question, query: Query, trace: Recor
     rewritten = found.meant.rewritten
     payer = Payer(asker.tenant, asker.user, asker.key_id, found.access.groups, question.workflow, trace.id)
     profile = meant.serving.profile
-    writers = replace(choose_writers(services, payer, meant.question, profile, deadline), tried=trace.tried)
-    asked = Asked(services, found.access, meant.question, meant.sieve, (profile.digest, *writers.names))
+    call = routed_by(asker.tenant, meant.question, packable(found.hits, meant.question.limit))
+    writers = replace(choose_writers(services, payer, call, profile, deadline), tried=trace.tried)
+    by = (profile.digest, *writers.names)
+    asked = Asked(services, found.access, meant.question, meant.sieve, by, call.data_classes)
     ground, began = Ground(asked, rewritten, found.hits), time.perf_counter()
     approved = meant.serving.approval
     if may_need(services.settings, question, by_profile=approved):

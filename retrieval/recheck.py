@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 # A chunk of a version that is no longer current joins nothing: a newer one has been published since.
 _LOAD = f"""
     SELECT c.document_id, c.version, c.ordinal, c.span_start, c.span_end, c.text, c.place, c.places, c.heading_path,
-        d.external_id, d.source_id, d.title, d.uri, d.owner,
+        d.external_id, d.source_id, d.title, d.uri, d.owner, s.data_class,
         coalesce(v.meta ->> 'mime', d.mime) AS mime, coalesce(v.meta ->> 'language', d.language) AS language,
         v.text AS text_digest, {FACTS}, {{vector}} AS vector
     FROM unnest(CAST(:documents AS text[]), CAST(:versions AS int[]), CAST(:ordinals AS int[]))
@@ -228,6 +228,7 @@ def hit_of(candidate: Candidate, row: Any, decided: Decided) -> Hit:
         score=candidate.scores.fused,
         freshness=freshness(row, superseded_by),
         owner=row.owner,
+        data_class=row.data_class,
         demoted=_demoted(row.document_id, decided),
         vector=None if row.vector is None else np.frombuffer(row.vector, dtype="<f4"),
     )

@@ -56,8 +56,9 @@ class Checks:
     entailer: Entailer | None = None
 
     @classmethod
-    def of(cls, services: Services, writers: Writers) -> Self:
-        return cls(services.embedder, untold(services.settings), judging(services, writers))
+    def of(cls, services: Services, writers: Writers, packed: Packed) -> Self:
+        judge = judging(services, writers, packed.passages)
+        return cls(services.embedder, untold(services.settings), judge)
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,8 @@ class Hit:
     score: float
     freshness: Freshness
     owner: str | None = None
+    data_class: str | None = None
+    """Of its source, as of now."""
     demoted: Demoted | None = None
     vector: Vector | None = field(default=None, compare=False, repr=False)
     """Where the reranker goes by it and it is kept."""
@@ -171,6 +173,7 @@ class Passage:
     modified_at: datetime | None
     freshness: Freshness
     owner: str | None = None
+    data_class: str | None = None
 
     @property
     def place(self) -> str:

@@ -13,6 +13,7 @@ from ingestion.api.requests import Cursor, Id, Limit, ServicesDep, SourcesCaller
 from ingestion.schemas import ConnectorList, JobRef, SourceIn, SourceOut, SourcePage, SourcePatch, SyncIn
 from vouch.catalog.tables import Source
 from vouch.core.errors import BadConfig, Conflict, Forbidden, InvalidInput, NotFound
+from vouch.core.types import Json
 from vouch.serving.responses import problems
 
 router = APIRouter(tags=["sources"])
@@ -40,7 +41,8 @@ def create_source(body: SourceIn, caller: SourcesCaller, services: ServicesDep) 
         if source.issuer is not None:  # it will say who is in that issuer's groups
             require_scope(caller, "directory")
         shown = SourceOut.model_validate(sources.shown(session, source))
-        record(session, caller, "source.create", f"source:{source.id}", {"name": source.name, "kind": source.kind})
+        told = {"name": source.name, "kind": source.kind, "data_class": source.data_class}
+        record(session, caller, "source.create", f"source:{source.id}", told)
     return shown
 
 
@@ -73,13 +75,16 @@ def change_source(source_id: Id, body: SourcePatch, caller: SourcesCaller, servi
     """Change what is given; pause or resume with `state`."""
     with services.catalog.transaction(caller.tenant) as session:
         source = sources.find_source(session, caller.tenant, source_id, lock=True)
-        before = source.issuer
+        before, data_class = source.issuer, source.data_class
         sources.change(session, source, body, actor=caller.actor, settings=services.settings)
         if "config" in body.model_fields_set and (before, source.issuer) != (None, None):
             require_scope(caller, "directory")
         session.flush()
         shown = SourceOut.model_validate(sources.shown(session, source))
-        record(session, caller, "source.change", f"source:{source.id}", {"fields": sorted(body.model_fields_set)})
+        told: Json = {"fields": sorted(body.model_fields_set)}
+        if data_class != source.data_class:  # what may be sent to whom: the log tells from what to what
+            told |= {"data_class": source.data_class, "before": data_class}
+        record(session, caller, "source.change", f"source:{source.id}", told)
     return shown
 
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from acl.recheck import recheck
 from acl.resolve import resolve
-from retrieval.generate import choose_writers, generate
+from retrieval.generate import choose_writers, generate, routed_by
 from retrieval.metrics import SHADOWS
 from retrieval.pack import Packed
 from retrieval.profiles.figures import Figures, cited, figures, overlap
@@ -30,6 +30,7 @@ from retrieval.texts import Texts
 from retrieval.types import Draft, Question, Released, Rewritten, Verified
 from vouch.catalog import releases
 from vouch.catalog.spending import Payer
+from vouch.core.data_class import classes
 from vouch.core.deadline import Deadline
 from vouch.core.errors import ModelUnavailable, ModelWithheld
 from vouch.core.types import Json
@@ -97,9 +98,11 @@ def _written(services: Services, profile: Profile, shown: Shown) -> tuple[Draft,
     tenant, packed = shown.whose[0], shown.packed
     deadline = Deadline.of(services.settings.ask_deadline_s)
     payer = Payer(tenant, "", "", (), WORKFLOW)
-    writers = choose_writers(services, payer, shown.question, profile, deadline)
+    data_classes = classes(passage.data_class for passage in packed.passages)
+    call = routed_by(tenant, shown.question, data_classes)
+    writers = choose_writers(services, payer, call, profile, deadline)
     asked = Rewritten(shown.question.text, "none", parts=split(shown.question.text))
-    settling = Settling(Checks.of(services, writers), Texts(services.blobs, tenant), packed)
+    settling = Settling(Checks.of(services, writers, packed), Texts(services.blobs, tenant), packed)
     settled = settling.settle(generate(services, asked, packed.passages, writers))
     if settled.failed:
         settled = settling.settle(repair(services, asked.query, packed.passages, writers, settling), again=True)

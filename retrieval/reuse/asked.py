@@ -14,6 +14,7 @@ from retrieval.pack import Packed
 from retrieval.services import Services
 from retrieval.sieve import Sieve
 from retrieval.types import Passage, Question
+from vouch.core.data_class import UNCLASSIFIED
 from vouch.core.ids import sha256
 from vouch.core.types import Json
 
@@ -24,13 +25,15 @@ _SENTENCE_CASE = re.compile(r"[^\W\d_][^\W\d_A-Z]*(?!\w)")
 @dataclass(frozen=True, slots=True)
 class Asked:
     """``question``: narrowed, its text as it is searched for. ``writers``: the digest of
-    the profile, and who is to write, in order."""
+    the profile, and who is to write, in order. ``data_classes``: of what they may be shown, for who may write depends
+    on it."""
 
     services: Services
     access: Access
     question: Question
     sieve: Sieve
     writers: tuple[str, ...]
+    data_classes: frozenset[str] = frozenset((UNCLASSIFIED,))
 
     @property
     def words(self) -> str:
@@ -48,6 +51,7 @@ class Asked:
             "generation": self.services.generation,
             "made_by": fingerprint(self.services),
             "writers": self.writers,
+            "data_classes": self.data_classes,
             "asked": {name: asked[name] for name in asked if name not in ("text", "conversation_id", "fresh")},
             "sieve": asdict(self.sieve),
         }
@@ -62,7 +66,8 @@ def question_hash(words: str) -> str:
 
 
 def evidence_hash(packed: Packed) -> str:
-    """Of what a writer is shown, and of how it stands today: its versions, order, titles, dates and freshness."""
+    """Of what a writer is shown, and of how it stands today: its versions, order, titles, classes, dates and
+    freshness."""
     return _hash([_shown(packed.passages), sorted(packed.withheld)])
 
 
@@ -75,6 +80,7 @@ def _shown(passages: Sequence[Passage]) -> list[Json]:
             "title": passage.title,
             "headings": passage.heading_path,
             "owner": passage.owner,
+            "data_class": passage.data_class,
             "place": passage.place,
             "modified_at": passage.modified_at,
             "state": passage.freshness.state,

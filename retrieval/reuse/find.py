@@ -35,7 +35,8 @@ Missed = Literal["fresh", "unknown", "evidence", "gone", "words", "unverified"]
 question near to it asks something else."""
 _TRIED = 5
 """Answers to questions alike that are looked at."""
-_FAILED_NOT = frozenset({"wrote", "abstained"})
+_FAILED_NOT = frozenset({"wrote", "abstained", "data_class"})
+"""A model that may not be shown the evidence is passed over again, as long as that is of the same classes."""
 
 
 def given_before(asked: Asked, texts: Texts, packed: Packed, trace: Recorder) -> Draft | None:

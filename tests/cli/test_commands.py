@@ -72,6 +72,11 @@ def test_sources_are_listed_shown_and_synced_again(vouch: Vouch, synced: str) ->
     assert refused.returncode == 2 and "STATE=WHAT" in refused.stderr
     refused = vouch("source", "add", "push", "bad", "--in-search", "stale=hide")
     assert refused.returncode == 2 and "in_search.stale" in refused.stderr
+    assert vouch.ok("source", "set", synced, "--data-class", "internal") == "style is internal.\n"
+    assert "data_class\tinternal" in vouch.ok("source", "show", synced)
+    assert _json(vouch, "source", "set", synced, "--unclassified")["data_class"] is None
+    for told in ((), ("--data-class", "internal", "--unclassified"), ("--data-class", "In House")):
+        assert vouch("source", "set", synced, *told).returncode == 2
     again = _json(vouch, "source", "sync", synced)
     assert (again["state"], again["counts"]["unchanged"]) == ("succeeded", 2)
     assert _json(vouch, "source", "sync", shown["id"], "--access")["kind"] == "access"

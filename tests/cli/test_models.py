@@ -23,7 +23,7 @@ def test_each_is_tried_and_it_is_said_what_came_of_it(tmp_path: Path) -> None:
         file.write_text(
             "\n".join(
                 f'[models.{name}]\nprovider = "openai"\nmodel = "m"\nurl = "{server.url}"\n'
-                'key = { env = "A_KEY" }\nprice = { input = 2 }\n'
+                'key = { env = "A_KEY" }\nprice = { input = 2 }\ndata_classes = ["public"]\n'
                 for name, server in (("good", good), ("liar", liar), ("closed", closed))
             )
         )

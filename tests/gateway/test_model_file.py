@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from vouch.core.errors import BadConfig
+from vouch.core.deadline import Deadline
+from vouch.core.errors import BadConfig, ModelUnavailable
 from vouch.core.settings import Settings
+from vouch.gateway.chat import DraftRequest, PassageText
 from vouch.gateway.chat_agent import AgentChat
+from vouch.gateway.fake_chat import FakeChat
 from vouch.gateway.gateway import Call, Gateway
 from vouch.gateway.loop import Loop
 from vouch.gateway.model_file import EXTRACTIVE, ModelFile, read_models
@@ -74,6 +78,9 @@ def test_every_provider_makes_a_model(tmp_path: Path, monkeypatch: pytest.Monkey
         (LOCAL + "key = { }", "models.models.local.key", "either a variable"),
         (LOCAL + 'key = { env = "A", file = "/b" }', "models.models.local.key", "either a variable"),
         (LOCAL + "price = { input = -1 }", "models.models.local.price.input", "greater"),
+        (LOCAL + "data_classes = []", "models.models.local.data_classes", "at least 1"),
+        (LOCAL + 'data_classes = ["Public"]', "models.models.local.data_classes.0", "pattern"),
+        (LOCAL + '[[routes]]\nmodels = ["local"]\ndata_classes = []', "models.routes.0.data_classes", "at least 1"),
         (LOCAL + '[[routes]]\nmodels = ["gone"]', "models", "gone"),
         (LOCAL + '[[routes]]\nmodels = ["local", "local"]', "models", "twice"),
         (LOCAL + '[[routes]]\nmodels = []', "models.routes.0.models", "at least 1"),
@@ -135,6 +142,37 @@ def test_the_first_route_that_fits_is_taken(tmp_path: Path) -> None:
     assert gateway.chain(Call("acme", "synthesis")) == ("own", "local", EXTRACTIVE)
     assert gateway.chain(Call("other", "synthesis")) == ("local", EXTRACTIVE)
     assert gateway.chain(Call("other", "lookup")) == (EXTRACTIVE,)
+
+
+def test_a_route_of_classes_fits_where_there_is_nothing_of_another(tmp_path: Path) -> None:
+    route = '[[routes]]\ndata_classes = ["public", "unclassified"]\nmodels = ["local"]\n'
+    (tmp_path / "models.toml").write_text(LOCAL + route)
+    gateway = Gateway.open(Settings(models=tmp_path / "models.toml"))
+    for told in (set(), {"public"}, {"public", "unclassified"}):
+        assert gateway.chain(Call("a", "lookup", None, frozenset(told))) == ("local", EXTRACTIVE)
+    for told in ({"internal"}, {"public", "internal"}, {"publicity"}):
+        assert gateway.chain(Call("a", "lookup", None, frozenset(told))) == (EXTRACTIVE,)
+    (tmp_path / "models.toml").write_text(LOCAL + route.replace(', "unclassified"', ""))
+    assert Gateway.open(Settings(models=tmp_path / "models.toml")).chain(Call("a", "lookup")) == (EXTRACTIVE,)
+
+
+def test_nothing_is_sent_to_a_model_but_what_is_of_its_classes(tmp_path: Path) -> None:
+    with FakeChat() as server:
+        told = LOCAL.replace("http://127.0.0.1:1/v1", server.url) + 'data_classes = ["public"]\n'
+        (tmp_path / "models.toml").write_text(told)
+        gateway = Gateway.open(Settings(models=tmp_path / "models.toml"))
+        plain = DraftRequest("How long is leave?", (PassageText("1", "Leave", "Leave is 20 days."),), "Answer.")
+        for classes in ({"internal"}, {"public", "internal"}, {"unclassified"}):
+            with pytest.raises(ModelUnavailable) as refused:
+                gateway.write("local", replace(plain, data_classes=frozenset(classes)), Deadline.of(60))
+            assert refused.value.extra["reason"] == "data_class" and not server.received
+        with pytest.raises(
+            ModelUnavailable
+        ):  # whoever does not say what the passages are has said that they are of none
+            gateway.write("local", plain, Deadline.of(60))
+        gateway.write("local", replace(plain, data_classes=frozenset({"public"})), Deadline.of(60))
+        assert len(server.received) == 1 and "public" not in str(server.received[0].body)
+        gateway.close()
 
 
 def test_without_routes_all_are_tried_in_order(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_who_was_shown_what_is_on_the_log(platform: Platform, office: str) -> No
 
 def test_what_was_administered_is_on_the_log_with_its_key(platform: Platform, tmp_path: Path) -> None:
     source = platform.source("deeds", owner="user:alice")
-    platform.ok("PATCH", f"/v1/sources/{source}", json={"acl_max_age": "24h"})
+    platform.ok("PATCH", f"/v1/sources/{source}", json={"acl_max_age": "24h", "data_class": "personal"})
     path = f"/v1/sources/{source}/documents/broken"
     job = platform.ok("PUT", path, json={"content_base64": "JVBERi0x", "mime": "application/pdf"})["job_id"]
     assert platform.ended(job)["state"] == "failed"
@@ -123,7 +123,9 @@ def test_what_was_administered_is_on_the_log_with_its_key(platform: Platform, tm
         "source.create", "access.source", "source.change", "source.delete",
     ]  # fmt: skip
     assert [entry["action"] for entry in entries(platform, subject=f"job:{job}")] == ["job.retry"]
-    made = entries(platform, subject=f"source:{source}")[0]
+    made, _, changed, _ = entries(platform, subject=f"source:{source}")
+    assert (made["detail"]["data_class"], changed["detail"]["fields"]) == (None, ["acl_max_age", "data_class"])
+    assert (changed["detail"]["data_class"], changed["detail"]["before"]) == ("personal", None)
     assert made["actor"].startswith("key:")
     assert made["seq"] in {entry["seq"] for entry in entries(platform, actor=made["actor"], chain="use")}
     platform.ok("PUT", "/v1/directory/users/erin", json={"name": "Erin"})

@@ -86,8 +86,8 @@ FIELDS: dict[str, tuple[str, ...]] = {
 }
 """Texts in a body that name something, by the end of their place."""
 NAME_NOTHING_IN_BODIES = {
-    "access_schedule", "acl_max_age", "freshness.review_every", "freshness.stale_after", "freshness.expire_after",
-    "freshness.in_search.due", "freshness.in_search.stale", "freshness.in_search.expired",
+    "access_schedule", "acl_max_age", "data_class", "freshness.review_every", "freshness.stale_after",
+    "freshness.expire_after", "freshness.in_search.due", "freshness.in_search.stale", "freshness.in_search.expired",
     "freshness.in_search.source_gone",
     "kind", "priority", "name", "schedule", "content_base64", "mime", "text", "title", "uri", "scopes[]",
     "algorithms[]", "audience", "groups_claim", "jwks_uri", "url", "user_claim", "heads[].mac", "heads[].tenant",

@@ -52,6 +52,18 @@ workflows = ["strict"]
 models = ["elsewhere", "strong"]
 last_resort = false
 
+[models.open]
+provider = "openai"
+url = "{strong}"
+model = "fake-open"
+data_classes = ["public"]
+retries = 0
+
+[[routes]]
+workflows = ["classed"]
+models = ["open", "small"]
+last_resort = false
+
 [[routes]]
 workflows = ["nobody"]
 models = ["elsewhere"]
@@ -84,7 +96,7 @@ def platform(
     file.write_text(FILE.format(strong=models[0].url, small=models[1].url))
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("KEY_OF_THE_STRONG", "sk-of-the-strong-one")
-        given = {"models": file, "ask_deadline_s": DEADLINE_S, "reuse": "off"}
+        given = {"models": file, "ask_deadline_s": DEADLINE_S, "reuse": "off"}  # questions are asked again
         with platform_on(folder / "data", model_settings, **given) as platform:
             source = platform.source("travel")
             for name, text in DOCUMENTS.items():
@@ -144,6 +156,27 @@ def test_without_a_last_resort_it_is_said_what_failed(platform: Platform, models
 def test_a_model_of_another_tenant_is_not_asked(platform: Platform, models: tuple[FakeChat, FakeChat]) -> None:
     assert platform.ask("bob", WHY, workflow="strict")["usage"]["writer"].startswith("chat:strong:")
     problem(platform.post("bob", "/v1/ask", question=WHY, workflow="nobody"), 503, "model_unavailable")
+
+
+def test_another_class_of_a_source_holds_from_the_next_question_on(
+    platform: Platform, models: tuple[FakeChat, FakeChat]
+) -> None:
+    source = platform.source("wages", data_class="personal")
+    assert platform.ok("GET", f"/v1/sources/{source}")["data_class"] == "personal"
+    platform.pushed(source, "wages", "# Wages\n\nWages are paid on the 25th.\n", "authenticated")
+    ask = {"filter": {"source": [source]}, "workflow": "classed"}
+    question = "Explain when wages are paid."
+    tried = platform.ask("bob", question, **ask)["usage"]["attempts"]
+    assert [(one["writer"], one["outcome"]) for one in tried] == [("open", "data_class"), ("small", "wrote")]
+    assert not models[0].received
+    platform.ok("PATCH", f"/v1/sources/{source}", json={"data_class": "public"})
+    assert platform.ask("bob", question, **ask)["usage"]["writer"].startswith("chat:open:")
+    (page,) = [one for one in platform.ok("GET", "/v1/sources")["sources"] if one["id"] == source]
+    assert page["data_class"] == "public"
+    assert platform.ok("PATCH", f"/v1/sources/{source}", json={"data_class": None})["data_class"] is None
+    models[1].behave("server_error")
+    said = problem(platform.post("bob", "/v1/ask", question=question, **ask), 503, "model_unavailable")
+    assert said["reason"] == "server_error" and len(models[0].received) == 1
 
 
 def test_a_workflow_has_a_name(platform: Platform) -> None:

@@ -238,6 +238,7 @@ def test_the_key_is_all_that_an_answer_depends_on(world: World) -> None:
         replace(one, services=replace(one.services, settings=settings)),
         replace(one, services=replace(one.services, gateway=Gateway.of(CountingChat()))),
         replace(one, writers=("counting", "extractive")),
+        replace(one, data_classes=frozenset({"personal"})),
         replace(one, sieve=Sieve(phrases=("paid leave",))),
         replace(one, sieve=Sieve(left_out=(("source_id", frozenset({"docs"})),))),
         _asked(world, limit=7),

@@ -84,7 +84,8 @@ def _request() -> DraftRequest:
     from vouch.gateway.chat import DraftRequest, PassageText
 
     passages = tuple(PassageText(str(n), title, text) for n, (title, text) in enumerate(_PASSAGES, 1))
-    return DraftRequest(_QUESTION, passages, prompt(ANSWER))
+    # The passages are nobody's documents: whatever a model may be shown, it may be shown these.
+    return DraftRequest(_QUESTION, passages, prompt(ANSWER), data_classes=frozenset())
 
 
 def _quotes_hold(reply: ChatReply, request: DraftRequest) -> bool:

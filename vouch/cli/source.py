@@ -17,6 +17,9 @@ from vouch.client import Source
 
 group = typer.Typer(help="Register sources, sync them, remove them.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="The source's name or id.")]
+DataClassName = Annotated[
+    str | None, typer.Option("--data-class", metavar="CLASS", help="Of its documents: `internal`. Models go by it.")
+]
 
 
 @group.command()
@@ -38,6 +41,7 @@ def add(
     acl_max_age: Annotated[str | None, typer.Option(help="Deny access on rules read longer ago: `24h`.")] = None,
     deletion_guard: Annotated[float, typer.Option(min=0, max=1, help="Share that one sync deletes unasked.")] = 0.5,
     priority: Annotated[str, typer.Option(help="`low`, `normal` or `high`: how often it gets its turn.")] = "normal",
+    data_class: DataClassName = None,
     json: AsJson = False,
 ) -> None:
     """Register a source."""
@@ -61,6 +65,7 @@ def add(
             acl_max_age=acl_max_age,
             deletion_guard=deletion_guard,
             priority=priority,
+            data_class=data_class,
         )
     if json:
         output.as_json(source)
@@ -128,6 +133,24 @@ def _failing(source: Source) -> str | None:
     times = source.failing["failures"]
     since = f"{'once' if times == 1 else f'{times} times'} since {source.failing['since']}"
     return f"{since}, next try {source.failing['next_try']}" if source.failing["next_try"] else since
+
+
+@group.command("set")
+def set_(
+    source: Name,
+    data_class: DataClassName = None,
+    unclassified: Annotated[bool, typer.Option("--unclassified", help="Take its class from it.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Say of which class of data a source's documents are. Holds from the next question on."""
+    if (data_class is not None) == unclassified:
+        raise typer.BadParameter("give either --data-class or --unclassified")
+    with connect() as vouch:
+        found = vouch.sources.change(source, data_class=data_class)
+    if json:
+        output.as_json(found)
+    else:
+        line(f"{found.name} is {found.data_class or 'unclassified'}.")
 
 
 @group.command()

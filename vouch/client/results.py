@@ -223,6 +223,7 @@ class Source(Result):
     access_schedule: str | None
     next_access_at: AwareDatetime | None
     priority: str
+    data_class: str | None
     failing: dict[str, Any] | None
     state: str
     documents: dict[str, int]

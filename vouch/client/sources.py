@@ -27,7 +27,7 @@ class Sources:
 
     def add(self, name: str, kind: str, config: Mapping[str, Any], **options: Any) -> Source:
         """Register a source. ``options``: ``owner``, ``schedule``, ``freshness``, ``acl_max_age``,
-        ``deletion_guard``, ``access_schedule``, ``priority``."""
+        ``deletion_guard``, ``access_schedule``, ``priority``, ``data_class``."""
         body = {"name": name, "kind": kind, "config": dict(config), **options}
         return Source.model_validate(self.connection.send("POST", "/v1/sources", body))
 

@@ -11,6 +11,8 @@ from typing import Annotated, Protocol
 
 from pydantic import Field
 
+from vouch.core.data_class import UNCLASSIFIED
+
 
 @dataclass(frozen=True, slots=True)
 class PassageText:
@@ -39,12 +41,13 @@ class FailedClaim:
 @dataclass(frozen=True, slots=True)
 class DraftRequest:
     """A question, the passages that may answer it, best first, and the text of a versioned prompt file. ``failed``:
-    what is to be written again."""
+    what is to be written again. ``data_classes``: those of the passages, which no model is told."""
 
     question: str
     passages: tuple[PassageText, ...]
     system_prompt: str
     failed: tuple[FailedClaim, ...] = ()
+    data_classes: frozenset[str] = frozenset((UNCLASSIFIED,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Self
 
+from vouch.core.data_class import UNCLASSIFIED
 from vouch.core.deadline import Deadline
 from vouch.core.errors import ModelUnavailable
 from vouch.core.settings import Settings
@@ -25,11 +26,13 @@ USUAL_OUTPUT = 2_048
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What routes go by. ``workflow``: what the application says it asks for."""
+    """What routes go by. ``workflow``: what the application says it asks for; ``data_classes``: those of what it may be
+    answered from."""
 
     tenant: str
     difficulty: Difficulty
     workflow: str | None = None
+    data_classes: frozenset[str] = frozenset((UNCLASSIFIED,))
 
 
 class Gateway:
@@ -90,9 +93,11 @@ class Gateway:
         return {"currency": self.currency, "models": specs, "routes": routes, "named": list(self.models)}
 
     def write(self, name: str, request: DraftRequest, deadline: Deadline, hear: Hear | None = None) -> ChatReply:
-        """Raises :class:`vouch.core.errors.ModelUnavailable` as :meth:`Steady.write`, and with ``too_long`` what is
-        more than the model reads at once."""
+        """Raises :class:`vouch.core.errors.ModelUnavailable` as :meth:`Steady.write`, with ``data_class`` what the
+        model may not be shown, and with ``too_long`` what is more than it reads at once."""
         spec = self._specs.get(name)
+        if spec is not None and not _may_see(spec.data_classes, request.data_classes):
+            raise ModelUnavailable(f"The chat model {name} may not be shown this evidence.", reason="data_class")
         if spec is not None and sum(self.most(name, request)) > spec.context:
             raise ModelUnavailable(f"The chat model {name} cannot read so much at once.", reason="too_long")
         return self.models[name].write(request, deadline, hear)
@@ -142,4 +147,9 @@ def _fits(route: Route, call: Call) -> bool:
         (route.tenants is None or call.tenant in route.tenants)
         and (route.workflows is None or call.workflow in route.workflows)
         and (route.difficulty is None or call.difficulty in route.difficulty)
+        and _may_see(route.data_classes, call.data_classes)
     )
+
+
+def _may_see(allowed: Iterable[str] | None, data_classes: frozenset[str]) -> bool:
+    return allowed is None or data_classes <= frozenset(allowed)

@@ -22,6 +22,10 @@
 
 Names of models are those that answers and reports of usage show. ``extractive`` is the embedded answerer: it needs no
 entry, and is tried last wherever a route does not say ``last_resort = false``.
+
+``data_classes`` of a model: the classes of the sources of whose documents it may be shown. Without it, of any source;
+with it of those alone, and of sources without a class where ``unclassified`` is among them. Of a route: it fits where
+the evidence is of no other class.
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
+from vouch.core.data_class import DataClass
 from vouch.core.errors import BadConfig
 from vouch.core.settings import PLACEHOLDERS, Settings
 
@@ -48,6 +53,7 @@ Difficulty = Literal["lookup", "synthesis"]
 Provider = Literal["openai", "azure", "anthropic", "google", "bedrock"]
 Output = Literal["tool", "json_schema", "prompted"]
 PromptCache = Literal["tenant", "off"]
+Classes = Annotated[tuple[DataClass, ...], Field(min_length=1, max_length=100)]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
 _MILLION = 1_000_000
 
@@ -136,6 +142,7 @@ class ModelSpec(_Part):
     region: str | None = Field(None, max_length=64)
     api_version: str | None = Field(None, max_length=32)
     tenants: tuple[str, ...] | None = None
+    data_classes: Classes | None = None
     inside: bool = False
     cache: PromptCache = "tenant"
 
@@ -157,6 +164,7 @@ class Route(_Part):
     tenants: tuple[str, ...] | None = None
     workflows: tuple[str, ...] | None = None
     difficulty: tuple[Difficulty, ...] | None = None
+    data_classes: Classes | None = None
     last_resort: bool = True
 
 

@@ -22,7 +22,7 @@ class Source(SQLModel, table=True):
     ``deletion_guard``: the share of its documents that a scan may find gone and delete without being told to.
     ``failures``: scans that failed one after the other, the first at ``failing_since``; none is started by schedule
     before ``try_after``. ``in_search``: for a state of a document (due, stale, expired, source_gone) demote or drop;
-    what is not there is kept.
+    what is not there is kept. ``data_class``: what models go by (`vouch/core/data_class.py`).
     """
 
     __table_args__ = (sa.UniqueConstraint("tenant_id", "name"), sa.UniqueConstraint("tenant_id", "issuer"))
@@ -42,6 +42,7 @@ class Source(SQLModel, table=True):
     expire_after_s: int | None = None
     in_search: dict[str, Any] = json_object()
     acl_max_age_s: int | None = None
+    data_class: str | None = None
     acl_read_at: datetime | None = moment(nullable=True)
     state: str = "active"
     cursor: dict[str, Any] | None = optional_json()

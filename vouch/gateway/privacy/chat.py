@@ -77,7 +77,8 @@ def _masked(request: DraftRequest, masking: Masking) -> DraftRequest:
     failed = tuple(
         replace(claim, text=next(hidden), quotes=tuple(next(hidden) for _ in claim.quotes)) for claim in request.failed
     )
-    return DraftRequest(question, passages, request.system_prompt + NOTE.format(nonce=masking.nonce), failed)
+    told = request.system_prompt + NOTE.format(nonce=masking.nonce)
+    return replace(request, question=question, passages=passages, system_prompt=told, failed=failed)
 
 
 def _passage(passage: PassageText, hidden: list[str]) -> PassageText:
