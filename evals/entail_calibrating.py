@@ -53,6 +53,7 @@ def calibration(held: dict[str, Shape]) -> Calibration:
     names = list(told[0])
     table = np.array([[one[name] for name in names] for one in told])
     spread = table.std(axis=0)
+    spread[spread == 0] = 1
     model = LogisticRegression(C=1.0)
     model.fit(table / spread, truth, sample_weight=np.array(weights) / np.mean(weights))
     found = {name: round(float(w), 4) for name, w in zip(names, model.coef_[0] / spread, strict=True)}

@@ -66,7 +66,7 @@ CONCLUDED = 600
 """Abstracts of which a conclusion does."""
 PROBES = 24
 KEPT = 0.95
-"""Share of the supported claims beside quotes that must stay above the floor."""
+"""Share of the supported claims, on the mean of all shapes, that must stay above the floor."""
 ALLOWED: dict[Label, tuple[float, float, float]] = {
     "supported": (1, 0, 0),
     "contradicted": (0, 1, 0),
@@ -178,7 +178,7 @@ def write(net: Net, cycle: int, held: Sequence[Pair], data: Path, folder: Path) 
     judged = {name: shape.judged(calibrated) for name, shape in apart.items()}
     curve, beside_quotes = trade_off(judged), trade_off({QUOTE: judged[QUOTE]})
     threshold = max(curve, key=lambda step: curve[step][0] - curve[step][1])
-    floor = max((step for step in beside_quotes if beside_quotes[step][0] >= KEPT and step <= threshold), default=0.0)
+    floor = max((step for step in curve if curve[step][0] >= KEPT and step <= threshold), default=0.0)
     adapter = folder / f"{VERSION}.safetensors"
     save_arrays(trained, adapter)
     body: Json = {

@@ -47,8 +47,8 @@ def test_the_same_question_is_answered_once(world: World) -> None:
     assert said(again) == said(first) and "20 weeks" in str(again["text"])
     assert again["answer_id"] != first["answer_id"] and again["trace_id"] != first["trace_id"]
     assert again["usage"] == {
-        "writer": first["usage"]["writer"], "model": first["usage"]["model"], "input_tokens": 0, "output_tokens": 0, "reused": "exact", "cost": "0",
-        "currency": "USD",
+        "writer": first["usage"]["writer"], "model": first["usage"]["model"], "input_tokens": 0, "output_tokens": 0,
+        "reused": "exact", "cost": "0", "currency": "USD",
     }  # fmt: skip
     assert counted("answers_reused", kind="exact") - before == 1
 
