@@ -150,6 +150,8 @@ def test_the_wall_ends_with_the_transaction_and_not_before(two: Catalog) -> None
         "DELETE FROM membership_change",
         "UPDATE document_change SET acl_id = NULL",
         "DELETE FROM user_change",
+        "UPDATE profile_release SET stable = 'x'",
+        "DELETE FROM profile_release",
         "DELETE FROM tenant",
         "INSERT INTO tenant (id, name, authz_epoch) VALUES ('c', 'C', 1)",
         "ALTER TABLE document DISABLE ROW LEVEL SECURITY",
