@@ -6,7 +6,7 @@
 
 ``search`` walks the first half, from the index to the recheck once more where a word looks mistyped, and ends with
 highlights and facets; ``ask`` walks all of it. Each stage is a function in a file of its name; what passes between them
-is in `retrieval/types.py`. Plain functions in a plain thread: nothing here knows of HTTP.
+is in `retrieval/types/`. Plain functions in a plain thread: nothing here knows of HTTP.
 """
 
 from __future__ import annotations
