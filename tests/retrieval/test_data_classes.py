@@ -13,6 +13,7 @@ from retrieval.export import Attempt
 from retrieval.generate import Writers, generate
 from retrieval.pack import Packed, pack, packable
 from retrieval.profiles.aside import Aside
+from retrieval.profiles.profile import Profiles
 from retrieval.repair import repair
 from retrieval.reuse.asked import evidence_hash
 from retrieval.settle import Settling
@@ -20,7 +21,6 @@ from retrieval.texts import Texts
 from retrieval.types import Freshness, Hit, Passage, Rewritten, Scores
 from tests.retrieval.conftest import PARENTAL
 from tests.retrieval.reusing import HOTEL, LEAVE, kind, missed, written
-from tests.retrieval.test_releases import configured, ran, released
 from tests.retrieval.world import TENANT, World
 from vouch.catalog.blobs import Blobs
 from vouch.catalog.database import ACROSS_TENANTS
@@ -85,9 +85,9 @@ def world(world: World, models: dict[str, FakeChat], tmp_path: Path) -> Iterator
     (tmp_path / "models.toml").write_text(MODELS.format(**{name: one.url for name, one in models.items()}))
     (tmp_path / "profiles.toml").write_text(PROFILES)
     gateway = Gateway.open(Settings(models=tmp_path / "models.toml"))
-    aside = Aside()
+    profiles, aside = Profiles.open(Settings(profiles=tmp_path / "profiles.toml"), gateway), Aside()
     settings = world.services.settings.model_copy(update={"reuse": "off"})
-    world.use(gateway=gateway, profiles=configured(tmp_path, gateway), aside=aside, settings=settings)
+    world.use(gateway=gateway, profiles=profiles, aside=aside, settings=settings)
     yield world
     aside.close()
     gateway.close()
@@ -100,6 +100,21 @@ def classify(world: World, data_class: str | None, source: str = "docs") -> None
 
 def tried(answer: Json) -> list[tuple[str, str]]:
     return [(one["writer"], one["outcome"]) for one in answer["usage"].get("attempts", ())]
+
+
+def shadowed_by(world: World, profile: str, workflow: str = "") -> None:
+    """The embedded answerer's answers, with a shadow beside each."""
+    body = {"stable": "extractive", "workflow": workflow, "shadow": {"profile": profile, "percent": 100}}
+    response = world.client.put("/v1/releases", headers=world.headers(None, "admin"), json=body)
+    assert response.status_code == 200, response.text
+
+
+def shadows(world: World) -> list[str]:
+    """What they came to, once all are done."""
+    assert world.services.aside is not None
+    world.services.aside.finish()
+    with world.catalog.reading(TENANT) as session:
+        return list(session.execute(sa.text("SELECT outcome FROM shadow_run ORDER BY at")).scalars())
 
 
 # --- a model's classes ------------------------------------------------------------------------------
@@ -191,20 +206,20 @@ def test_a_draft_is_mended_by_no_model_that_may_not_be_shown_its_evidence(
 
 def test_a_shadow_is_shown_no_more_than_an_answer(world: World, models: dict[str, FakeChat]) -> None:
     classify(world, "personal")
-    released(world, "extractive", shadow=("cloudy", 100))
+    shadowed_by(world, "cloudy")
     assert world.ask("bob", HOTEL)["usage"]["writer"] == "extractive"
-    assert [row.outcome for row in ran(world)] == ["data_class"] and not models["cloud"].received
+    assert shadows(world) == ["data_class"] and not models["cloud"].received
     classify(world, "public")
     world.ask("bob", HOTEL)
-    assert [row.outcome for row in ran(world)] == ["data_class", "wrote"] and len(models["cloud"].received) == 1
+    assert shadows(world) == ["data_class", "wrote"] and len(models["cloud"].received) == 1
 
 
 def test_a_shadow_takes_the_route_of_its_evidence(world: World, models: dict[str, FakeChat]) -> None:
-    released(world, "extractive", workflow="routed", shadow=("routes", 100))
+    shadowed_by(world, "routes", "routed")
     for data_class, asked in (("personal", 0), ("internal", 1)):
         classify(world, data_class)
         world.ask("bob", HOTEL, workflow="routed")
-        assert ran(world)[-1].outcome == "wrote" and len(models["house"].received) == asked
+        assert shadows(world)[-1] == "wrote" and len(models["house"].received) == asked
 
 
 # --- a route's classes ------------------------------------------------------------------------------
