@@ -128,8 +128,8 @@ class AskRequest(_Request):
         None, description="Any id of your own; a short question is then understood after the one before it."
     )
     stream: bool = Field(False, description="Answer with server-sent events.")
-    limit: int | None = Field(
-        None, ge=1, le=MAX_LIMIT, description=f"Passages to write from; unless given the profile's, usually {PASSAGES}."
+    limit: int = Field(
+        PASSAGES, ge=1, le=MAX_LIMIT, description="Passages to write from; unless given, what the profile says."
     )
     filter: Filter = Field(Filter(), description="Holds together with what the question says.")
     syntax: Syntax = Field("query", description=SYNTAX)
@@ -146,12 +146,12 @@ class AskRequest(_Request):
         plain = self.syntax == "plain"
         return Question(
             self.question,
-            PASSAGES if self.limit is None else self.limit,
+            self.limit,
             where=where,
             conversation_id=self.conversation_id,
             plain=plain,
             workflow=self.workflow,
-            limited=self.limit is not None,
+            limited="limit" in self.model_fields_set,
             fresh=self.fresh,
         )
 
