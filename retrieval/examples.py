@@ -172,6 +172,7 @@ TRACE: Json = {
     "writer": {},
     "outdated": 0,
     "made_by": None,
+    "reuse": {},
     "query": "How many weeks of parental leave?",
     "asked": {
         "limit": 10,

@@ -16,7 +16,7 @@ from retrieval.profiles.aside import Aside
 from retrieval.profiles.profile import Profiles
 from retrieval.repair import repair
 from retrieval.reuse.asked import evidence_hash
-from retrieval.settle import Settling
+from retrieval.settle import Checks, Settling
 from retrieval.texts import Texts
 from retrieval.types import Freshness, Hit, Passage, Rewritten, Scores
 from tests.retrieval.conftest import PARENTAL
@@ -194,8 +194,9 @@ def test_a_draft_is_mended_by_no_model_that_may_not_be_shown_its_evidence(
         1, "d", "d", 1, "T", "", Span(0, len(PARENTAL)), PARENTAL, (), (), 1.0, None, fresh, None, "public"
     )
     heard: list[Attempt] = []
-    writers = Writers(("cloud",), Deadline.of(60), Payer(TENANT, "", "", (), "", ""), heard.append)
-    settling = Settling(world.services, texts, Packed((passage,), {1: digest}, frozenset()))
+    in_time = Deadline.of(60)
+    writers = Writers(("cloud",), in_time, Payer(TENANT, "", "", (), "", ""), in_time, heard.append)
+    settling = Settling(Checks(world.services.embedder), texts, Packed((passage,), {1: digest}, frozenset()))
     settling.settle(generate(world.services, Rewritten(LEAVE, "none"), [passage], writers))
     assert settling.so_far.failed and len(models["cloud"].received) == 1
     repair(world.services, LEAVE, [replace(passage, data_class="personal")], writers, settling)
