@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     source = sets.source(given.data)
-    beside = [name for names, _ in BESIDE.values() for name in names] if source.answers else []
+    beside = [*ANSWERS, *(name for names, _ in BESIDE.values() for name in names)] if source.answers else []
     if given.set is not None and given.set not in (*source.names, *beside):
         raise InvalidInput(f"no run has a set called {given.set!r}", field="set")
     names = dict.fromkeys(given.profile or (own.STANDING if source.own else profiles.STANDING))

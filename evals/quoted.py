@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from evals.modelled import EVERYONE, modelled
 from vouch.catalog.blobs import Blobs
-from vouch.catalog.database import ACROSS_TENANTS, Catalog
+from vouch.catalog.database import Catalog
 from vouch.core.settings import Settings
 from vouch.core.types import Json
 from vouch.embedded.addresses import blob_url, database_url
@@ -89,7 +89,7 @@ class Truth:
         """Character for character."""
         named = sa.text("SELECT text FROM document_version WHERE tenant_id = :t AND document_id = :d AND version = :v")
         given = {"t": self._tenant, "d": citation["document_id"], "v": citation["version"]}
-        with self._catalog.reading(ACROSS_TENANTS) as session:
+        with self._catalog.reading(self._tenant) as session:
             digest = session.execute(named, given).scalar_one()
         span = citation["span"]
         quote: str = citation["quote"]

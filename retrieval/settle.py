@@ -6,7 +6,7 @@ been told already, and nothing that is told is taken back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Self
@@ -61,15 +61,6 @@ class Checks:
         return cls(services.embedder, untold(services.settings), judge)
 
 
-@dataclass(frozen=True, slots=True)
-class _One:
-    """A claim as it was drafted, with what contradicts it, and what verification says of both."""
-
-    draft: Draft
-    contradictions: tuple[Contradiction, ...]
-    verified: Verified
-
-
 class Settling:
     """Of the drafts on one pack of evidence, for one question. Not shared by threads."""
 
@@ -92,46 +83,38 @@ class Settling:
             with self._step("verify"):
                 checked = self._verified(so_far, replace(draft, claims=tuple(new)), again=again)
             with self._step("guard"):
-                for one in checked:
-                    so_far = self._guarded(so_far, one)
+                so_far = self._guarded(so_far, checked)
         self.draft, self.so_far = draft, replace(so_far, draft=replace(draft, claims=so_far.draft.claims))
         return self.so_far
 
-    def _verified(self, before: Settled, more: Draft, *, again: bool) -> list[_One]:
-        """Each claim by itself, but that the entailer is asked about all of them at once."""
+    def _verified(self, before: Settled, more: Draft, *, again: bool) -> Settled:
+        """Claim by claim, but that the entailer is asked about all of them at once."""
         told = {claim.text for claim in before.draft.claims}
         if again:
             told -= {claim.text for claim, _ in before.failed}
         rivals = len(before.contradictions)
-        found: list[_One] = []
+        claims, contradictions = list[DraftClaim](), list[Contradiction]()
         for claim in more.claims:
-            one, against = contrast(
-                replace(more, claims=(claim,)), self._packed.passages, self._checks.embedder, told, rivals
-            )
+            alone = replace(more, claims=(claim,))
+            one, against = contrast(alone, self._packed.passages, self._checks.embedder, told, rivals)
             told, rivals = told | {claim.text for claim in one.claims}, rivals + len(against)
-            found.append(_One(one, against, verify(self._texts, one, self._packed)))
-        claims = tuple(claim for one in found for claim in one.verified.claims)
-        refused = entailed(self._checks.entailer, Verified(claims, ())).rejected
-        return [_without(one, {rejection.claim: rejection for rejection in refused}) for one in found]
+            claims, contradictions = [*claims, *one.claims], [*contradictions, *against]
+        draft = replace(more, claims=tuple(claims))
+        verified = entailed(self._checks.entailer, verify(self._texts, draft, self._packed))
+        return Settled(draft, tuple(contradictions), verified, _failed(claims, verified))
 
-    def _guarded(self, before: Settled, one: _One) -> Settled:
+    def _guarded(self, before: Settled, new: Settled) -> Settled:
+        """Both. Nothing follows on what leaks, and of what comes with it nothing is left."""
         if any(rejection.reason == "leaked" for rejection in before.verified.rejected):
             return before
-        guarded = guard_output(one.verified, one.draft, self._checks.untold)
+        guarded = guard_output(new.verified, new.draft, self._checks.untold)
         claims = dict.fromkeys((*before.verified.claims, *guarded.claims))  # what differed as written may not as shown
         return Settled(
-            replace(one.draft, claims=(*before.draft.claims, *one.draft.claims)),
-            (*before.contradictions, *one.contradictions),
+            replace(new.draft, claims=(*before.draft.claims, *new.draft.claims)),
+            (*before.contradictions, *new.contradictions),
             Verified(tuple(claims), (*before.verified.rejected, *guarded.rejected)),
-            (*before.failed, *_failed(one.draft.claims, one.verified)),
+            (*before.failed, *new.failed),
         )
-
-
-def _without(one: _One, refused: Mapping[str, Rejection]) -> _One:
-    """``refused``: by the text of claims."""
-    held = tuple(claim for claim in one.verified.claims if claim.text not in refused)
-    gone = tuple(refused[claim.text] for claim in one.verified.claims if claim.text in refused)
-    return replace(one, verified=Verified(held, (*one.verified.rejected, *gone)))
 
 
 def _failed(claims: Sequence[DraftClaim], verified: Verified) -> tuple[tuple[DraftClaim, str], ...]:

@@ -285,18 +285,13 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "answers are read without gate 2",
         "answers",
-        answers._read,
-        (
-            (
-                "access, found = cards(session, resolve(session, asker.tenant, asker.user), ",
-                f"access, found = {_ALL_CARDS}session, resolve(session, asker.tenant, asker.user), ",
-            ),
-        ),
+        answers.read_back,
+        (("access, found = cards(session, access, ", f"access, found = {_ALL_CARDS}session, access, "),),
     ),
     Fault(
         "an answer depends on what it cites alone",
         "answers",
-        answers._read,
+        answers.read_back,
         (("needed = set(inputs) | ", "needed = "),),
     ),
     Fault("answers and citations are anyone's", "answers", answers._read, ((" or row.user_id != asker.user", ""),)),

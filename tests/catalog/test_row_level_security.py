@@ -37,6 +37,7 @@ MAY_LOOK_ACROSS = {
     "ingestion/twins/work.py": "looks for documents of any tenant that are to be compared",
     "ingestion/work.py": "claims stages and settles jobs of any tenant",
     "ingestion/worker.py": "the worker's heartbeat",
+    "retrieval/abandoned.py": "gives back what dead processes of any tenant had set aside",
     "retrieval/compare.py": "keeps the figures of a comparison with the generation",
     "retrieval/measuring/runner.py": "claims evaluations of any tenant",
     "retrieval/services.py": "reads the active index generation",

@@ -290,9 +290,9 @@ def test_a_question_keeps_to_the_generation_that_it_began_with(two: Two, monkeyp
     """Swapped between the question's first look and its search: it ends where it began, the next one does not."""
     made = two.built()
     swapped: list[str] = []
-    from retrieval import pipeline
+    from retrieval import finding
 
-    rewrite = pipeline.rewrite
+    rewrite = finding.rewrite
 
     def swapping(*given: Any) -> Any:
         if not swapped:
@@ -300,7 +300,7 @@ def test_a_question_keeps_to_the_generation_that_it_began_with(two: Two, monkeyp
             two.swap(made)
         return rewrite(*given)
 
-    monkeypatch.setattr(pipeline, "rewrite", swapping)
+    monkeypatch.setattr(finding, "rewrite", swapping)
     assert two.search()[0] == "g1"
     assert two.search()[0] == made
 

@@ -80,10 +80,10 @@ def test_of_a_draft_that_leaks_what_was_told_before_stays_and_nothing_follows(se
     draft = Draft((CLAIMS[1],), 1.0, "w", canary=CANARY)
     assert len(settling.settle(draft).verified.claims) == 1
     leaking = claim(f"Meals cost {CANARY} up to 45 euros per day.", 2, "Meals cost up to 45 euros per day.")
-    settled = settling.settle(replace(draft, claims=(CLAIMS[1], leaking, CLAIMS[4])))
+    settled = settling.settle(replace(draft, claims=(CLAIMS[1], CLAIMS[4], leaking)))
     assert [one.text for one in settled.verified.claims] == [CLAIMS[1].text]
     assert {one.reason for one in settled.verified.rejected} == {"leaked"} and CANARY not in repr(settled.verified)
-    more = settling.settle(replace(draft, claims=(CLAIMS[1], leaking, CLAIMS[4], HOTEL)))
+    more = settling.settle(replace(draft, claims=(CLAIMS[1], CLAIMS[4], leaking, HOTEL)))
     assert [one.text for one in more.verified.claims] == [CLAIMS[1].text]
 
 
