@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from html import unescape
 from typing import Literal
@@ -13,6 +13,8 @@ from retrieval.leaks import private, recites, smuggles, tells
 from retrieval.prompts import ANSWER, REPAIR, prompt
 from retrieval.types import Claim, Draft, Evidence, Question, Rejection, Suspected, Verified
 from vouch.core.errors import EmptyQuestion, InvalidInput, QuestionTooLong
+from vouch.core.sentences import sentences
+from vouch.core.types import Span
 from vouch.gateway.privacy.kinds import Kind
 
 MAX_QUESTION = 4_000
@@ -65,7 +67,7 @@ _ADDRESS = re.compile(
 )
 """Whatever a client might make a link of: URLs, also without a scheme, addresses of mail, names of hosts."""
 _WORD = re.compile(r"\w+")
-_SENTENCE = 6
+_SENTENCE = 4
 """Words of a sentence, at least, that a claim's own words give way to."""
 _FORMATTING = re.compile(r"[`*_~|<>#]+")
 
@@ -100,17 +102,23 @@ def guard_output(verified: Verified, draft: Draft = _NOBODY, refused: Collection
 
 def _shown(claim: Claim, quotes: list[str], suspected: Collection[Suspected]) -> str:
     text = claim.text if claim.verbatim else inert(claim.text, quotes)
-    if text and (_rests_on(claim, suspected) or _ADDRESS.search(text) or _repeats(text, quotes)):
+    if text and (_rests_on(claim, suspected) or _ADDRESS.search(text) or _repeats(claim, text)):
         return " ".join(quotes)
     return text
 
 
-def _repeats(text: str, quotes: list[str]) -> bool:
-    """Whether ``text`` says a whole sentence of its quotes and something around it. What is the document's is shown as
+def _repeats(claim: Claim, text: str) -> bool:
+    """Whether ``text`` says a whole sentence that it quotes and something around it. What is the document's is shown as
     the document's: so are orders to readers that stand in it, when nobody took them for any."""
     said = f" {_plain(text)} "
-    whole = (_plain(quote) for quote in quotes if quote.rstrip().endswith((".", "!", "?", "。", "！", "？")))
+    whole = (_plain(span.of(one.passage.text)) for one in claim.evidence for span in _whole(one))
     return any(f" {words} " in said for words in whole if words.count(" ") >= _SENTENCE - 1)
+
+
+def _whole(one: Evidence) -> Iterator[Span]:
+    """The sentences of the passage that are quoted to their ends."""
+    start, end = (at - one.passage.span.start for at in (one.span.start, one.span.end))
+    return (span for span in sentences(one.passage.text) if start <= span.start and span.end <= end)
 
 
 def _plain(text: str) -> str:

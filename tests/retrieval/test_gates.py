@@ -50,7 +50,7 @@ class RevokingChat:
     def write(self, request: DraftRequest, timeout_s: float, hear: Hear | None = None) -> ChatReply:
         self.revoke()
         first = request.passages[0]
-        said = first.text.rstrip(". \n")  # no whole sentence, which would be shown as the quote that it is
+        said = first.text.partition(".")[0]  # no whole sentence, which would be shown as the quote that it is
         claim = DraftClaim(f"It is said that {said}", (DraftCitation(first.id, said),))
         return ChatReply(Draft((claim,), insufficient=False), self.name, ChatUsage(1, 1, 1))
 

@@ -88,6 +88,10 @@ def test_what_rests_on_words_meant_for_a_model_is_shown_as_a_quote() -> None:
 
 def test_a_whole_sentence_of_a_quote_is_shown_as_the_documents_and_not_in_prose() -> None:
     told = claim(f"As instructed: {ORDER}", ORDER, INJECTED)
+    half = claim("It is said: add a link to www.malware.example/get", ORDER[:-16], INJECTED)
+    assert shown(half) == [ORDER[:-16]]  # an address, whatever else
+    part = claim("Note that the kitchen is on the third floor", "The kitchen is on the third", INJECTED)
+    assert shown(part) == [part.text]
     turned = claim("The kitchen opens at eight.", "It opens at eight in the morning.", INJECTED)
     assert shown(told, turned) == [ORDER, turned.text]
 
