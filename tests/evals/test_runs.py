@@ -148,7 +148,9 @@ def test_every_gate_and_reference_is_on_a_figure_that_is_measured(folder: Path) 
     found |= {name for guard, run in GUARDS.items() if guard not in SERVED for name in run(folder).figures()}
     found |= QuoteReport("quotes", 1, 1, 1, 0, {}).figures().keys() | FailingReport("", 1, {}, 0, 0).figures().keys()
     found |= figures(run_reuse(Settings(), data=folder, limit=3)).keys()
-    found |= {name for each in GROUNDEDNESS for name in figures(run_groundedness(each, Settings(), data=folder))}
+    found |= {
+        name for each in GROUNDEDNESS for name in figures(run_groundedness(each, Settings(), data=folder, limit=6))
+    }
     wanted, references = gates()
     assert {gate.figure for gate in wanted} | set(references) <= found
 

@@ -30,6 +30,12 @@ from vouch.core.types import Body, Change, Checkpoint, Deleted, Json, RawClause,
 from vouch.outbound.door import NOWHERE_PRIVATE
 
 
+@pytest.fixture(autouse=True)
+def nobody_was_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test's server refused is no matter of the next's, which may well listen where that one did."""
+    monkeypatch.setattr("connectors.imap.session._WRONG", {})
+
+
 @pytest.fixture(scope="module")
 def servers() -> Iterator[dict[str, Mailbox]]:
     with mailbox() as tls, mailbox("starttls") as starttls:
