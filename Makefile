@@ -38,7 +38,7 @@ $(STAMP): $(LOCK) requirements/apart.txt pyproject.toml
 run: $(STAMP) ## Start the platform, ingest the sample company, ask eight questions, stay up
 	@$(BIN)/vouch demo
 
-test: $(STAMP) ## Run the tests (about 14 minutes on 2 cores)
+test: $(STAMP) ## Run the tests (about 15 minutes on 2 cores)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-all: $(STAMP) ## Run the slow suites too

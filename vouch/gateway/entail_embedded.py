@@ -43,7 +43,8 @@ REST, FOUND, NEW, SHARED = range(4)
 """What a word piece is, in the place of BERT's two types of text: of the evidence alone, of the claim and found in the
 evidence, of the claim alone, of the evidence and found in the claim. To see what is new takes a network a hundred
 thousand examples and us one comparison."""
-BATCH = 8
+BATCH = 2
+"""Of like lengths: in larger ones the five claims of an answer would all be filled up to the longest."""
 OFF_BY = 0.05
 """How far a runtime's probability of support may be from float32's on any probe, and on the mean of them."""
 OFF_ON_MEAN = 0.01
