@@ -54,7 +54,9 @@ class Reader:
         platform.ok("PUT", f"/v1/directory/users/{name}", json={"name": name})
         platform.ok("PUT", self.group, json={"name": name, "members": [f"user:{name}"]})
         self.source = platform.source(f"travel-{name}")
-        text = f"# Hotels\n\nHotels are reimbursed up to 140 euros per night for {name}.\n"
+        text = (
+            f"# Hotels\n\nHotels are reimbursed up to 140 euros per night for {name}. A hotel is reimbursed by night.\n"
+        )
         platform.pushed(self.source, "hotels", text, f"group:{name}")
         made = platform.ok(
             "POST", "/v1/keys", json={"name": name, "scopes": ["ask", "sources"], "user": f"user:{name}", **expiring}
@@ -155,6 +157,25 @@ def test_a_document_that_is_lost_while_the_model_writes_is_not_in_the_stream(
         _until_generate(events)
         model.release()
         assert "140 euros" in json.dumps(list(events))
+
+
+@pytest.mark.parametrize("ending", [Reader.leave, Reader.close, Reader.remove])
+def test_a_document_that_is_lost_between_two_sentences_ends_the_stream_there(
+    platform: Platform, model: FakeChat, ending: Callable[[Reader], None]
+) -> None:
+    """The first has left while the model writes the second; nothing of what is lost follows it."""
+    model.behave("pauses")
+    reader = Reader(platform, f"between-{ending.__name__}")
+    told = []
+    with streaming(reader) as events:
+        for event in events:
+            told.append(event)
+            if event[0] == "citation" and len([one for one in told if one[0] == "token"]) == 1:
+                ending(reader)
+                model.release()
+    names = [name for name, _ in told if name != "step"]
+    assert names[0] == "token" and "answer" not in names, told
+    assert names[-1] == "error" and told[-1][1]["code"] == "answer_withdrawn"
 
 
 def test_a_client_that_does_not_read_finds_the_end_and_nothing_else(platform: Platform, model: FakeChat) -> None:
