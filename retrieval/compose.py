@@ -16,7 +16,7 @@ from retrieval.generate import Writers, generate
 from retrieval.neighbours import neighbours
 from retrieval.pack import Packed, pack
 from retrieval.release import release
-from retrieval.repair import repair
+from retrieval.repair import MENDED, repair
 from retrieval.reuse.asked import Asked
 from retrieval.reuse.find import given_before
 from retrieval.services import Services
@@ -81,13 +81,14 @@ class _Composing:
             heard = replace(writers, hear=None if self.tell is None else hear)
             written = generate(services, asked, packed.passages, heard)
         settled = settling.settle(written)
-        if not settled.failed:
+        lost = [why for _, why in settled.failed if why in MENDED]
+        if not lost or settled.leaked:
             return settled
         with self.trace.step("repair"):
             repaired = repair(services, asked.query, packed.passages, writers, settling)
         after = settling.settle(repaired, again=True)
         gained = len(after.verified.claims) - len(settled.verified.claims)
-        return replace(after, left_out=max(0, len(settled.failed) - gained))
+        return replace(after, left_out=max(0, len(lost) - gained))
 
     def _tell(self, packed: Packed, settled: Settled) -> bool:
         """Whether anything was told by now. An answer of which nothing is supported yet is not begun."""

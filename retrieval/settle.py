@@ -46,6 +46,11 @@ class Settled:
     failed: tuple[tuple[DraftClaim, str], ...] = ()
     left_out: int = 0
 
+    @property
+    def leaked(self) -> bool:
+        """Its writer told what no answer may hold: nothing more is taken of it."""
+        return any(one.reason == "leaked" for one in self.verified.rejected)
+
 
 @dataclass(frozen=True, slots=True)
 class Checks:
@@ -105,7 +110,7 @@ class Settling:
 
     def _guarded(self, before: Settled, new: Settled) -> Settled:
         """Both. Nothing follows on what leaks, and of what comes with it nothing is left."""
-        if any(rejection.reason == "leaked" for rejection in before.verified.rejected):
+        if before.leaked:
             return before
         guarded = guard_output(new.verified, new.draft, self._checks.untold)
         claims = dict.fromkeys((*before.verified.claims, *guarded.claims))  # what differed as written may not as shown

@@ -104,7 +104,7 @@ def _written(services: Services, profile: Profile, shown: Shown) -> tuple[Draft,
     asked = Rewritten(shown.question.text, "none", parts=split(shown.question.text))
     settling = Settling(Checks.of(services, writers, packed), Texts(services.blobs, tenant), packed)
     settled = settling.settle(generate(services, asked, packed.passages, writers))
-    if settled.failed:
+    if settled.failed and not settled.leaked:
         settled = settling.settle(repair(services, asked.query, packed.passages, writers, settling), again=True)
     return settled.draft, settled.verified
 

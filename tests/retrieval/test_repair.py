@@ -56,3 +56,10 @@ def test_an_answer_without_a_fault_is_written_once(world: World) -> None:
     with chatting(world, "honest") as server:
         assert world.ask("bob", HOTEL)["rejected"] == 0
         assert len(server.received) == 1
+
+
+def test_who_tells_their_instructions_is_not_asked_again(world: World) -> None:
+    with chatting(world, "obedient") as server:
+        answer = world.ask("bob", HOTEL)
+        assert len(server.received) == 1
+    assert answer["kind"] == "abstention" and answer["notices"] == []
